@@ -1,0 +1,38 @@
+//go:build deps
+
+package deps
+
+import (
+	_ "github.com/Masterminds/sprig/v3"
+	_ "github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/go-containerregistry/pkg/registry"
+	_ "github.com/google/cel-go/cel"
+	_ "github.com/BurntSushi/toml"
+	_ "github.com/gobwas/glob"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "golang.org/x/text/width"
+	_ "golang.org/x/tools/txtar"
+	_ "gopkg.in/yaml.v3"
+	_ "go.yaml.in/yaml/v3"
+	_ "helm.sh/helm/v3/pkg/action"
+	_ "helm.sh/helm/v3/pkg/cli/values"
+	_ "helm.sh/helm/v3/pkg/engine"
+	_ "k8s.io/api/apps/v1"
+	_ "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	_ "k8s.io/apimachinery/pkg/util/managedfields"
+	_ "k8s.io/cli-runtime/pkg/genericclioptions"
+	_ "k8s.io/client-go/dynamic"
+	_ "k8s.io/client-go/discovery/cached/memory"
+	_ "k8s.io/client-go/kubernetes"
+	_ "k8s.io/client-go/metadata"
+	_ "k8s.io/client-go/openapi3"
+	_ "k8s.io/client-go/restmapper"
+	_ "k8s.io/client-go/tools/watch"
+	_ "sigs.k8s.io/kustomize/api/krusty"
+	_ "sigs.k8s.io/kustomize/kyaml/filesys"
+	_ "sigs.k8s.io/structured-merge-diff/v6/typed"
+	_ "sigs.k8s.io/yaml"
+	_ "github.com/vbauerster/mpb/v8"
+)
