@@ -1,0 +1,3 @@
+// Package diff says what would change in Kubernetes objects, field by field,
+// and why.
+package diff
