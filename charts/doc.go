@@ -1,0 +1,2 @@
+// Package charts is where charts come from.
+package charts
