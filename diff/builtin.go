@@ -1,9 +1,155 @@
 package diff
 
+import (
+	"slices"
+	"strings"
+)
+
 // Builtin is what is known of the kinds of Kubernetes itself: containers by
-// name, container ports by number and protocol, and so on.
+// name, container ports by number and protocol, resources as quantities, and
+// so on. It holds for custom resources too as far as they embed such parts
+// under the same names; a list whose items lack the keys, or repeat them, is
+// compared as a whole.
 func Builtin() Schema { return builtin{} }
 
 type builtin struct{}
 
-func (builtin) Node(Object, []string) Node { return Node{} }
+var (
+	byName   = Node{Keys: []string{"name"}}
+	byType   = Node{Keys: []string{"type"}}
+	free     = Node{Free: true}
+	quantity = Node{Quantity: true}
+
+	containerPorts = Node{Keys: []string{"containerPort", "protocol"}, Defaults: keyDefaults}
+	servicePorts   = Node{Keys: []string{"port", "protocol"}, Defaults: keyDefaults}
+)
+
+// keyDefaults are the defaults of list keys in the built-in kinds.
+var keyDefaults = map[string]any{"protocol": "TCP"}
+
+func (builtin) Node(o Object, path []string) Node {
+	if len(path) == 0 {
+		return Node{}
+	}
+	name := path[len(path)-1]
+	parent := ""
+	if len(path) > 1 {
+		parent = path[len(path)-2]
+	}
+	inItemOf := "" // the list whose item the value is a field of
+	if parent == "[]" && len(path) > 2 {
+		inItemOf = path[len(path)-3]
+	}
+	switch name {
+	case "containers", "initContainers", "ephemeralContainers":
+		if parent == "spec" {
+			return byName
+		}
+	case "ports":
+		switch {
+		case isContainers(inItemOf):
+			return containerPorts
+		case parent == "spec" && (o.Kind == "Service" || o.Group != ""):
+			return servicePorts
+		}
+	case "env":
+		if isContainers(inItemOf) {
+			return byName
+		}
+	case "volumeMounts":
+		return Node{Keys: []string{"mountPath"}}
+	case "volumeDevices":
+		return Node{Keys: []string{"devicePath"}}
+	case "volumes", "schedulingGates", "resourceClaims":
+		if parent == "spec" {
+			return byName
+		}
+	case "claims":
+		if parent == "resources" {
+			return byName
+		}
+	case "imagePullSecrets":
+		if parent == "spec" {
+			return byName
+		}
+	case "secrets":
+		if o.Kind == "ServiceAccount" && len(path) == 1 {
+			return byName
+		}
+	case "hostAliases":
+		return Node{Keys: []string{"ip"}}
+	case "topologySpreadConstraints":
+		return Node{Keys: []string{"topologyKey", "whenUnsatisfiable"}}
+	case "webhooks":
+		return byName
+	case "validations", "variables":
+		if strings.HasPrefix(o.Kind, "ValidatingAdmissionPolicy") && name == "variables" {
+			return byName
+		}
+	case "matchConditions":
+		return byName
+	case "conditions":
+		return byType
+	case "ownerReferences":
+		if parent == "metadata" {
+			return Node{Keys: []string{"uid"}}
+		}
+	case "finalizers":
+		if parent == "metadata" {
+			return Node{Set: true}
+		}
+	case "labels", "annotations":
+		return free
+	case "selector":
+		if o.Kind == "Service" || o.Kind == "ReplicationController" {
+			return Node{Free: true, Atomic: true}
+		}
+		return Node{Atomic: parent == "spec" && workload(o)}
+	case "nodeSelector":
+		return Node{Free: true, Atomic: true}
+	case "data", "binaryData", "stringData", "matchLabels", "parameters", "overhead",
+		"limits", "requests", "capacity", "allocatable", "hard":
+		return free
+	case "storage", "sizeLimit", "divisor", "averageValue", "storageLimit":
+		return quantity
+	}
+	switch parent {
+	case "limits", "requests", "capacity", "allocatable", "hard", "overhead",
+		"defaultRequest", "maxLimitRequestRatio":
+		return quantity
+	case "min", "max", "default":
+		if o.Kind == "LimitRange" {
+			return quantity
+		}
+	case "target":
+		if name == "value" && o.Kind == "HorizontalPodAutoscaler" {
+			return quantity
+		}
+	}
+	return Node{}
+}
+
+func isContainers(name string) bool {
+	return name == "containers" || name == "initContainers" || name == "ephemeralContainers"
+}
+
+func workload(o Object) bool {
+	return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}, o.Kind)
+}
+
+// ofKubernetes reports whether the API server itself serves the group, and
+// not a custom resource definition: its own kinds drop empty lists and maps,
+// where custom resources keep them.
+func ofKubernetes(group string) bool {
+	switch group {
+	case "", "apps", "autoscaling", "batch", "extensions", "policy",
+		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
+		"authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io",
+		"coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
+		"flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io",
+		"node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io",
+		"storage.k8s.io", "storagemigration.k8s.io":
+		return true
+	}
+	return false
+}

@@ -121,7 +121,7 @@ type Field struct {
 	Time *time.Time `json:"time,omitempty"`
 	// Reordered is true if the items of the list at Path are the same but
 	// their order changes. Live and Desired then hold the keys of the items
-	// that were there before, in order.
+	// that are in both, as they stand in a path (name="web"), in order.
 	Reordered bool `json:"reordered,omitempty"`
 	// Immutable is set by callers who know that the API server refuses to
 	// change the field.

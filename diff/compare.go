@@ -50,36 +50,125 @@ type Options struct {
 // IdentityError says that the states given to [Compare] are not of one
 // object, or of none.
 type IdentityError struct {
-	// Object is the first state's identity; zero if all states are nil.
+	// Object is the identity of the first state.
 	Object Object
-	// Other is the identity that does not fit.
+	// Other is the identity that does not fit; zero if all states are nil.
 	Other Object
 }
 
 func (e *IdentityError) Error() string {
-	if e.Object == (Object{}) {
-		return "compare: no object given: at least one of Base, Live and Desired must be set"
+	if e.Other == (Object{}) {
+		return "compare: no state given: at least one of Base, Live and Desired must be set"
 	}
 	return fmt.Sprintf("compare %s: another state is %s; compare the states of one object at a time", e.Object, e.Other)
 }
 
-// Compare says what becomes of one object, and why.
+// Compare says what becomes of one object, and why: it lists the fields in
+// which the live object and the merged one differ, each with its cause.
+//
+// It fails with an [*IdentityError] if the states are not of one object, or
+// all nil, and with another error if a state holds what is not JSON.
 func Compare(in Input, opts Options) (Change, error) {
-	o := in.Object
-	for _, u := range []*unstructured.Unstructured{in.Live, in.Desired, in.Base} {
-		if o == (Object{}) {
-			o = ObjectOf(u)
+	o, err := identity(in)
+	if err != nil {
+		return Change{}, err
+	}
+	c := &comparer{obj: o, schema: opts.Schema, force: opts.Force, native: ofKubernetes(o.Group)}
+	if c.schema == nil {
+		c.schema = Builtin()
+	}
+	ch := Change{Object: o}
+	if n := in.Live; n != nil && in.Desired != nil && n.GetDeletionTimestamp() != nil {
+		ch.Warnings = append(ch.Warnings, "the live object is being deleted: what is applied now goes with it")
+	}
+	ch.Action, ch.Reason = action(in)
+	if ch.Action == Deleted || ch.Action == Kept || in.Desired == nil {
+		return ch, nil
+	}
+	var states [4]map[string]any
+	for i, u := range []*unstructured.Unstructured{in.Base, in.Live, in.Desired, in.Merged} {
+		if states[i], err = c.state(u); err != nil {
+			return Change{}, fmt.Errorf("compare: %w", err)
 		}
 	}
-	if o == (Object{}) {
-		return Change{}, &IdentityError{}
+	var warnings []string
+	c.owners, warnings = ownersOf(in.Live, in.Manager, opts.FormerManagers)
+	ch.Warnings = append(ch.Warnings, warnings...)
+	b, l, d, m := orNil(states[0]), orNil(states[1]), orNil(states[2]), orNil(states[3])
+	if m == nil {
+		m = c.merge(b, l, d)
 	}
-	return Change{Object: o, Action: Unchanged}, nil
+	c.walk(b, l, d, m)
+	ch.Fields = c.fields
+	if ch.Action == Updated && len(ch.Fields) == 0 {
+		ch.Action = Unchanged
+	}
+	r := opts.Secrets
+	if r == nil {
+		r = NewRedactor(RedactorOptions{}, in.Base, in.Live, in.Desired, in.Merged)
+	}
+	return r.Change(ch), nil
 }
 
-// Lookup is the value at path, in the notation of [Field], in u. It is not
-// found if any part of the path is absent; the error tells of a path that
-// cannot be read.
-func Lookup(u *unstructured.Unstructured, path string) (value any, found bool, err error) {
-	return nil, false, nil
+// orNil keeps an absent state from becoming a non-nil any.
+func orNil(m map[string]any) any {
+	if m == nil {
+		return nil
+	}
+	return m
+}
+
+const (
+	keepAnnotation = "helm.sh/resource-policy"
+	keepValue      = "keep"
+)
+
+// action is what becomes of the object before its fields are looked at.
+func action(in Input) (Action, string) {
+	switch {
+	case in.Desired == nil && in.Live == nil:
+		return Unchanged, "it is gone already"
+	case in.Desired == nil && keeps(in.Live):
+		return Kept, "the live object says " + keepAnnotation + ": " + keepValue
+	case in.Desired == nil && keeps(in.Base):
+		return Kept, "the object last applied says " + keepAnnotation + ": " + keepValue
+	case in.Desired == nil:
+		return Deleted, ""
+	case in.Live == nil:
+		return Created, ""
+	case in.Base == nil:
+		return Adopted, "it exists and was not in the last manifest"
+	}
+	return Updated, ""
+}
+
+func keeps(u *unstructured.Unstructured) bool {
+	return u != nil && u.GetAnnotations()[keepAnnotation] == keepValue
+}
+
+// identity is the one object that all states are of. API versions may differ,
+// and a rendered state need not write its namespace.
+func identity(in Input) (Object, error) {
+	o := in.Object
+	for _, u := range []*unstructured.Unstructured{in.Live, in.Merged, in.Desired, in.Base} {
+		if u == nil {
+			continue
+		}
+		p := ObjectOf(u)
+		if o == (Object{}) {
+			o = p
+			continue
+		}
+		if o.Namespace == "" && in.Object == (Object{}) {
+			o.Namespace = p.Namespace
+		}
+		if p.Kind != o.Kind || p.Name != o.Name || p.Group != o.Group ||
+			p.Namespace != "" && o.Namespace != "" && p.Namespace != o.Namespace {
+			return o, &IdentityError{Object: o, Other: p}
+		}
+	}
+	if in.Base == nil && in.Live == nil && in.Desired == nil {
+		return o, &IdentityError{Object: in.Object}
+	}
+	return o, nil
 }

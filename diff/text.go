@@ -15,37 +15,40 @@ type TextOptions struct {
 	Verbose bool
 }
 
-// MarkdownOptions shape [Report.WriteMarkdown].
-type MarkdownOptions struct {
-	// Limit is the greatest size in bytes. Zero: 65536, what GitHub accepts
-	// as a comment.
-	Limit int
-}
+// defaultWidth is the width of a report where none is given.
+const defaultWidth = 100
 
-// HTMLOptions shape [Report.WriteHTML].
-type HTMLOptions struct {
-	// Verbose shows unchanged objects and defaults unfolded.
-	Verbose bool
-}
-
-// WriteText writes the report for a terminal or a log.
+// WriteText writes the report for a terminal or a log: a line for each object
+// that changes, below it a line for each field with its old and its new
+// value, and the summary at the end.
 func (r Report) WriteText(w io.Writer, o TextOptions) error {
-	_, err := io.WriteString(w, r.Summary()+"\n")
+	if o.Width < 40 {
+		o.Width = defaultWidth
+	}
+	p := &printer{TextOptions: o}
+	if r.Title != "" {
+		p.line(p.paint(bold, clip(r.Title, o.Width)))
+		p.line("")
+	}
+	for _, s := range r.Warnings {
+		p.warning("", s)
+	}
+	if len(r.Warnings) > 0 {
+		p.line("")
+	}
+	unchanged := 0
+	for _, ch := range r.Changes {
+		if ch.Action == Unchanged && !o.Verbose && len(ch.Warnings) == 0 {
+			unchanged++
+			continue
+		}
+		p.change(ch)
+	}
+	if unchanged > 0 {
+		p.line(p.paint(dim, plural(unchanged, "object", "objects")+" unchanged"))
+		p.line("")
+	}
+	p.line(p.paint(bold, r.Summary()))
+	_, err := io.WriteString(w, p.b.String())
 	return err
 }
-
-// WriteMarkdown writes the report as a comment on a pull request.
-func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
-	_, err := io.WriteString(w, r.Summary()+"\n")
-	return err
-}
-
-// WriteHTML writes the report as a page that needs no network.
-func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
-	_, err := io.WriteString(w, r.Summary()+"\n")
-	return err
-}
-
-// Summary is what a person reads in five seconds: "2 to create, 1 to update
-// (image), 1 to replace, 3 drifted, 1 conflict", or "no changes".
-func (r Report) Summary() string { return "no changes" }

@@ -1,0 +1,44 @@
+package diff
+
+// verdict is why a field changes, and who else has a hand in it.
+type verdict struct {
+	cause Cause
+	owner *owner
+}
+
+// cause decides why live l becomes m at the place where c stands. It is
+// called only where they differ. The first that holds:
+//
+//	desired, and another manager owns the live value, which differs → Conflict
+//	desired, and live has it already: the server changes it         → Default
+//	desired, and not as it was applied last                         → Chart
+//	desired, as it was applied last, and live differs from that     → Drift
+//	not desired, but applied earlier                                → Removed
+//	else                                                            → Default
+func (c *comparer) cause(b, l, d, m any) verdict {
+	if c.whole != nil {
+		return *c.whole
+	}
+	if d == nil {
+		if b != nil || l != nil && c.owners.mine(c.at) {
+			return verdict{cause: Removed}
+		}
+		return verdict{cause: Default}
+	}
+	if c.equal(d, l) {
+		return verdict{cause: Default}
+	}
+	o := c.owners.other(c.at)
+	if l == nil {
+		o = nil // what is not there cannot be anyone's
+	}
+	switch {
+	case o != nil && !c.force && m != nil:
+		return verdict{Conflict, o}
+	case !c.equal(d, b):
+		return verdict{Chart, o}
+	case !c.equal(l, b):
+		return verdict{Drift, o}
+	}
+	return verdict{cause: Default}
+}

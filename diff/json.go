@@ -1,0 +1,85 @@
+package diff
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// SchemaError says that a document is not a report that this version reads.
+type SchemaError struct {
+	// Schema is what the document says it is; empty if it says nothing.
+	Schema string
+}
+
+func (e *SchemaError) Error() string {
+	if e.Schema == "" {
+		return "report: the document has no schema; want " + ReportSchema
+	}
+	return fmt.Sprintf("report: the document's schema is %q; this version reads %s", e.Schema, ReportSchema)
+}
+
+// MarshalJSON writes the report with its schema.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type bare Report
+	if r.Changes == nil {
+		r.Changes = []Change{}
+	}
+	return json.Marshal(struct {
+		Schema  string `json:"schema"`
+		Summary string `json:"summary"`
+		bare
+	}{ReportSchema, r.Summary(), bare(r)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. A document with another schema
+// gives a [*SchemaError]. The summary is not read: it follows from the rest.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if head.Schema != ReportSchema {
+		return &SchemaError{Schema: head.Schema}
+	}
+	type bare Report
+	var b bare
+	if err := json.Unmarshal(data, &b); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	*r = Report(b)
+	return nil
+}
+
+// UnmarshalJSON reads a field; its values become those that the type
+// promises, whole numbers int64.
+func (f *Field) UnmarshalJSON(data []byte) error {
+	type bare Field
+	var b bare
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&b); err != nil {
+		return err
+	}
+	for _, v := range []*any{&b.Base, &b.Live, &b.Desired} {
+		var err error
+		if *v, err = plain(*v); err != nil {
+			return fmt.Errorf("field %s: %w", b.Path, err)
+		}
+	}
+	*f = Field(b)
+	return nil
+}
+
+// decode reads any JSON value into plain form.
+func decode(data []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return plain(v)
+}
