@@ -59,7 +59,7 @@
 image: {{ include "database.image" (index . 0) }}
 imagePullPolicy: {{ $v.image.pullPolicy }}
 env:
-  {{- include "database.env" . | nindent 2 }}
+  {{- include "database.env" . | trim | nindent 2 }}
 {{- with $v.resources }}
 resources:
   {{- toYaml . | nindent 2 }}

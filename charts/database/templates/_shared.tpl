@@ -104,12 +104,12 @@ annotations:
 {{- end -}}
 
 {{/* What every pod of the chart says besides its containers.
-Takes a dict: root, component, serviceAccountName, securityContext (default: the values'). */}}
+Takes a dict: root, component, serviceAccountName, securityContext (default: the values'), stage (default: none). */}}
 {{- define "fairlead.podSettings" -}}
 {{- $v := .root.Values -}}
 {{- $pull := $v.imagePullSecrets | default list -}}
 {{- if $v.registries -}}
-{{- $pull = prepend $pull (include "fairlead.name" (list .root "registry" 63)) -}}
+{{- $pull = prepend $pull (include "fairlead.name" (list .root (without (list .stage "registry") "" nil | join "-") 63)) -}}
 {{- end -}}
 {{- with .serviceAccountName }}
 serviceAccountName: {{ . }}

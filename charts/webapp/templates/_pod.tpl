@@ -9,7 +9,7 @@
 {{- end -}}
 
 {{/* The application's image with its surroundings, to serve or to do a job.
-Takes a dict: root, name, and command, args and resources of its own. */}}
+Takes a dict: root, name, stage, and command, args and resources of its own. */}}
 {{- define "webapp.container" -}}
 {{- $v := .root.Values -}}
 name: {{ .name }}
@@ -23,7 +23,7 @@ command:
 args:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- include "webapp.environment" .root }}
+{{- include "webapp.environment" (list .root .stage) }}
 {{- with .resources }}
 resources:
   {{- toYaml . | nindent 2 }}
@@ -74,19 +74,21 @@ lifecycle:
 {{- end -}}
 {{- end -}}
 
-{{/* What is around the containers of a Job's pod. Takes a dict: root, name, component, serviceAccountName, and the job's values. */}}
+{{/* The pod of a Job. Takes a dict: root, name, component, stage, serviceAccountName, and job, its values. */}}
 {{- define "webapp.jobPod" -}}
 metadata:
   labels:
     {{- merge (include "fairlead.selector" (list .root .component) | fromYaml) (.root.Values.podLabels | default dict) | toYaml | nindent 4 }}
 spec:
   restartPolicy: Never
-  {{- include "fairlead.podSettings" (dict "root" .root "component" .component "serviceAccountName" .serviceAccountName) | nindent 2 }}
+  {{- include "fairlead.podSettings" (dict "root" .root "component" .component "stage" .stage "serviceAccountName" .serviceAccountName) | trim | nindent 2 }}
   {{- with .root.Values.affinity }}
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
-    - {{ include "webapp.container" (dict "root" .root "name" .name "command" .job.command "args" .job.args "resources" (.job.resources | default .root.Values.resources)) | nindent 6 | trim }}
-  {{- include "webapp.volumes" .root | nindent 2 }}
+    - {{ include "webapp.container" (dict "root" .root "name" .name "stage" .stage "command" .job.command "args" .job.args "resources" (.job.resources | default .root.Values.resources)) | nindent 6 | trim }}
+  {{- with include "webapp.volumes" (list .root .stage) }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
 {{- end -}}

@@ -19,7 +19,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Names of a handler's port that stand for the main port, if the probe of the values is empty. */}}
+{{/* The probes; without a readiness probe of its own, the main port must accept a connection. */}}
 {{- define "webapp.probes" -}}
 {{- $probes := omit .Values.probes "enabled" -}}
 {{- if not $probes.readiness -}}
@@ -33,9 +33,29 @@
 {{- end }}
 {{- end -}}
 
-{{/* Variables, for every container that runs the application's image. */}}
+{{/* Configuration exists twice while there is a migration: a hook before the install finds nothing of the release yet,
+so it brings what it needs, under the stage "migration". The release's own stage is "". */}}
+{{- define "webapp.stages" -}}
+{{- ternary (list "" "migration") (list "") .Values.migration.enabled | toJson -}}
+{{- end -}}
+
+{{- define "webapp.stageAnnotations" -}}
+{{- if . -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+helm.sh/hook-weight: "-5"
+{{- end -}}
+{{- end -}}
+
+{{/* The name of configuration. Takes a list: root, stage, env or files. */}}
+{{- define "webapp.configName" -}}
+{{- include "fairlead.name" (list (index . 0) (without (rest .) "" | join "-") 63) -}}
+{{- end -}}
+
+{{/* Variables, for every container that runs the application's image. Takes a list: root, stage. */}}
 {{- define "webapp.environment" -}}
-{{- $v := .Values -}}
+{{- $v := (index . 0).Values -}}
+{{- $name := include "webapp.configName" (append . "env") -}}
 {{- if or $v.env $v.envValueFrom }}
 env:
   {{- range $name, $value := $v.env }}
@@ -52,7 +72,7 @@ env:
 envFrom:
   {{- if $v.config.env }}
   - configMapRef:
-      name: {{ include "fairlead.name" (list . "env" 63) }}
+      name: {{ $name }}
   {{- end }}
   {{- with $v.config.existing }}
   - configMapRef:
@@ -60,7 +80,7 @@ envFrom:
   {{- end }}
   {{- if $v.secret.env }}
   - secretRef:
-      name: {{ include "fairlead.name" (list . "env" 63) }}
+      name: {{ $name }}
   {{- end }}
   {{- with $v.secret.existing }}
   - secretRef:
@@ -100,8 +120,10 @@ volumeMounts:
 {{- include "fairlead.cut" (dict "name" (printf "writable-%s" (regexReplaceAll "[^a-z0-9]+" (lower .) "-" | trimAll "-")) "max" 63) -}}
 {{- end -}}
 
+{{/* Volumes of every pod that runs the application's image. Takes a list: root, stage. */}}
 {{- define "webapp.volumes" -}}
-{{- $v := .Values -}}
+{{- $v := (index . 0).Values -}}
+{{- $name := include "webapp.configName" (append . "files") -}}
 {{- if or $v.writablePaths $v.config.files $v.secret.files $v.volumes }}
 volumes:
   {{- range $path := $v.writablePaths }}
@@ -111,12 +133,12 @@ volumes:
   {{- if $v.config.files }}
   - name: config-files
     configMap:
-      name: {{ include "fairlead.name" (list . "files" 63) }}
+      name: {{ $name }}
   {{- end }}
   {{- if $v.secret.files }}
   - name: secret-files
     secret:
-      secretName: {{ include "fairlead.name" (list . "files" 63) }}
+      secretName: {{ $name }}
   {{- end }}
   {{- with $v.volumes }}
   {{- toYaml . | nindent 2 }}
