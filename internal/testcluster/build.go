@@ -1,0 +1,133 @@
+package testcluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Build returns the path of the binary, building it first if need be. What it
+// does and that it lives is told on progress, one line now and then; several
+// processes at once build it once. It needs the go command, and the network
+// where Go's module cache lacks something.
+func Build(ctx context.Context, progress io.Writer) (string, error) {
+	dir, err := sourceDir()
+	if err != nil {
+		return "", err
+	}
+	path, err := binaryPath(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("build the test cluster: %w", err)
+	}
+	unlock, err := lockBuild(ctx, filepath.Dir(path), progress)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	now := time.Now()
+	if os.Chtimes(path, now, now) == nil {
+		return path, nil
+	}
+	if err := build(ctx, dir, path, progress); err != nil {
+		return "", err
+	}
+	removeUnused(path)
+	return path, nil
+}
+
+func build(ctx context.Context, dir, path string, progress io.Writer) error {
+	fmt.Fprintln(progress, "Building the test cluster. The first time this takes about ten minutes and 2 GiB of memory, later seconds.")
+	start := time.Now()
+	partial := path + ".partial"
+	defer os.Remove(partial)
+	// Without debug information linking is quicker and the file a third smaller.
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", partial, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+
+	ended := make(chan error, 1)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("build the test cluster: %w", err)
+	}
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(15 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			fmt.Fprintf(progress, "  still building, %v so far\n", time.Since(start).Round(time.Second))
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return fmt.Errorf("build the test cluster: %w", context.Cause(ctx))
+			}
+			if err != nil {
+				return fmt.Errorf("build the test cluster: go build in %s: %w\n%s", dir, err, output.Bytes())
+			}
+			if err := os.Rename(partial, path); err != nil {
+				return fmt.Errorf("build the test cluster: %w", err)
+			}
+			fmt.Fprintf(progress, "Built %s in %v.\n", path, time.Since(start).Round(time.Second))
+			return nil
+		}
+	}
+}
+
+// lockBuild serialises builders. The lock goes with its process, however that
+// ends.
+func lockBuild(ctx context.Context, dir string, progress io.Writer) (unlock func(), err error) {
+	file, err := os.Create(filepath.Join(dir, "build.lock"))
+	if err != nil {
+		return nil, fmt.Errorf("build the test cluster: %w", err)
+	}
+	for waited := 0; ; waited++ {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			file.Close()
+			return nil, fmt.Errorf("build the test cluster: lock %s: %w", file.Name(), err)
+		}
+		if waited%150 == 0 {
+			fmt.Fprintln(progress, "Another process is building the test cluster; waiting for it.")
+		}
+		select {
+		case <-ctx.Done():
+			file.Close()
+			return nil, fmt.Errorf("build the test cluster: %w", context.Cause(ctx))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// unused is how long a binary of other sources is kept: another checkout of this
+// repository may be at work with it.
+const unused = 24 * time.Hour
+
+func removeUnused(current string) {
+	entries, err := os.ReadDir(filepath.Dir(current))
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), binaryPrefix) || entry.Name() == filepath.Base(current) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > unused {
+			os.Remove(filepath.Join(filepath.Dir(current), entry.Name()))
+		}
+	}
+}

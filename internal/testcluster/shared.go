@@ -1,0 +1,141 @@
+package testcluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/client-go/kubernetes"
+)
+
+// sharedVariable names the kubeconfig of a cluster that several test processes
+// share. "cluster exec" sets it.
+const sharedVariable = "FAIRLEAD_TEST_KUBECONFIG"
+
+// startLimit bounds the start of the shared cluster on a busy machine.
+const startLimit = 3 * time.Minute
+
+// shared is the one cluster of this test process.
+var shared struct {
+	sync.Mutex
+	cluster *Cluster
+	err     error
+}
+
+// Shared returns the cluster of this test process, starting it at the first
+// call, or the one that FAIRLEAD_TEST_KUBECONFIG names. Under -short it skips
+// the test; where there is no cluster to be had it fails it.
+func Shared(t testing.TB) *Cluster {
+	t.Helper()
+	Need(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster == nil && shared.err == nil {
+		shared.cluster, shared.err = openShared()
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.cluster
+}
+
+// Need skips a test that is about to start its own cluster under -short.
+func Need(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the test cluster; run without -short")
+	}
+}
+
+func openShared() (*Cluster, error) {
+	if path := os.Getenv(sharedVariable); path != "" {
+		config, err := loadConfig(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", sharedVariable, err)
+		}
+		return &Cluster{Kubeconfig: path, config: config}, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	return Start(ctx, Options{})
+}
+
+// Main runs a package's tests and stops their shared cluster, for TestMain. It
+// does not return. Without it the cluster ends too, a moment after the process.
+func Main(m *testing.M) {
+	code := m.Run()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster != nil {
+		if err := shared.cluster.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// notInNames is what a namespace's name may not hold.
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// Namespace makes a fresh namespace and returns its name once pods can be made
+// in it. The end of the test deletes it, without waiting for its end.
+func (c *Cluster) Namespace(t testing.TB) string {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(c.config)
+	if err != nil {
+		t.Fatalf("make a namespace: %v", err)
+	}
+	name := notInNames.ReplaceAllString(strings.ToLower(t.Name()), "-")
+	name = strings.Trim(name[:min(len(name), 50)], "-") + "-" + rand.String(6)
+	ctx := t.Context()
+	if _, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatalf("make a namespace: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Logf("delete namespace %s: %v", name, err)
+		}
+	})
+	// Without its ServiceAccount a namespace refuses pods.
+	Eventually(t, 30*time.Second, func(ctx context.Context) error {
+		_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+	return name
+}
+
+// Eventually tries until check returns nil, and fails the test with check's last
+// error when that takes longer than limit.
+func Eventually(t testing.TB, limit time.Duration, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	var last error
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %v: %v", limit, last)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// config is what the command line says about the cluster to run.
+type config struct {
+	nodes        int
+	storageClass string // a default StorageClass of this name is made; empty: none
+}
+
+// cluster is a running control plane. Its methods may be called concurrently.
+type cluster struct {
+	config
+	folder *folder
+	client kubernetes.Interface
+
+	args map[string][]string // what each part is started with, so that it can be started again
+	died chan string         // names of parts that ended, whether told to or not
+
+	mu    sync.Mutex
+	parts map[string]*process
+	ended bool
+}
+
+// startLimit is how long a part may take until it is ready. Four seconds are
+// usual for all of them together; a busy machine takes longer.
+const startLimit = 2 * time.Minute
+
+// launch starts a cluster and returns when pods can be made in it. On an error,
+// ctx's end included, nothing is left behind.
+func launch(ctx context.Context, cfg config) (*cluster, error) {
+	for try := 1; ; try++ {
+		c, err := launchOnce(ctx, cfg)
+		// Between choosing a free port and listening at it, another process can
+		// have got it.
+		if failed, ok := errors.AsType[*partError](err); ok && try < 3 && strings.Contains(failed.log, "address already in use") {
+			continue
+		}
+		return c, err
+	}
+}
+
+func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
+	f, err := newFolder()
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{config: cfg, folder: f, parts: map[string]*process{}, died: make(chan string, 16)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.stop())
+		}
+	}()
+
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	etcdURL := fmt.Sprintf("https://127.0.0.1:%d", ports[0])
+	server := fmt.Sprintf("https://127.0.0.1:%d", ports[1])
+	if err := errors.Join(writeCerts(f), writeStages(f)); err != nil {
+		return nil, err
+	}
+	if err := writeKubeconfig(f, server); err != nil {
+		return nil, err
+	}
+	c.args = arguments(f, etcdURL, ports[1])
+	rc, err := clientcmd.BuildConfigFromFlags("", f.file(kubeconfigFile))
+	if err != nil {
+		return nil, err
+	}
+	rc.QPS, rc.Burst = -1, -1
+	if c.client, err = kubernetes.NewForConfig(rc); err != nil {
+		return nil, err
+	}
+
+	// kube-apiserver waits for etcd by itself. The others would fall asleep
+	// between their attempts, so they start when they can begin to work.
+	for _, part := range []string{partEtcd, partAPIServer} {
+		if err := c.start(part); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.until(ctx, partAPIServer, c.apiReady); err != nil {
+		return nil, err
+	}
+	for _, part := range []string{partControllers, partNodes, partScheduler} {
+		if err := c.start(part); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.seed(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.until(ctx, partControllers, c.accountReady); err != nil {
+		return nil, err
+	}
+	if err := c.until(ctx, partNodes, c.nodesReady); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// arguments says what each part is started with.
+func arguments(f *folder, etcdURL string, port int) map[string][]string {
+	kubeconfig := "--kubeconfig=" + f.file(kubeconfigFile)
+	return map[string][]string{
+		partEtcd: {etcdURL},
+		partAPIServer: {
+			"--etcd-servers=" + etcdURL,
+			"--etcd-cafile=" + f.file(caFile),
+			"--etcd-certfile=" + f.file(certFile),
+			"--etcd-keyfile=" + f.file(keyFile),
+			"--bind-address=127.0.0.1",
+			// The endpoint of the Service "kubernetes" may not be a loopback address.
+			"--advertise-address=192.0.2.1",
+			"--endpoint-reconciler-type=none",
+			fmt.Sprintf("--secure-port=%d", port),
+			"--tls-cert-file=" + f.file(certFile),
+			"--tls-private-key-file=" + f.file(keyFile),
+			"--cert-dir=" + f.path,
+			"--token-auth-file=" + f.file(tokensFile),
+			"--authorization-mode=RBAC",
+			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-signing-key-file=" + f.file(accountKeyFile),
+			"--service-account-key-file=" + f.file(accountKeyFile),
+			"--service-cluster-ip-range=" + serviceRange,
+			"--allow-privileged",
+			"--profiling=false",
+		},
+		partControllers: {
+			kubeconfig,
+			"--service-account-private-key-file=" + f.file(accountKeyFile),
+			"--root-ca-file=" + f.file(caFile),
+			"--leader-elect=false",
+			"--secure-port=0",
+			"--kube-api-qps=1000",
+			"--kube-api-burst=2000",
+			"--pvclaimbinder-sync-period=1s",
+			"--profiling=false",
+			// No kubelet reports volumes in use, so attaching would never end.
+			"--controllers=*,-persistentvolume-attach-detach-controller",
+		},
+		partScheduler: {
+			kubeconfig,
+			"--leader-elect=false",
+			"--secure-port=0",
+			"--kube-api-qps=1000",
+			"--kube-api-burst=2000",
+			"--profiling=false",
+		},
+		partNodes: {
+			kubeconfig,
+			"--config=" + f.file(stagesFile),
+			"--manage-all-nodes=true",
+			// Without leases the node lifecycle controller would declare the nodes
+			// dead, and their pods not ready, after 40 seconds.
+			"--node-lease-duration-seconds=40",
+		},
+	}
+}
+
+// start starts a part and watches for its end.
+func (c *cluster) start(part string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return errors.New("the cluster has been stopped")
+	}
+	p, err := startProcess(c.folder, part, c.args[part])
+	if err != nil {
+		return err
+	}
+	c.parts[part] = p
+	go func() {
+		<-p.exited
+		if p.died() {
+			c.died <- part
+		}
+	}()
+	return nil
+}
+
+func (c *cluster) part(name string) (*process, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.parts[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no part %q; there are %s", name, strings.Join(c.names(), ", "))
+	}
+	return p, nil
+}
+
+func (c *cluster) names() []string {
+	var names []string
+	for name := range c.args {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// kill ends one part with SIGKILL.
+func (c *cluster) kill(name string) error {
+	p, err := c.part(name)
+	if err != nil {
+		return err
+	}
+	p.kill()
+	return nil
+}
+
+// restart starts a part again, with the arguments, ports and data that it had,
+// after ending it if need be. It returns when the API answers as ready.
+func (c *cluster) restart(ctx context.Context, name string) error {
+	if err := c.kill(name); err != nil {
+		return err
+	}
+	if err := c.start(name); err != nil {
+		return err
+	}
+	etcd, err := c.part(partEtcd)
+	if err != nil {
+		return err
+	}
+	server, err := c.part(partAPIServer)
+	if err != nil {
+		return err
+	}
+	// With one of these two down on purpose, there is nothing to wait for.
+	for _, p := range []*process{etcd, server} {
+		select {
+		case <-p.exited:
+			if p.died() {
+				return p.failed("ended by itself")
+			}
+			return nil
+		default:
+		}
+	}
+	return c.until(ctx, name, c.apiReady)
+}
+
+// stop ends all parts and deletes the folder. It may be called again.
+func (c *cluster) stop() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	c.ended = true
+	var wait sync.WaitGroup
+	for _, p := range c.parts {
+		wait.Go(p.kill)
+	}
+	wait.Wait()
+	return c.folder.remove()
+}
+
+// until waits for a condition, which the named part has to bring about.
+func (c *cluster) until(ctx context.Context, part string, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errors.New("timeout"))
+	defer cancel()
+	for {
+		p, err := c.part(part)
+		if err != nil {
+			return err
+		}
+		err = ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return p.failed("ended before it was ready")
+		case name := <-c.died:
+			if q, err := c.part(name); err == nil {
+				return q.failed("ended by itself")
+			}
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return p.failed(fmt.Sprintf("was not ready after %v (%v)", startLimit, err))
+			}
+			return ctx.Err()
+		case <-time.After(25 * time.Millisecond):
+		}
+	}
+}
+
+// freePorts picks ports of 127.0.0.1 that nobody listens at.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		// All stay open until the last is found, so that they differ.
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}

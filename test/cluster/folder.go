@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// folderPrefix starts the name of every cluster's folder in os.TempDir.
+const folderPrefix = "fairlead-cluster-"
+
+// folder is the temporary home of one cluster: certificates, kubeconfig, logs
+// and etcd's data. Its lock file is held for as long as the cluster lives, so
+// that a folder whose lock is free belongs to a cluster that was killed.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+func newFolder() (*folder, error) {
+	sweepFolders()
+	path, err := os.MkdirTemp("", folderPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the cluster: %w", err)
+	}
+	lock, err := os.Create(filepath.Join(path, "lock"))
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		os.RemoveAll(path)
+		return nil, fmt.Errorf("lock the cluster's folder: %w", err)
+	}
+	return &folder{path: path, lock: lock}, nil
+}
+
+func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
+
+// remove deletes the folder. A part that was killed a moment ago may still be
+// writing its last file, so it is tried for a while.
+func (f *folder) remove() error {
+	err := removeFolder(f.path)
+	f.lock.Close()
+	return err
+}
+
+func removeFolder(path string) error {
+	var err error
+	for range 100 {
+		if err = os.RemoveAll(path); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("remove the cluster's folder: %w", err)
+}
+
+// sweepFolders deletes what clusters left behind that were killed before any of
+// their parts could. A folder younger than a minute without a lock file may be
+// one that another process is just making.
+func sweepFolders() {
+	paths, err := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, path := range paths {
+		lock, err := os.Open(filepath.Join(path, "lock"))
+		if err != nil {
+			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
+				os.RemoveAll(path)
+			}
+			continue
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if info, err := lock.Stat(); err == nil && time.Since(info.ModTime()) > time.Second {
+				os.RemoveAll(path)
+			}
+		}
+		lock.Close()
+	}
+}

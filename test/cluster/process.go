@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// process is one part of the control plane, running as a child of this binary.
+//
+// A child lives as long as the pipe on its stdin is open, and only this process
+// holds the other end: even a SIGKILL here ends it, on any system, and it then
+// deletes the folder (see runPart).
+type process struct {
+	name string
+	log  string
+
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	exited chan struct{} // closed when it has ended and was waited for
+
+	mu      sync.Mutex
+	stopped bool // its end was asked for
+}
+
+// startProcess starts the part with the given arguments; its output is appended
+// to NAME.log in the folder.
+func startProcess(f *folder, name string, args []string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{name: name, log: f.file(name + ".log"), exited: make(chan struct{})}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+
+	p.cmd = exec.Command(self, append([]string{partVerb, f.path, name}, args...)...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Dir = f.path
+	// A group of its own, so that a terminal's Ctrl-C reaches only this process.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// kill ends the process at once with SIGKILL and waits until it is gone.
+// Nothing in a cluster outlives it, so there is nothing to end gently.
+func (p *process) kill() {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// died says whether the process ended without having been told to.
+func (p *process) died() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.exited:
+		return !p.stopped
+	default:
+		return false
+	}
+}
+
+// partError is a part that ended on its own or did not get ready, with the last
+// lines that it logged.
+type partError struct {
+	part, what, log string
+}
+
+func (e *partError) Error() string {
+	return fmt.Sprintf("%s %s; its last lines:\n%s", e.part, e.what, e.log)
+}
+
+func (p *process) failed(what string) error {
+	return &partError{part: p.name, what: what, log: tail(p.log, 25)}
+}
+
+func tail(path string, lines int) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(string(bytes.TrimSpace(data)), "\n")
+	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// report is one line of "cluster start -json": first the cluster's, then one in
+// answer to each command.
+type report struct {
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	Folder     string `json:"folder,omitempty"`
+	Done       string `json:"done,omitempty"`  // the command that is answered
+	Error      string `json:"error,omitempty"` // why it failed
+}
+
+func clusterFlags(name string) (*flag.FlagSet, *config) {
+	flags := flag.NewFlagSet("cluster "+name, flag.ExitOnError)
+	cfg := new(config)
+	flags.IntVar(&cfg.nodes, "nodes", 3, "how many `nodes` the cluster has")
+	flags.StringVar(&cfg.storageClass, "storage-class", "", "make a default StorageClass of this `name` (default: none)")
+	return flags, cfg
+}
+
+// start is "cluster start": a cluster until Ctrl-C.
+func start(args []string) (err error) {
+	flags, cfg := clusterFlags("start")
+	asJSON := flags.Bool("json", false, "print JSON lines instead of text")
+	untilClosed := flags.Bool("until-stdin-closes", false, `end with stdin, and obey its lines "kill PART" and "restart PART"`)
+	extra := flags.String("kubeconfig", "", "write the kubeconfig to this `file` too; it is removed at the end")
+	flags.Parse(args)
+	if flags.NArg() > 0 {
+		return fmt.Errorf("start: unexpected argument %q", flags.Arg(0))
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	// Stdin is read from the beginning, so that its end stops a start half done.
+	var commands <-chan string
+	if *untilClosed {
+		lines := make(chan string)
+		commands = lines
+		go func() {
+			defer cancel()
+			for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+				select {
+				case lines <- in.Text():
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+
+	c, err := launch(ctx, *cfg)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	path := c.folder.file(kubeconfigFile)
+	if *extra != "" {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			defer os.Remove(*extra)
+			err = os.WriteFile(*extra, data, 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		path = *extra
+	}
+
+	out := json.NewEncoder(os.Stdout)
+	if *asJSON {
+		out.Encode(report{Kubeconfig: path, Folder: c.folder.path})
+	} else {
+		fmt.Printf("The cluster is ready. Its kubeconfig is\n\n  export KUBECONFIG=%s\n\nCtrl-C ends it and deletes it.\n", path)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case name := <-c.died:
+			if p, err := c.part(name); err == nil && p.died() {
+				return p.failed("ended by itself")
+			}
+		case line := <-commands:
+			answer := report{Done: line}
+			if err := c.obey(ctx, line); err != nil {
+				answer.Error = err.Error()
+			}
+			out.Encode(answer)
+		}
+	}
+}
+
+// obey runs one command of stdin.
+func (c *cluster) obey(ctx context.Context, line string) error {
+	verb, part, _ := strings.Cut(line, " ")
+	switch verb {
+	case "kill":
+		return c.kill(part)
+	case "restart":
+		return c.restart(ctx, part)
+	}
+	return fmt.Errorf("unknown command %q; there are: kill PART, restart PART", verb)
+}
+
+// execute is "cluster exec": a cluster for as long as one command runs. It
+// returns the command's *exec.ExitError.
+func execute(args []string) (err error) {
+	flags, cfg := clusterFlags("exec")
+	flags.Parse(args)
+	if flags.NArg() == 0 {
+		return errors.New("exec: name the command to run, as in: cluster exec -- go test ./...")
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	c, err := launch(ctx, *cfg)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() {
+		if stopped := c.stop(); stopped != nil {
+			err = errors.Join(stopped, err)
+		}
+	}()
+
+	path := c.folder.file(kubeconfigFile)
+	cmd := exec.Command(flags.Arg(0), flags.Args()[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+path, "FAIRLEAD_TEST_KUBECONFIG="+path)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("exec: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case name := <-c.died:
+			// The command learns of it by itself; this says why.
+			if p, err := c.part(name); err == nil {
+				fmt.Fprintf(os.Stderr, "cluster: %v\n", p.failed("ended by itself"))
+			}
+		case <-ctx.Done():
+			// A terminal's Ctrl-C has reached the command too; a SIGTERM has not.
+			cmd.Process.Signal(syscall.SIGTERM)
+			return <-ended
+		}
+	}
+}
+
+// exitCode is a shell's way to tell a command's end in one number.
+func exitCode(exit *exec.ExitError) int {
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// interrupted turns the error of a start that was broken off into a plain one.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("stopped before the cluster was ready; nothing is left of it")
+	}
+	return err
+}
