@@ -153,6 +153,14 @@ func (c *comparer) prune(b, l any) any {
 		if len(out) == 0 {
 			return nil
 		}
+		if len(c.at) > 0 {
+			// What is left of a list item keeps its keys.
+			for _, kv := range c.at[len(c.at)-1].keys {
+				if v := lm[kv.name]; v != nil {
+					out[kv.name] = v
+				}
+			}
+		}
 		return out
 	}
 	n := c.node()

@@ -225,7 +225,9 @@ func (r *Redactor) spans(s string) []span {
 	return out
 }
 
-// encodedSpans finds runs of base64 whose decoded text shows a secret.
+// encodedSpans finds runs of base64, standard or for URLs, whose decoded text
+// shows a secret. What stands before a run without a gap shifts it, so all
+// four alignments are tried.
 func (r *Redactor) encodedSpans(s string) []span {
 	var out []span
 	for i := 0; i < len(s); {
@@ -237,16 +239,11 @@ func (r *Redactor) encodedSpans(s string) []span {
 		for j < len(s) && isBase64(s[j]) {
 			j++
 		}
-		run := strings.TrimRight(s[i:j], "=")
-		if len(run) >= minSecret*4/3 {
-			if raw, err := base64.RawStdEncoding.DecodeString(run[:len(run)-len(run)%4]); err == nil {
-				text := string(raw)
-				for _, k := range r.known {
-					if strings.Contains(text, k.text) {
-						out = append(out, span{i, j, k.value})
-						break
-					}
-				}
+		run := strings.NewReplacer("-", "+", "_", "/").Replace(s[i:j])
+		for shift := 0; shift < 4 && len(run)-shift >= minSecret*4/3; shift++ {
+			if v, ok := r.encoded(run[shift:]); ok {
+				out = append(out, span{i, j, v})
+				break
 			}
 		}
 		i = j
@@ -254,8 +251,27 @@ func (r *Redactor) encodedSpans(s string) []span {
 	return out
 }
 
+// encoded is the secret value in what run decodes to.
+func (r *Redactor) encoded(run string) (string, bool) {
+	if len(run)%4 == 1 {
+		run = run[:len(run)-1]
+	}
+	raw, err := base64.RawStdEncoding.DecodeString(run)
+	if err != nil {
+		return "", false
+	}
+	text := string(raw)
+	for _, k := range r.known {
+		if strings.Contains(text, k.text) {
+			return k.value, true
+		}
+	}
+	return "", false
+}
+
 func isBase64(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '+' || c == '/' || c == '-' || c == '_'
 }
 
 // Contains reports whether s shows a secret value.
