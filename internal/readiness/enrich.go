@@ -1,0 +1,179 @@
+package readiness
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const logLines = 10
+
+// reader asks the cluster what a diagnosis needs beyond what was watched. It
+// never fails: what cannot be read is left out.
+type reader struct {
+	ctx context.Context
+	o   Options
+}
+
+// warnings reads a namespace's warnings into a view.
+func (r *reader) warnings(namespace string, v *view) {
+	list, err := r.o.Client.Resource(eventsGVR).Namespace(namespace).List(r.ctx, metav1.ListOptions{FieldSelector: warningsOnly})
+	if err == nil {
+		v.replace(eventsGVR, list.Items)
+	}
+}
+
+// exists says whether an object is there; known is false when that cannot be
+// read. Only the answer is kept, never the object.
+func (r *reader) exists(gvr schema.GroupVersionResource, namespace, name string) (there, known bool) {
+	_, err := r.o.Client.Resource(gvr).Namespace(namespace).Get(r.ctx, name, metav1.GetOptions{})
+	return err == nil, err == nil || apierrors.IsNotFound(err)
+}
+
+// enrich adds logs, what the cause points to, and the hint.
+func (r *reader) enrich(d *Diagnosis, obj *unstructured.Unstructured) {
+	var first *corev1.Pod
+	for i := range d.Pods {
+		p := &d.Pods[i]
+		if i > 0 && p.Cause != d.Cause {
+			continue
+		}
+		if i < 2 {
+			r.logs(d.Namespace, p)
+		}
+		if first == nil {
+			if got, err := r.o.Client.Resource(podsGVR).Namespace(d.Namespace).Get(r.ctx, p.Name, metav1.GetOptions{}); err == nil {
+				first = typed[corev1.Pod](got)
+			}
+		}
+	}
+	var facts []string
+	switch d.Cause {
+	case CauseImagePull, CauseImageRefused:
+		facts = r.pullSecrets(d.Namespace, first)
+	case CauseClaim, CauseClaimRefused, CauseUnschedulable:
+		if isClaim(Target{Kind: d.Kind}) && d.Group == "" && obj != nil {
+			facts = r.claim(d, obj)
+		} else {
+			facts = r.claims(d, first)
+		}
+	}
+	d.Hint = strings.Join(append(facts, hint(d)), "; ")
+	d.Hint = strings.Trim(d.Hint, "; ")
+}
+
+func (r *reader) logs(namespace string, p *PodDiagnosis) {
+	if r.o.Logs == nil || p.Container == "" {
+		return
+	}
+	switch p.Cause {
+	case CauseCrashLoop, CauseOutOfMemory, CausePodFailed, CauseUnready:
+	default:
+		return
+	}
+	// The instance that crashed, if another was started since.
+	lines, err := r.o.Logs(r.ctx, namespace, p.Name, p.Container, p.Restarts > 0 && p.Cause != CauseUnready, logLines)
+	if (err != nil || len(lines) == 0) && p.Restarts > 0 {
+		lines, err = r.o.Logs(r.ctx, namespace, p.Name, p.Container, false, logLines)
+	}
+	if err == nil {
+		p.Logs = lines
+	}
+}
+
+func (r *reader) pullSecrets(namespace string, p *corev1.Pod) []string {
+	if p == nil {
+		return nil
+	}
+	if len(p.Spec.ImagePullSecrets) == 0 {
+		return []string{"the pod names no imagePullSecrets, which a private registry needs"}
+	}
+	var facts []string
+	for _, ref := range p.Spec.ImagePullSecrets {
+		if there, known := r.exists(secretsGVR, namespace, ref.Name); known && !there {
+			facts = append(facts, fmt.Sprintf("create the pull secret %q, which the pod names and namespace %s does not have", ref.Name, namespace))
+		}
+	}
+	return facts
+}
+
+// claims looks at the claims of a pod that has no node. A claim that is
+// refused makes the cause more precise.
+func (r *reader) claims(d *Diagnosis, p *corev1.Pod) []string {
+	if p == nil {
+		return nil
+	}
+	var facts []string
+	for _, vol := range p.Spec.Volumes {
+		name := ""
+		switch {
+		case vol.PersistentVolumeClaim != nil:
+			name = vol.PersistentVolumeClaim.ClaimName
+		case vol.Ephemeral != nil:
+			name = p.Name + "-" + vol.Name
+		default:
+			continue
+		}
+		obj, err := r.o.Client.Resource(claimsGVR).Namespace(d.Namespace).Get(r.ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			facts = append(facts, fmt.Sprintf("create the claim %q, which does not exist", name))
+		case err == nil && text(obj, "status", "phase") != "Bound":
+			facts = append(facts, r.claim(d, obj)...)
+		}
+	}
+	return facts
+}
+
+// claim says why one claim is not bound.
+func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
+	name := obj.GetName()
+	className, named, _ := unstructured.NestedString(obj.Object, "spec", "storageClassName")
+	switch {
+	case !named:
+		return []string{fmt.Sprintf("claim %q names no StorageClass and the cluster has no default one: set storageClassName, or mark a class as the default", name)}
+	case className == "":
+		return []string{fmt.Sprintf("claim %q asks for an existing volume (storageClassName is empty) and none fits", name)}
+	}
+	got, err := r.o.Client.Resource(classesGVR).Get(r.ctx, className, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		if d.Cause == CauseClaim {
+			d.Cause = CauseClaimRefused
+		}
+		return []string{fmt.Sprintf("claim %q names StorageClass %q, which does not exist: create it or name another", name, className)}
+	}
+	if err != nil {
+		return nil
+	}
+	fact := fmt.Sprintf("claim %q waits for provisioner %q of StorageClass %q", name, text(got, "provisioner"), className)
+	list, err := r.o.Client.Resource(eventsGVR).Namespace(d.Namespace).List(r.ctx, metav1.ListOptions{
+		FieldSelector: "involvedObject.uid=" + string(obj.GetUID()),
+	})
+	if err == nil {
+		for i := range list.Items {
+			e := typed[corev1.Event](&list.Items[i])
+			if e == nil {
+				continue
+			}
+			if e.Reason == "ProvisioningFailed" {
+				fact += ", which says: " + oneLine(e.Message)
+				break
+			}
+		}
+		silent := !slices.ContainsFunc(list.Items, func(e unstructured.Unstructured) bool {
+			reason := text(&e, "reason")
+			return reason == "ProvisioningFailed" || reason == "Provisioning"
+		})
+		if silent {
+			fact += ", which has not answered: see whether it runs"
+		}
+	}
+	return []string{fact}
+}

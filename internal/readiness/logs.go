@@ -1,0 +1,58 @@
+package readiness
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+const (
+	maxLogBytes = 64 << 10
+	maxLogLine  = 400
+)
+
+// PodLogs reads logs through the API server, bounded in lines and bytes.
+func PodLogs(client typedcore.PodsGetter) LogReader {
+	return func(ctx context.Context, namespace, pod, container string, previous bool, lines int64) ([]string, error) {
+		limit := int64(maxLogBytes)
+		body, err := client.Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
+			Container: container, Previous: previous, TailLines: &lines, LimitBytes: &limit,
+		}).Stream(ctx)
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(io.LimitReader(body, maxLogBytes))
+		if err = errors.Join(err, body.Close()); err != nil {
+			return nil, err
+		}
+		return lastLines(string(data), int(lines)), nil
+	}
+}
+
+// lastLines cuts text to its last lines, long lines to their beginning, and
+// leaves out what would move a terminal's cursor.
+func lastLines(s string, n int) []string {
+	s = strings.TrimRight(s, "\r\n")
+	if s == "" {
+		return nil
+	}
+	out := strings.Split(s, "\n")
+	out = out[max(0, len(out)-n):]
+	for i, line := range out {
+		line = strings.Map(func(r rune) rune {
+			if r < ' ' && r != '\t' || r == 0x7f {
+				return -1
+			}
+			return r
+		}, line)
+		if r := []rune(line); len(r) > maxLogLine {
+			line = string(r[:maxLogLine]) + "…"
+		}
+		out[i] = line
+	}
+	return out
+}

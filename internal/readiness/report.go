@@ -1,0 +1,166 @@
+package readiness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	// diagnoseWithin bounds the reading that explains a failure: logs,
+	// whether a pull secret exists, what a claim waits for.
+	diagnoseWithin = 3 * time.Second
+
+	maxPods   = 5 // described for each object; the rest looks the same
+	maxEvents = 5
+)
+
+// tell sends an update if anything of it is new.
+func (w *waiter) tell(tr *tracked) {
+	if w.o.OnUpdate == nil {
+		return
+	}
+	u := Update{Target: tr.Target, Status: tr.status}
+	told := tr.status.String() + fmt.Sprint(tr.status.Ready, tr.status.Updated, tr.status.Desired)
+	for _, t := range tr.troubles {
+		u.Cause = cmp.Or(u.Cause, t.cause)
+		told += "\n" + t.key + "\x00" + t.reason + "\x00" + t.message
+		if t.pod != nil {
+			u.Pods = append(u.Pods, *t.pod)
+			told += fmt.Sprint(t.pod.Restarts)
+		}
+	}
+	if told != tr.told {
+		tr.told = told
+		w.post.put(u)
+	}
+}
+
+// notReady ends the wait. A wait that its caller cancelled is answered at
+// once from what is known; else a little time goes into finding the cause.
+func (w *waiter) notReady(ctx context.Context, why error) error {
+	now := time.Now()
+	e := &NotReady{Total: len(w.all), Waited: now.Sub(w.began), Err: why}
+	var read *reader
+	if !errors.Is(why, context.Canceled) {
+		// The wait's own time may be up, and the cause is wanted still.
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseWithin)
+		defer cancel()
+		read = &reader{ctx: grace, o: w.o}
+		if !hasFeedError(why) {
+			for name, s := range w.spaces {
+				if name != "" && now.Sub(w.began) < 2*explainAfter {
+					read.warnings(name, s.view)
+				}
+			}
+		}
+	}
+	for _, tr := range w.all {
+		if w.done(tr, now) {
+			continue
+		}
+		if tr.obj != nil && tr.known {
+			w.judge(tr) // with the warnings that were just read
+		}
+		// What ended the wait goes first.
+		if v := w.verdict(tr, now); v != nil {
+			first := *v
+			rest := slices.DeleteFunc(slices.Clone(tr.troubles), func(t trouble) bool { return t.key == first.key })
+			tr.troubles = append([]trouble{first}, rest...)
+		}
+		d := describe(w.spaces[tr.Namespace].view, tr.Target, tr.obj, tr.status, tr.troubles)
+		if d.Cause == "" {
+			d.Cause = CauseTimeout
+		}
+		if read != nil {
+			read.enrich(&d, tr.obj)
+		}
+		e.Objects = append(e.Objects, d)
+	}
+	// Objects that say why first: the others often only wait for them.
+	slices.SortStableFunc(e.Objects, func(a, b Diagnosis) int {
+		return cmp.Compare(weight(a), weight(b))
+	})
+	return e
+}
+
+func weight(d Diagnosis) int {
+	switch d.Cause {
+	case "", CauseTimeout:
+		return 2
+	case CauseUnready, CauseEvicted, CauseGated:
+		return 1
+	}
+	return 0
+}
+
+func hasFeedError(err error) bool {
+	var f *FeedError
+	return errors.As(err, &f)
+}
+
+// describe puts into a Diagnosis what is known without asking the cluster.
+func describe(v *view, t Target, obj *unstructured.Unstructured, st Status, troubles []trouble) Diagnosis {
+	d := Diagnosis{
+		Kind: t.Kind, Group: t.GVR.Group, Namespace: t.Namespace, Name: t.Name,
+		State: st.State, Reason: st.Reason, Message: st.Message,
+		Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
+	}
+	if st.State == Ready {
+		return d
+	}
+	var f family
+	if obj != nil {
+		f = familyOf(v, obj)
+		troubles = append(slices.Clone(troubles), unreadyPods(f, troubles)...)
+	}
+	for i, tr := range troubles {
+		// A pod that is only on its way is shown, and explains nothing.
+		if i == 0 && tr.cause != CauseTimeout {
+			d.Cause, d.Reason, d.Message = tr.cause, tr.reason, tr.message
+		}
+		if tr.pod != nil && len(d.Pods) < maxPods {
+			d.Pods = append(d.Pods, *tr.pod)
+		}
+	}
+	if obj == nil {
+		return d
+	}
+	about := v.eventsAbout(obj.GetUID())
+	if f.set != nil {
+		about = append(about, v.eventsAbout(f.set.UID)...)
+	}
+	for _, p := range append(slices.Clone(f.now), f.old...) {
+		if slices.ContainsFunc(d.Pods, func(x PodDiagnosis) bool { return x.Name == p.Name }) {
+			about = append(about, v.eventsAbout(p.UID)...)
+		}
+	}
+	d.Events = warnings(about, specChanged(obj))
+	return d
+}
+
+// warnings are the latest of each object and reason, since the object was
+// last written.
+func warnings(about []*corev1.Event, since time.Time) []Event {
+	var out []Event
+	slices.SortStableFunc(about, func(a, b *corev1.Event) int { return lastSeen(b).Compare(lastSeen(a)) })
+	told := map[string]bool{}
+	for _, e := range about {
+		key := e.InvolvedObject.Kind + "/" + e.Reason
+		if told[key] || lastSeen(e).Before(since) || len(out) == maxEvents {
+			continue
+		}
+		told[key] = true
+		out = append(out, Event{
+			Object: e.InvolvedObject.Kind + " " + e.InvolvedObject.Name,
+			Reason: e.Reason, Message: e.Message, Count: timesSeen(e), Last: lastSeen(e),
+		})
+	}
+	return out
+}

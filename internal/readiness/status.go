@@ -1,0 +1,135 @@
+package readiness
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// State is the verdict on one object.
+type State string
+
+const (
+	// Ready: what the object asks for is there, at its present generation.
+	Ready State = "Ready"
+	// Progressing: not ready, and nothing says that it never will be.
+	Progressing State = "Progressing"
+	// Failed: its controller has given up, or it cannot become ready.
+	Failed State = "Failed"
+	// Unknown: the object says nothing by which it could be judged, as a
+	// custom resource without status.
+	Unknown State = "Unknown"
+)
+
+// Status is a verdict with its reason.
+type Status struct {
+	State   State  `json:"state"`
+	Reason  string `json:"reason,omitempty"`  // one CamelCase word
+	Message string `json:"message,omitempty"` // for people
+
+	// Counts of what the object is made of: pods of a workload, completions
+	// of a Job. All zero for kinds that count nothing.
+	Ready   int `json:"ready,omitempty"`
+	Updated int `json:"updated,omitempty"` // of the present revision
+	Desired int `json:"desired,omitempty"`
+}
+
+// String is "State: Reason: Message".
+func (s Status) String() string {
+	parts := []string{string(s.State)}
+	if s.Reason != "" {
+		parts = append(parts, s.Reason)
+	}
+	if s.Message != "" {
+		parts = append(parts, s.Message)
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Rule judges one object. It must be pure and safe for concurrent use. An
+// error means that the object cannot be judged now; the wait shows it and
+// goes on.
+type Rule func(obj *unstructured.Unstructured) (Status, error)
+
+// Assess judges obj by what it says of itself. It is pure: no cluster, no
+// clock. A nil object is Unknown.
+func Assess(obj *unstructured.Unstructured) Status {
+	return assessWith(obj, nil)
+}
+
+// assessWith lets rules of the caller go before the built-in ones. What holds
+// for every kind (deletion, a generation not yet observed) is decided first.
+func assessWith(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
+	if obj == nil || obj.Object == nil {
+		return Status{State: Unknown, Reason: "NoObject", Message: "there is no object to judge"}
+	}
+	gk := obj.GroupVersionKind().GroupKind()
+	if obj.GetDeletionTimestamp() != nil {
+		return terminating(obj)
+	}
+	custom, overridden := rules[gk]
+	builtin, known := builtinRules[gk]
+	if seen, ok := integer(obj, "status", "observedGeneration"); ok && seen < obj.GetGeneration() {
+		st := Status{
+			State: Progressing, Reason: "NotObserved",
+			Message: fmt.Sprintf("its controller has seen generation %d, not yet %d", seen, obj.GetGeneration()),
+		}
+		if known && !overridden {
+			counted := builtin(obj)
+			st.Desired = counted.Desired
+		}
+		return st
+	}
+	switch {
+	case overridden:
+		st, err := custom(obj)
+		if err != nil {
+			return Status{State: Progressing, Reason: "RuleError", Message: fmt.Sprintf("the rule for %s cannot judge it: %v", gk, err)}
+		}
+		return st
+	case known:
+		return builtin(obj)
+	case isBuiltinGroup(gk.Group):
+		return Status{State: Ready, Reason: "Exists"}
+	}
+	return customResource(obj)
+}
+
+func terminating(obj *unstructured.Unstructured) Status {
+	st := Status{State: Failed, Reason: "Terminating", Message: "it is being deleted"}
+	if fs := obj.GetFinalizers(); len(fs) > 0 {
+		st.Message += ", held by finalizers " + strings.Join(fs, ", ")
+	}
+	return st
+}
+
+// needsWatch says whether an object of this kind can be anything but ready
+// once it was written. Kinds that cannot cost the wait no request.
+func needsWatch(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
+	if _, ok := rules[gk]; ok {
+		return true
+	}
+	if _, ok := builtinRules[gk]; ok {
+		return true
+	}
+	return !isBuiltinGroup(gk.Group)
+}
+
+// isBuiltinGroup says whether kube-apiserver itself serves the group, in
+// which case a kind without a rule of its own is ready when it exists.
+func isBuiltinGroup(group string) bool {
+	switch group {
+	case "", "apps", "batch", "autoscaling", "policy", "extensions",
+		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
+		"authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io",
+		"coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
+		"flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io",
+		"networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io",
+		"resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+		"storagemigration.k8s.io":
+		return true
+	}
+	return false
+}

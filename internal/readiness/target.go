@@ -1,0 +1,65 @@
+package readiness
+
+import (
+	"cmp"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Target is one object to wait for, as it was just applied.
+type Target struct {
+	GVR       schema.GroupVersionResource
+	Kind      string
+	Namespace string // empty for cluster-scoped objects
+	Name      string
+
+	// UID of the object that was applied. An object of the same name with
+	// another UID was put there by somebody else and is reported as such.
+	// Empty: any.
+	UID types.UID
+
+	// Generation that the write returned. What the cluster says about an
+	// earlier generation does not count. 0: any.
+	Generation int64
+}
+
+// GroupKind names the kind without its version.
+func (t Target) GroupKind() schema.GroupKind {
+	return schema.GroupKind{Group: t.GVR.Group, Kind: t.Kind}
+}
+
+// String is "Kind namespace/name", or "Kind name" outside a namespace.
+func (t Target) String() string {
+	if t.Namespace == "" {
+		return t.Kind + " " + t.Name
+	}
+	return t.Kind + " " + t.Namespace + "/" + t.Name
+}
+
+// compareTargets orders targets by namespace, kind and name.
+func compareTargets(a, b Target) int {
+	return cmp.Or(
+		cmp.Compare(a.Namespace, b.Namespace),
+		cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.GVR.Group, b.GVR.Group),
+	)
+}
+
+// identity is what makes two targets the same object.
+type identity struct {
+	schema.GroupVersionResource
+	types.NamespacedName
+}
+
+func (t Target) identity() identity {
+	return identity{t.GVR, types.NamespacedName{Namespace: t.Namespace, Name: t.Name}}
+}
+
+// matches says whether obj is the object that was applied, and not another
+// one of the same name.
+func (t Target) matches(obj *unstructured.Unstructured) bool {
+	return t.UID == "" || obj.GetUID() == t.UID
+}

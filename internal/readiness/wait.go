@@ -1,0 +1,369 @@
+package readiness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Wait returns as soon as all targets are ready at the same time, or one of
+// them is hopeless by o.Policy, or ctx ends. The error is then a *NotReady;
+// any other error means that the options or targets are unusable. The result
+// holds the last known status of every target in either case.
+//
+// No goroutine and no request outlives the call.
+func Wait(ctx context.Context, targets []Target, o Options) (Result, error) {
+	if err := o.check(targets); err != nil {
+		return Result{}, err
+	}
+	run, cancel := context.WithCancel(ctx)
+	w := newWaiter(run, targets, o)
+	w.start()
+	err := w.loop(ctx)
+	cancel()
+	w.group.Wait()
+	w.post.close()
+	return w.result(), err
+}
+
+// tracked is a target and what is known of it.
+type tracked struct {
+	Target
+	obj      *unstructured.Unstructured
+	known    bool // the first list has come, or none is needed
+	finished bool // it was ready for good, and was deleted since
+	status   Status
+	troubles []trouble
+	seen     map[string]*sighting
+	since    time.Time // first look at the object
+	moved    time.Time // last step forward
+	told     string    // the last update, to send each once
+}
+
+// sighting is the memory of a trouble.
+type sighting struct {
+	first time.Time
+	last  time.Time
+}
+
+// A crash loop's container runs in between, which forgives nothing yet.
+const crashMemory = time.Minute
+
+// waiter is owned by the goroutine of Wait; the others only send notes.
+type waiter struct {
+	ctx     context.Context
+	o       Options
+	policy  FailurePolicy
+	all     []*tracked
+	byName  map[identity][]*tracked
+	spaces  map[string]*space
+	notes   chan note
+	group   sync.WaitGroup
+	post    *mailbox
+	began   time.Time
+	broken  map[*feed]error // feeds that are interrupted
+	classes map[string]*class
+}
+
+// space is a namespace with what is watched there beside the targets.
+type space struct {
+	view    *view
+	workers bool // pods are watched
+	sets    bool // ReplicaSets are watched
+	events  bool // warnings are watched
+}
+
+func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
+	now := time.Now()
+	w := &waiter{
+		ctx: ctx, o: o, policy: o.Policy.withDefaults(), began: now,
+		byName: map[identity][]*tracked{}, spaces: map[string]*space{},
+		notes: make(chan note), broken: map[*feed]error{}, classes: map[string]*class{},
+		post: newMailbox(o.OnUpdate),
+	}
+	for _, t := range targets {
+		tr := &tracked{Target: t, seen: map[string]*sighting{}, moved: now}
+		if needsWatch(t.GroupKind(), o.Rules) {
+			tr.status = Status{State: Progressing, Reason: "Waiting", Message: "not looked at yet"}
+			w.byName[t.identity()] = append(w.byName[t.identity()], tr)
+		} else {
+			tr.known, tr.status = true, Status{State: Ready, Reason: "Exists"}
+		}
+		w.all = append(w.all, tr)
+		if w.spaces[t.Namespace] == nil {
+			w.spaces[t.Namespace] = &space{view: newView()}
+		}
+	}
+	return w
+}
+
+// start opens one feed for each kind and namespace, narrowed to the object
+// where there is only one.
+func (w *waiter) start() {
+	type place struct {
+		identity
+	}
+	groups := map[place][]identity{}
+	for id := range w.byName {
+		at := place{id}
+		at.Name = ""
+		groups[at] = append(groups[at], id)
+	}
+	for at, ids := range groups {
+		f := &feed{client: w.o.Client, gvr: at.GroupVersionResource, namespace: at.Namespace}
+		if len(ids) == 1 {
+			f.selector = "metadata.name=" + ids[0].Name
+		}
+		w.open(f)
+	}
+}
+
+func (w *waiter) open(f *feed) {
+	w.group.Go(func() { f.run(w.ctx, w.notes) })
+}
+
+func (w *waiter) loop(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for _, tr := range w.all {
+		w.tell(tr)
+	}
+	for {
+		now := time.Now()
+		if w.settled(now) {
+			return nil
+		}
+		if w.hopeless(now) {
+			return w.notReady(ctx, nil)
+		}
+		w.explain(now)
+		timer.Reset(w.nextLook(now))
+		select {
+		case <-ctx.Done():
+			return w.notReady(ctx, ended(ctx, w.broken))
+		case n := <-w.notes:
+			if n.fatal != nil && !n.feed.beside {
+				return w.notReady(ctx, n.fatal)
+			}
+			w.take(n)
+		case <-timer.C:
+			for _, tr := range w.all {
+				w.judge(tr)
+			}
+		}
+	}
+}
+
+// ended is why the wait was cut short: the context's error, what the caller
+// gave as its cause, and a watch that was interrupted at that moment.
+func ended(ctx context.Context, broken map[*feed]error) error {
+	errs := []error{ctx.Err()}
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		errs = []error{cause, ctx.Err()}
+	}
+	for f, err := range broken {
+		if !f.beside {
+			errs = append(errs, err)
+			break
+		}
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+// take brings in one note and judges what it concerns.
+func (w *waiter) take(n note) {
+	if n.learned != nil {
+		n.learned()
+		for _, tr := range w.all {
+			w.judge(tr)
+		}
+		return
+	}
+	delete(w.broken, n.feed)
+	switch {
+	case n.trouble != nil:
+		w.broken[n.feed] = n.trouble
+	case n.fatal != nil:
+		// Pods or events may not be watched: go on without early diagnosis.
+	case n.feed.beside:
+		w.takeBeside(n)
+	case n.listed != nil:
+		present := map[identity]*unstructured.Unstructured{}
+		for i := range n.listed.Items {
+			obj := &n.listed.Items[i]
+			present[w.idOf(n.feed, obj)] = obj
+		}
+		for id, trs := range w.byName {
+			if id.GroupVersionResource != n.feed.gvr || id.Namespace != n.feed.namespace {
+				continue
+			}
+			if n.feed.selector != "" && n.feed.selector != "metadata.name="+id.Name {
+				continue
+			}
+			for _, tr := range trs {
+				w.update(tr, present[id])
+			}
+		}
+	case n.changed != nil:
+		for _, tr := range w.byName[w.idOf(n.feed, n.changed)] {
+			w.update(tr, n.changed)
+		}
+	case n.deleted != nil:
+		for _, tr := range w.byName[w.idOf(n.feed, n.deleted)] {
+			// The news of an object that was replaced may come late.
+			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() {
+				continue
+			}
+			if final := assessWith(withoutDeletion(n.deleted), w.o.Rules); final.State == Ready && endsByItself(tr.Target) {
+				tr.finished, tr.status = true, final
+			}
+			w.update(tr, nil)
+		}
+	}
+}
+
+func (w *waiter) idOf(f *feed, obj *unstructured.Unstructured) identity {
+	return identity{f.gvr, types.NamespacedName{Namespace: f.namespace, Name: obj.GetName()}}
+}
+
+// endsByItself: a Job or Pod may be cleaned up once it is done.
+func endsByItself(t Target) bool {
+	gk := t.GroupKind()
+	return gk.Group == "batch" && gk.Kind == "Job" || gk.Group == "" && gk.Kind == "Pod"
+}
+
+func withoutDeletion(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	c := obj.DeepCopy()
+	c.SetDeletionTimestamp(nil)
+	return c
+}
+
+func (w *waiter) update(tr *tracked, obj *unstructured.Unstructured) {
+	tr.known, tr.obj = true, obj
+	if tr.since.IsZero() {
+		tr.since = time.Now()
+	}
+	w.judge(tr)
+}
+
+func (w *waiter) takeBeside(n note) {
+	v := w.spaces[n.feed.namespace].view
+	gvr := n.feed.gvr
+	if n.listed != nil {
+		v.replace(gvr, n.listed.Items)
+		for _, tr := range w.all {
+			if tr.Namespace == n.feed.namespace {
+				w.judge(tr)
+			}
+		}
+		return
+	}
+	obj := cmp.Or(n.changed, n.deleted)
+	if obj == nil {
+		return
+	}
+	// Before and after: the change may take the object out of a family.
+	roots := v.roots(gvr, obj)
+	if n.deleted != nil {
+		v.remove(gvr, obj.GetUID())
+	} else {
+		v.put(gvr, obj)
+		roots = append(roots, v.roots(gvr, obj)...)
+	}
+	for _, tr := range w.all {
+		if tr.obj != nil && slices.Contains(roots, tr.obj.GetUID()) {
+			w.judge(tr)
+		}
+	}
+}
+
+// judge works out status and troubles of one target and tells of a change.
+func (w *waiter) judge(tr *tracked) {
+	if !tr.known || tr.finished || w.byName[tr.identity()] == nil {
+		return
+	}
+	now := time.Now()
+	was := tr.status
+	switch {
+	case tr.obj == nil:
+		tr.status = Status{State: Failed, Reason: "NotFound", Message: "the object does not exist (any more)", Desired: was.Desired}
+	case tr.Generation > 0 && tr.obj.GetGeneration() < tr.Generation:
+		// The watch resumes with older news before it brings the newest.
+		tr.status = Status{State: Progressing, Reason: "NotObserved", Message: "the cluster shows an earlier generation", Desired: was.Desired}
+	default:
+		tr.status = assessWith(tr.obj, w.o.Rules)
+		if isClaim(tr.Target) && tr.status.Reason == "Unbound" {
+			tr.status = w.claimStatus(tr.obj, tr.status)
+		}
+	}
+	if tr.status.State != was.State && tr.status.State == Ready || tr.status.Ready > was.Ready || tr.status.Updated > was.Updated {
+		tr.moved = now
+	}
+	tr.troubles = nil
+	replaced := tr.obj != nil && !tr.matches(tr.obj)
+	if tr.status.State == Progressing || tr.status.State == Failed || replaced {
+		tr.troubles = troublesOf(w.spaces[tr.Namespace].view, tr.Target, tr.obj, tr.status)
+		if isClaim(tr.Target) && tr.obj != nil {
+			tr.troubles = append(tr.troubles, w.claimTroubles(tr)...)
+		}
+		if replaced {
+			tr.status = Status{State: Failed, Reason: tr.troubles[0].reason, Message: tr.troubles[0].message}
+		}
+	}
+	for _, t := range tr.troubles {
+		if s := tr.seen[t.key]; s != nil {
+			s.last = now
+		} else {
+			tr.seen[t.key] = &sighting{first: now, last: now}
+		}
+	}
+	for key, s := range tr.seen {
+		if s.last.Equal(now) {
+			continue
+		}
+		if !isCrashKey(key) || now.Sub(s.last) > crashMemory {
+			delete(tr.seen, key)
+		}
+	}
+	w.tell(tr)
+}
+
+// settled: nothing is left to wait for.
+func (w *waiter) settled(now time.Time) bool {
+	for _, tr := range w.all {
+		if !w.done(tr, now) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *waiter) done(tr *tracked, now time.Time) bool {
+	if !tr.known {
+		return false
+	}
+	switch tr.status.State {
+	case Ready:
+		return true
+	case Unknown:
+		return w.policy.Unknown >= 0 && now.Sub(tr.since) >= w.policy.Unknown
+	}
+	return false
+}
+
+func (w *waiter) result() Result {
+	var r Result
+	for _, tr := range w.all {
+		r.Objects = append(r.Objects, Outcome{Target: tr.Target, Status: tr.status})
+	}
+	return r
+}
