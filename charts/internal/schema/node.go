@@ -13,7 +13,7 @@ type Node struct {
 	Properties  []Property
 	Closed      bool  // no keys but those of Properties
 	Values      *Node // of an object's other keys
-	KeyPattern  string
+	KeyPattern  string // of those keys
 	Required    []string
 	Items       *Node
 	Enum        []string
@@ -113,9 +113,6 @@ func (n *Node) pairs() ordered {
 	add("maxLength", n.MaxLength, n.MaxLength != nil)
 	add("default", n.Default, n.Default != nil)
 	add("items", n.Items, n.Items != nil)
-	if n.KeyPattern != "" {
-		add("propertyNames", ordered{{"pattern", n.KeyPattern}}, true)
-	}
 	if len(n.Properties) > 0 {
 		var properties ordered
 		for _, p := range n.Properties {
@@ -124,6 +121,12 @@ func (n *Node) pairs() ordered {
 		add("properties", properties, true)
 	}
 	add("required", n.Required, len(n.Required) > 0)
+	if n.KeyPattern != "" {
+		// Not propertyNames: validators tell the place of its errors worse.
+		add("patternProperties", ordered{{n.KeyPattern, n.Values}}, true)
+		add("additionalProperties", false, true)
+		return out
+	}
 	add("additionalProperties", n.Values, n.Values != nil)
 	add("additionalProperties", false, n.Closed)
 	return out

@@ -1,0 +1,69 @@
+package charts
+
+import (
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Values that cannot be meant are refused, in words that say where and what was wanted.
+func TestRefusals(t *testing.T) {
+	const password = "auth: {password: x}\n"
+	tests := map[string]struct {
+		chart, values string
+		want          []string
+	}{
+		"unknown key":             {"webapp", "replica: 3", []string{"replica", "not allowed"}},
+		"unknown inner key":       {"webapp", "service: {ports: 80}", []string{"/service", "ports"}},
+		"unknown key of a probe":  {"webapp", "probes: {liveness: {httpGet: {pfad: /}}}", []string{"/probes/liveness/httpGet", "pfad"}},
+		"wrong type":              {"webapp", "replicas: three", []string{"/replicas", "want integer"}},
+		"negative replicas":       {"webapp", "replicas: -1", []string{"/replicas", "minimum"}},
+		"node port out of range":  {"webapp", "service: {type: NodePort, nodePort: 8080}", []string{"/service/nodePort", "want 30,000"}},
+		"node port of ClusterIP":  {"webapp", "service: {nodePort: 30000}", []string{"service.nodePort needs service.type NodePort"}},
+		"headless NodePort":       {"webapp", "service: {type: NodePort, headless: true}", []string{"service.headless needs service.type ClusterIP"}},
+		"unknown service type":    {"webapp", "service: {type: Nodeport}", []string{"/service/type", "'NodePort'"}},
+		"unknown strategy":        {"webapp", "strategy: {type: BlueGreen}", []string{"/strategy/type", "'Recreate'"}},
+		"numeric variable":        {"webapp", "env: {WORKERS: 4}", []string{"/env/WORKERS", "want string"}},
+		"short digest":            {"webapp", "image: {digest: sha256:abc}", []string{"/image/digest", "pattern"}},
+		"registry without server": {"webapp", "registries: [{username: a, password: b}]", []string{"/registries/0", "server"}},
+		"ingress without hosts":   {"webapp", "ingress: {enabled: true}", []string{"ingress.enabled needs ingress.hosts"}},
+		"ingress without service": {"webapp", "ingress: {enabled: true, hosts: [{host: a.example}]}\nservice: {enabled: false}", []string{"ingress.enabled needs service.enabled"}},
+		"route without gateway":   {"webapp", "httpRoute: {enabled: true}", []string{"httpRoute.enabled needs httpRoute.parentRefs"}},
+		"scaling without request": {"webapp", "autoscaling: {enabled: true}", []string{"set resources.requests.cpu"}},
+		"scaling upside down":     {"webapp", "autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 2}", []string{"minReplicas (5) is above", "maxReplicas (2)"}},
+		"two budgets":             {"webapp", "podDisruptionBudget: {enabled: true, minAvailable: 1, maxUnavailable: 1}", []string{"not both"}},
+		"cron without schedule":   {"webapp", "cronJobs: {nightly: {command: [a]}}", []string{"/cronJobs/nightly", "schedule"}},
+		"bad name of a cron job":  {"webapp", "cronJobs: {Nightly_1: {schedule: '@daily'}}", []string{"/cronJobs", "Nightly_1"}},
+
+		"no password":              {"database", "{}", []string{"set auth.password, or name an existing Secret in auth.existingSecret"}},
+		"two passwords":            {"database", "auth: {password: a, existingSecret: b}", []string{"exclude each other"}},
+		"unknown engine":           {"database", password + "engine: postgres", []string{"/engine", "'postgresql'"}},
+		"class without a driver":   {"database", password + "storageClass: {create: true}", []string{"storageClass.create needs storageClass.provisioner"}},
+		"replicas of mysql":        {"database", password + "engine: mysql\nreplicas: 3", []string{"3 databases", "independentReplicas"}},
+		"scripts of redis":         {"database", password + "engine: redis\ninitScripts: {a.sh: x}", []string{"initScripts", "redis"}},
+		"root of mysql":            {"database", "engine: mysql\nauth: {password: a, username: root}", []string{"auth.username"}},
+		"admin password, no key":   {"database", "engine: mysql\nauth: {password: a, adminPassword: b}", []string{"auth.adminPasswordKey"}},
+		"an image without version": {"database", password + "image: {repository: mine}", []string{"image.repository needs image.tag or image.digest"}},
+		"unknown reclaim policy":   {"database", password + "storageClass: {reclaimPolicy: Recycle}", []string{"/storageClass/reclaimPolicy", "'Retain'"}},
+		"a size that is none":      {"database", password + "storage: {size: big}", []string{"/storage/size"}},
+		"an unknown access mode":   {"database", password + "storage: {accessModes: [RWO]}", []string{"/storage/accessModes/0", "'ReadWriteOnce'"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]any{}
+			if err := yaml.UnmarshalStrict([]byte(test.values), &values); err != nil {
+				t.Fatal(err)
+			}
+			_, err := helmRender(helmChart(t, test.chart), "shop", "prod", values)
+			if err == nil {
+				t.Fatal("rendered")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
