@@ -11,8 +11,8 @@ type Node struct {
 	Type        []string // one or several of JSON Schema's types; none: anything
 	Ref         string   // name of a definition; excludes everything but Description and Default
 	Properties  []Property
-	Closed      bool  // no keys but those of Properties
-	Values      *Node // of an object's other keys
+	Closed      bool   // no keys but those of Properties
+	Values      *Node  // of an object's other keys
 	KeyPattern  string // of those keys
 	Required    []string
 	Items       *Node
