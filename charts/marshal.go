@@ -22,7 +22,7 @@ func valuesMap(typed any) (map[string]any, error) {
 }
 
 // Some of Kubernetes' structs write fields that nobody set: a null, an empty object of a type that is no pointer, a
-// port 0. An empty object elsewhere says something (emptyDir, podSelector) and stays.
+// port or a divisor 0. An empty object elsewhere says something (emptyDir, podSelector) and stays.
 var (
 	writtenEmpty   = map[string]bool{"resources": true, "metadata": true, "status": true, "strategy": true}
 	writtenPort0In = map[string]bool{"httpGet": true, "tcpSocket": true, "grpc": true}
@@ -33,6 +33,10 @@ func prune(values map[string]any) {
 		switch value := value.(type) {
 		case nil:
 			delete(values, key)
+		case string:
+			if key == "divisor" && value == "0" {
+				delete(values, key)
+			}
 		case map[string]any:
 			prune(value)
 			if len(value) == 0 && writtenEmpty[key] {
