@@ -3,15 +3,21 @@ package readiness
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
+// askAgain is how long an answer about a class or a pod's claims holds. They
+// are read and not watched: few waits need them, and fewer for long.
+const askAgain = 2 * time.Second
+
 // class is what the wait needs to know of a StorageClass.
 type class struct {
-	known   bool // the look-up has come back
+	asked   time.Time
 	missing bool
 	lazy    bool // binds when a pod uses the claim
 	denied  bool // it may not be read
@@ -35,6 +41,9 @@ func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 	if c == nil {
 		c = &class{}
 		w.classes[name] = c
+	}
+	if now := time.Now(); now.Sub(c.asked) >= askAgain {
+		c.asked = now
 		w.group.Go(func() { w.lookUpClass(name, c) })
 	}
 	switch {
@@ -49,7 +58,7 @@ func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 
 func (w *waiter) lookUpClass(name string, c *class) {
 	obj, err := w.o.Client.Resource(classesGVR).Get(w.ctx, name, metav1.GetOptions{})
-	found := class{known: true}
+	found := class{asked: time.Now()}
 	switch {
 	case apierrors.IsNotFound(err):
 		found.missing = true
@@ -85,4 +94,63 @@ func (w *waiter) claimTroubles(tr *tracked) []trouble {
 		message = fmt.Sprintf("no volume is bound to it; the provisioner of StorageClass %q has not answered yet", name)
 	}
 	return []trouble{{key: "claim", cause: CauseClaim, reason: "Unbound", message: message}}
+}
+
+// podClaims is what was found out about the claims of a pod without a node.
+type podClaims struct {
+	asked   time.Time
+	refused string // why they can never be bound; empty: they may
+}
+
+// explainClaims tells claims that may yet be bound from those that cannot, by
+// the claims and classes themselves: the scheduler's message does not say.
+func (w *waiter) explainClaims(tr *tracked) {
+	now := time.Now()
+	for i, t := range tr.troubles {
+		if t.cause != CauseClaim || t.pod == nil || t.harmless {
+			continue
+		}
+		p := w.podNamed(tr, t.pod.Name)
+		if p == nil {
+			continue
+		}
+		known := w.claims[p.UID]
+		if known == nil {
+			known = &podClaims{}
+			w.claims[p.UID] = known
+		}
+		if now.Sub(known.asked) >= askAgain {
+			known.asked = now
+			w.group.Go(func() { w.lookUpClaims(tr.Namespace, p, known) })
+		}
+		if known.refused != "" {
+			tr.troubles[i] = newTrouble(p, nil, CauseClaimRefused, t.reason, known.refused)
+		}
+	}
+}
+
+func (w *waiter) podNamed(tr *tracked, name string) *corev1.Pod {
+	if tr.obj == nil {
+		return nil
+	}
+	for _, p := range familyOf(w.spaces[tr.Namespace].view, tr.obj).now {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (w *waiter) lookUpClaims(namespace string, p *corev1.Pod, known *podClaims) {
+	d := Diagnosis{Cause: CauseClaim, Namespace: namespace}
+	r := &reader{ctx: w.ctx, o: w.o}
+	r.claims(&d, p)
+	found := podClaims{asked: time.Now()}
+	if d.Cause == CauseClaimRefused {
+		found.refused = d.Message
+	}
+	select {
+	case w.notes <- note{learned: func() { *known = found }}:
+	case <-w.ctx.Done():
+	}
 }

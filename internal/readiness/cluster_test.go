@@ -56,6 +56,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"Pod":                   podsGVR,
 	"PersistentVolumeClaim": claimsGVR,
 	"StorageClass":          classesGVR,
+	"Namespace":             {Version: "v1", Resource: "namespaces"},
 	"ConfigMap":             {Version: "v1", Resource: "configmaps"},
 	"Service":               {Version: "v1", Resource: "services"},
 	"ResourceQuota":         {Version: "v1", Resource: "resourcequotas"},

@@ -124,7 +124,8 @@ func (r *reader) claims(d *Diagnosis, p *corev1.Pod) []string {
 		obj, err := r.o.Client.Resource(claimsGVR).Namespace(d.Namespace).Get(r.ctx, name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
-			facts = append(facts, fmt.Sprintf("create the claim %q, which does not exist", name))
+			d.refuseClaim("ClaimNotFound", fmt.Sprintf("claim %q does not exist", name))
+			facts = append(facts, fmt.Sprintf("create the claim %q", name))
 		case err == nil && text(obj, "status", "phase") != "Bound":
 			facts = append(facts, r.claim(d, obj)...)
 		}
@@ -138,16 +139,15 @@ func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 	className, named, _ := unstructured.NestedString(obj.Object, "spec", "storageClassName")
 	switch {
 	case !named:
-		return []string{fmt.Sprintf("claim %q names no StorageClass and the cluster has no default one: set storageClassName, or mark a class as the default", name)}
+		d.refuseClaim("NoDefaultClass", fmt.Sprintf("claim %q names no StorageClass and the cluster has no default one", name))
+		return []string{"set storageClassName, or mark a StorageClass as the default"}
 	case className == "":
 		return []string{fmt.Sprintf("claim %q asks for an existing volume (storageClassName is empty) and none fits", name)}
 	}
 	got, err := r.o.Client.Resource(classesGVR).Get(r.ctx, className, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		if d.Cause == CauseClaim {
-			d.Cause = CauseClaimRefused
-		}
-		return []string{fmt.Sprintf("claim %q names StorageClass %q, which does not exist: create it or name another", name, className)}
+		d.refuseClaim("ClassNotFound", fmt.Sprintf("claim %q names StorageClass %q, which does not exist", name, className))
+		return []string{fmt.Sprintf("create StorageClass %q or name another", className)}
 	}
 	if err != nil {
 		return nil
@@ -176,4 +176,11 @@ func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 		}
 	}
 	return []string{fact}
+}
+
+// refuseClaim puts in the place of the scheduler's words what is behind them.
+func (d *Diagnosis) refuseClaim(reason, message string) {
+	if d.Cause == CauseClaim || d.Cause == CauseClaimRefused {
+		d.Cause, d.Reason, d.Message = CauseClaimRefused, reason, message
+	}
 }

@@ -73,7 +73,7 @@ func (d Diagnosis) write(b *strings.Builder) {
 		p.write(b, same)
 	}
 	for _, ev := range d.Events {
-		if ev.Message == same || mentions(d.Pods, ev.Message) {
+		if said(ev.Message, same) || mentions(d.Pods, ev.Message) {
 			continue
 		}
 		fmt.Fprintf(b, "\n  event of %s: %s: %s", ev.Object, ev.Reason, oneLine(ev.Message))
@@ -159,11 +159,16 @@ func summary(c Cause, reason, message string) string {
 
 func mentions(pods []PodDiagnosis, message string) bool {
 	for _, p := range pods {
-		if p.Message == message {
+		if said(message, p.Message) {
 			return true
 		}
 	}
 	return false
+}
+
+// said: an event often repeats the message with a few words around it.
+func said(event, message string) bool {
+	return message != "" && strings.Contains(event, message)
 }
 
 // oneLine folds a message so that it stays one line of a report.

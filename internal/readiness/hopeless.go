@@ -70,6 +70,9 @@ func (w *waiter) nextLook(now time.Time) time.Duration {
 			if at, ok := w.gaveUpAt(tr, t); ok {
 				sooner(at)
 			}
+			if t.cause == CauseClaim || t.cause == CauseClaimRefused {
+				sooner(now.Add(askAgain))
+			}
 		}
 		if tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0 {
 			sooner(tr.since.Add(w.policy.Unknown))

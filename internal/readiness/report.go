@@ -159,7 +159,7 @@ func warnings(about []*corev1.Event, since time.Time) []Event {
 		told[key] = true
 		out = append(out, Event{
 			Object: e.InvolvedObject.Kind + " " + e.InvolvedObject.Name,
-			Reason: e.Reason, Message: e.Message, Count: timesSeen(e), Last: lastSeen(e),
+			Reason: e.Reason, Message: e.Message, Count: timesSeen(e), Last: lastSeen(e).UTC(),
 		})
 	}
 	return out

@@ -192,6 +192,8 @@ func newTrouble(p *corev1.Pod, c *corev1.ContainerStatus, cause Cause, reason, m
 		group = CauseCrashLoop // one loop, whichever way it ends each time
 	case CauseImageRefused:
 		group = CauseImagePull // ErrImagePull and ImagePullBackOff take turns
+	case CauseClaimRefused:
+		group = CauseClaim
 	}
 	return trouble{key: key + "/" + string(group), cause: cause, reason: reason, message: message, pod: d}
 }

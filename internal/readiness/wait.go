@@ -69,6 +69,7 @@ type waiter struct {
 	began   time.Time
 	broken  map[*feed]error // feeds that are interrupted
 	classes map[string]*class
+	claims  map[types.UID]*podClaims // by pod
 }
 
 // space is a namespace with what is watched there beside the targets.
@@ -84,7 +85,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	w := &waiter{
 		ctx: ctx, o: o, policy: o.Policy.withDefaults(), began: now,
 		byName: map[identity][]*tracked{}, spaces: map[string]*space{},
-		notes: make(chan note), broken: map[*feed]error{}, classes: map[string]*class{},
+		notes: make(chan note), broken: map[*feed]error{}, classes: map[string]*class{}, claims: map[types.UID]*podClaims{},
 		post: newMailbox(o.OnUpdate),
 	}
 	for _, t := range targets {
@@ -315,6 +316,7 @@ func (w *waiter) judge(tr *tracked) {
 		if isClaim(tr.Target) && tr.obj != nil {
 			tr.troubles = append(tr.troubles, w.claimTroubles(tr)...)
 		}
+		w.explainClaims(tr)
 		if replaced {
 			tr.status = Status{State: Failed, Reason: tr.troubles[0].reason, Message: tr.troubles[0].message}
 		}
