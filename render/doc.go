@@ -1,0 +1,2 @@
+// Package render turns charts and values into manifests.
+package render

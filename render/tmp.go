@@ -1,0 +1,4 @@
+package render
+
+type document struct{}
+type originNode struct{}
