@@ -26,7 +26,7 @@ files:
     umask 077
     printf '*:*:*:*:%s\n' "$(printf '%s' "$POSTGRES_PASSWORD" | sed 's/[\\:]/\\&/g')" > "$PGPASSFILE"
     if [ -s "$PGDATA/PG_VERSION" ]; then exit 0; fi
-    until pg_isready --quiet --host="$PRIMARY_HOST"; do sleep 2; done
+    until pg_isready --quiet --host="$PRIMARY_HOST" --username="$POSTGRES_USER"; do sleep 2; done
     rm -rf "$PGDATA.part"
     pg_basebackup --no-password --host="$PRIMARY_HOST" --username="$POSTGRES_USER" \
       --pgdata="$PGDATA.part" --write-recovery-conf --wal-method=stream --checkpoint=fast
