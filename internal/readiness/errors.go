@@ -42,10 +42,12 @@ func (e *NotReady) headline() string {
 	switch {
 	case e.Err == nil:
 		return fmt.Sprintf("%s after %v, and waiting longer will not help", counted, waited)
+	case errors.Is(e.Err, context.DeadlineExceeded) && errors.As(e.Err, &feed):
+		return fmt.Sprintf("%s as far as is known when the time was up after %v: %v", counted, waited, feed)
 	case errors.Is(e.Err, context.DeadlineExceeded):
 		return fmt.Sprintf("%s when the time was up after %v", counted, waited)
 	case errors.As(e.Err, &feed):
-		return fmt.Sprintf("%s as far as is known after %v: %v", counted, waited, e.Err)
+		return fmt.Sprintf("%s as far as is known after %v: %v", counted, waited, feed)
 	}
 	return fmt.Sprintf("%s when the wait was ended after %v: %v", counted, waited, e.Err)
 }
