@@ -55,7 +55,7 @@ func runPart(args []string) error {
 	case partScheduler:
 		return runCommand(scheduler.NewSchedulerCommand(), args)
 	case partNodes:
-		return runNodes(args)
+		return runNodes(home, args)
 	}
 	return fmt.Errorf("part: there is no %q", name)
 }
@@ -112,7 +112,7 @@ func runEtcd(home string, args []string) error {
 
 // runNodes runs KWOK in place of the nodes' kubelets and, beside it, what else a
 // real cluster has and Kubernetes itself does not bring: a volume provisioner.
-func runNodes(args []string) error {
+func runNodes(home string, args []string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
@@ -133,5 +133,8 @@ func runNodes(args []string) error {
 	command.Version = ""
 	command.PersistentFlags().AddFlagSet(flags)
 	command.SetArgs(args)
-	return command.ExecuteContext(ctx)
+	ended := make(chan error, 2)
+	go func() { ended <- runProvider(ctx, (&folder{path: home}).file(kubeconfigFile)) }()
+	go func() { ended <- command.ExecuteContext(ctx) }()
+	return <-ended
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"text/template"
 )
 
@@ -16,10 +17,10 @@ const stagesFile = "stages.yaml"
 var stages embed.FS
 
 // writeStages puts the stages together into KWOK's configuration. The files are
-// templates with [[ ]] around what is filled in here, so that stages can share
+// templates with <% %> around what is filled in here, so that stages can share
 // fragments; {{ }} is KWOK's own.
 func writeStages(f *folder) error {
-	t, err := template.New("").Delims("[[", "]]").ParseFS(stages, "stages/*.yaml")
+	t, err := template.New("").Delims("<%", "%>").Funcs(template.FuncMap{"json": quote, "lower": strings.ToLower}).ParseFS(stages, "stages/*.yaml")
 	if err != nil {
 		return fmt.Errorf("stages: %w", err)
 	}
@@ -30,9 +31,12 @@ func writeStages(f *folder) error {
 	var out bytes.Buffer
 	for _, name := range names {
 		fmt.Fprintf(&out, "---\n")
-		if err := t.ExecuteTemplate(&out, name[len("stages/"):], nil); err != nil {
+		if err := t.ExecuteTemplate(&out, name[len("stages/"):], map[string]any{"Stages": podStages()}); err != nil {
 			return fmt.Errorf("stages: %w", err)
 		}
 	}
 	return os.WriteFile(f.file(stagesFile), out.Bytes(), 0o600)
 }
+
+// quote makes a YAML string of any text.
+func quote(text string) string { return fmt.Sprintf("%q", text) }
