@@ -1,2 +1,0 @@
-// Package render turns charts and values into manifests.
-package render

@@ -1,4 +1,0 @@
-package render
-
-type document struct{}
-type originNode struct{}
