@@ -1,0 +1,2 @@
+// Package render turns a chart and values into Kubernetes objects.
+package render

@@ -1,0 +1,147 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error says what failed in loading, merging or rendering, and where. Fields
+// that are unknown are zero. Every error of this package is one, or is one of
+// the more telling [SchemaError], [DuplicateError] and [LimitError], which it
+// may also wrap; use errors.As.
+type Error struct {
+	// Op is what was tried: "load", "values", "render", "parse", "post-render".
+	Op string
+	// Chart is the name of the chart, or of the subchart as its path
+	// "parent/charts/child", when it is known.
+	Chart string
+	// File is the file at fault: of a chart by its path inside of it (with the
+	// chart's name in front for templates, "web/templates/service.yaml"), of
+	// values as the caller named it.
+	File string
+	// Line and Column are places in File, from 1; 0 is unknown.
+	Line, Column int
+	// RenderedLine is the line in what the template printed, from 1, for
+	// errors that only show there: 0 for others.
+	RenderedLine int
+	// Path is the values path concerned, "image.repository", if there is one.
+	Path string
+	// Hint says what to do next.
+	Hint string
+	// Err is the cause. Never nil.
+	Err error
+}
+
+// Error gives one line: operation, place, cause, and the hint behind a dash.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.File != "" {
+		b.WriteString(" " + e.File)
+		if e.Line > 0 {
+			fmt.Fprintf(&b, ":%d", e.Line)
+			if e.Column > 0 {
+				fmt.Fprintf(&b, ":%d", e.Column)
+			}
+		}
+	} else if e.Chart != "" {
+		b.WriteString(" chart " + e.Chart)
+	}
+	if e.RenderedLine > 0 {
+		fmt.Fprintf(&b, " (line %d of its output)", e.RenderedLine)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Path != "" && !strings.Contains(e.Err.Error(), e.Path) {
+		fmt.Fprintf(&b, " (values path %s)", e.Path)
+	}
+	if e.Hint != "" {
+		b.WriteString(" - " + e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Violation is one value that its chart's schema does not allow.
+type Violation struct {
+	// Chart is the chart whose values.schema.json says so, "web" or
+	// "web/charts/cache".
+	Chart string
+	// Path is where the value stands, seen from the top chart's values:
+	// "service.port", "hosts[0].name", or "" for the values as a whole.
+	Path string
+	// Wanted is what the schema asks for; Found is the type or value given, ""
+	// when nothing was given. Values are shown as JSON, shortened. A value
+	// whose path smells of a secret is never shown.
+	Wanted, Found string
+	// Origin tells where the value came from; zero if that is unknown.
+	Origin Origin
+}
+
+// SchemaError lists all values that the schemas of a chart and its subcharts
+// refuse, sorted by chart and path. Never empty.
+type SchemaError struct {
+	Violations []Violation
+}
+
+// Error gives one line for each violation.
+func (e *SchemaError) Error() string {
+	var b strings.Builder
+	b.WriteString("values do not meet the chart's schema")
+	for _, v := range e.Violations {
+		path := v.Path
+		if path == "" {
+			path = "(all values)"
+		}
+		fmt.Fprintf(&b, "\n  %s: %s: wanted %s", v.Chart, path, v.Wanted)
+		if v.Found != "" {
+			fmt.Fprintf(&b, ", found %s", v.Found)
+		}
+		if at := v.Origin.String(); at != "" {
+			fmt.Fprintf(&b, " (%s)", at)
+		}
+	}
+	return b.String()
+}
+
+// DuplicateError says that two documents describe one object.
+type DuplicateError struct {
+	// ID is "Kind.group namespace/name".
+	ID string
+	// First and Second are the Source of both.
+	First, Second string
+}
+
+func (e *DuplicateError) Error() string {
+	if e.First == e.Second {
+		return fmt.Sprintf("%s is rendered twice by %s", e.ID, e.First)
+	}
+	return fmt.Sprintf("%s is rendered by both %s and %s", e.ID, e.First, e.Second)
+}
+
+// LimitError says which limit an untrusted input has passed.
+type LimitError struct {
+	// Limit is the name of the field of [Limits].
+	Limit string
+	// Max is its value: bytes, entries, a ratio, levels, or nanoseconds.
+	Max int64
+	// Subject is the file, template or archive entry, if known.
+	Subject string
+	// Err is the cause, if there is one beyond the breach itself.
+	Err error
+}
+
+func (e *LimitError) Error() string {
+	s := fmt.Sprintf("limit %s of %d passed", e.Limit, e.Max)
+	if e.Subject != "" {
+		s += " by " + e.Subject
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause, or nil.
+func (e *LimitError) Unwrap() error { return e.Err }

@@ -1,0 +1,52 @@
+package render
+
+import "context"
+
+// Input is what a render depends on, apart from the chart: the same input gives
+// the same manifest, as far as the chart's templates are deterministic.
+type Input struct {
+	// Name of the release: a DNS subdomain of at most 53 characters, as in Helm.
+	Name string
+	// Namespace of the release. Empty means "default".
+	Namespace string
+	// Revision is .Release.Revision. Zero means 1.
+	Revision int
+	// Upgrade makes .Release.IsUpgrade true and .Release.IsInstall false.
+	Upgrade bool
+	// Values over the chart's own. Zero means the chart's own defaults.
+	Values Values
+	// Capabilities of the cluster. Nil means the defaults: see [Capabilities].
+	Capabilities *Capabilities
+	// Lookup answers the template function lookup. Nil means that it answers
+	// empty, as in helm template.
+	Lookup LookupFunc
+	// PostRender changes the rendered objects, in this order.
+	PostRender []PostRenderer
+	// Limits on this render. Zero means safe limits.
+	Limits Limits
+	// SkipSchema leaves out the check of the values against values.schema.json.
+	SkipSchema bool
+}
+
+// LookupFunc answers the template function lookup: one object, or with an
+// empty name a list object of all in the namespace (in all namespaces if that
+// is empty too). What does not exist is a nil map and no error. It is called
+// from the goroutine that renders.
+type LookupFunc func(ctx context.Context, apiVersion, kind, namespace, name string) (map[string]any, error)
+
+// PostRenderer changes objects between rendering and what follows. It is given
+// the objects without hooks and CRDs, as Helm does it, in install order, and
+// must not change them in place: it answers new ones. An answered object whose
+// Text is empty is printed from its content; duplicates are refused, and the
+// install order is made anew.
+type PostRenderer interface {
+	PostRender(ctx context.Context, objects []Object) ([]Object, error)
+}
+
+// PostRenderFunc makes a [PostRenderer] of a function.
+type PostRenderFunc func(ctx context.Context, objects []Object) ([]Object, error)
+
+// PostRender calls the function.
+func (f PostRenderFunc) PostRender(ctx context.Context, objects []Object) ([]Object, error) {
+	return f(ctx, objects)
+}

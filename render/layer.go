@@ -1,0 +1,171 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
+)
+
+// Layer is one source of values. Its makers do nothing but remember their
+// arguments: files are read, and errors reported, by [MergeValues].
+type Layer struct {
+	name string
+	kind layerKind
+	set  chartfile.SetKind
+	text []byte
+	m    map[string]any
+	err  error
+}
+
+type layerKind int
+
+const (
+	layerNone layerKind = iota
+	layerFile
+	layerYAML
+	layerMap
+	layerSet
+)
+
+// FromFile is a values file, as with helm's --values. The path is one of the
+// operating system's.
+func FromFile(path string) Layer { return Layer{kind: layerFile, name: path} }
+
+// FromYAML is the text of a values file; name is for origins and errors.
+func FromYAML(name string, data []byte) Layer {
+	return Layer{kind: layerYAML, name: name, text: data}
+}
+
+// FromMap is values made by a program: maps with string keys, slices, strings,
+// numbers, booleans and nil; other types are refused by [MergeValues], which
+// copies the map. Name is for origins and errors.
+func FromMap(name string, m map[string]any) Layer {
+	return Layer{kind: layerMap, name: name, m: m}
+}
+
+// FromSet is an expression as of helm's --set: "a.b=1,list[0]=x,c={x,y},d=null".
+func FromSet(expr string) Layer { return fromSet(chartfile.Set, expr) }
+
+// FromSetString is an expression whose values are all strings, as of helm's
+// --set-string.
+func FromSetString(expr string) Layer { return fromSet(chartfile.SetString, expr) }
+
+// FromSetJSON is an expression whose values are JSON, as of helm's --set-json:
+// `a.b={"c":[1,2]}`.
+func FromSetJSON(expr string) Layer { return fromSet(chartfile.SetJSON, expr) }
+
+// FromSetFile is an expression whose values are paths of files, the contents of
+// which become strings, as of helm's --set-file.
+func FromSetFile(expr string) Layer { return fromSet(chartfile.SetFile, expr) }
+
+// FromSetLiteral is an expression "path=text" whose text is taken as it is,
+// commas and brackets included, as of helm's --set-literal.
+func FromSetLiteral(expr string) Layer { return fromSet(chartfile.SetLiteral, expr) }
+
+func fromSet(kind chartfile.SetKind, expr string) Layer {
+	return Layer{kind: layerSet, set: kind, name: string(kind) + " " + expr, text: []byte(expr)}
+}
+
+// MergeValues merges layers, later ones over earlier ones, by Helm's rules:
+// maps merge, all else is replaced, null stays to delete the chart's default.
+// Set expressions change what the layers before them gave, list items
+// included. Errors are [*Error] and name the layer, and the line if there is one.
+func MergeValues(layers ...Layer) (Values, error) {
+	merged := map[string]any{}
+	o := &origins{}
+	for _, layer := range layers {
+		switch layer.kind {
+		case layerNone:
+			continue
+		case layerSet:
+			if err := layer.apply(merged); err != nil {
+				return Values{}, err
+			}
+		default:
+			m, err := layer.read()
+			if err != nil {
+				return Values{}, err
+			}
+			mergeInto(merged, m)
+		}
+		o.add(layer)
+	}
+	if len(merged) == 0 {
+		return Values{}, nil
+	}
+	return Values{m: merged, origins: o}, nil
+}
+
+// read gives the layer's values, owned by the caller. It keeps the text of a
+// file for the layer's origins.
+func (l *Layer) read() (map[string]any, error) {
+	switch l.kind {
+	case layerMap:
+		m, err := ownMap(l.m)
+		if err != nil {
+			err.File, err.Op = l.name, "values"
+			return nil, err
+		}
+		l.m = m
+		return copyMap(m), nil
+	case layerFile:
+		text, err := os.ReadFile(l.name)
+		if err != nil {
+			hint := "check its permissions"
+			if errors.Is(err, fs.ErrNotExist) {
+				hint = "check the path; it is relative to the working directory"
+			}
+			return nil, &Error{Op: "values", File: l.name, Err: unwrapPath(err), Hint: hint}
+		}
+		l.text = text
+	}
+	m, err := parseValues(l.text)
+	if err != nil {
+		err.File, err.Op = l.name, "values"
+		return nil, err
+	}
+	return m, nil
+}
+
+// apply changes merged, which the caller owns, by a set expression.
+func (l *Layer) apply(merged map[string]any) error {
+	err := chartfile.ApplySet(l.set, string(l.text), merged, os.ReadFile)
+	if err == nil {
+		return nil
+	}
+	hint := "write path=value, with commas between several and a backslash before a literal comma, dot or bracket in a key"
+	switch l.set {
+	case chartfile.SetJSON:
+		hint = `write path=JSON, strings in double quotes: a.b="text"`
+	case chartfile.SetFile:
+		hint = "write path=file, and check that the file can be read"
+	case chartfile.SetLiteral:
+		hint = "write path=text"
+	}
+	return &Error{Op: "values", File: l.name, Err: fmt.Errorf("invalid expression: %w", err), Hint: hint}
+}
+
+func unwrapPath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// mergeInto merges src over dst. Dst owns what it is given: src's maps and
+// lists must not be shared.
+func mergeInto(dst, src map[string]any) {
+	for k, v := range src {
+		if m, ok := v.(map[string]any); ok {
+			if old, ok := dst[k].(map[string]any); ok && old != nil {
+				mergeInto(old, m)
+				continue
+			}
+		}
+		dst[k] = v
+	}
+}

@@ -1,0 +1,129 @@
+package render
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Manifest is what a render made: plain data, encoding/json both ways. Treat it
+// as read-only.
+type Manifest struct {
+	// Objects of the release in install order, without hooks and CRDs. Lists
+	// are expanded into their items. No two have the same group, kind,
+	// namespace and name.
+	Objects []Object `json:"objects,omitempty"`
+	// Hooks in Helm's order: by kind, then by source. [Manifest.HooksOn] has
+	// those of one event in the order in which they run.
+	Hooks []Hook `json:"hooks,omitempty"`
+	// CRDs of the folders crds/ of the chart and its enabled subcharts, in
+	// Helm's order. They are not templates.
+	CRDs []Object `json:"crds,omitempty"`
+	// Notes is the rendered templates/NOTES.txt of the chart, "" if none.
+	Notes string `json:"notes,omitempty"`
+	// Files is the rendered text by template path, byte for byte what Helm's
+	// engine returns: notes and empty texts included, partials not.
+	Files map[string]string `json:"files,omitempty"`
+	// Chart is what was rendered.
+	Chart ChartInfo `json:"chart"`
+	// Name and Namespace are those of the release.
+	Name      string `json:"name,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	// Values are the user-supplied values that went in, without the chart's own.
+	Values Values `json:"values"`
+	// Capabilities are those that the templates saw.
+	Capabilities Capabilities `json:"capabilities"`
+
+	// documents are what was printed, in order, when Lists were expanded, so
+	// that WriteYAML shows them as Helm does. Else nil.
+	documents []document
+}
+
+// A document is a YAML document as Helm would print it.
+type document struct {
+	Source string `json:"source"`
+	Text   string `json:"text"`
+}
+
+// WriteYAML writes what helm template prints: objects in install order, then
+// hooks, each under a comment with its source; no CRDs and no notes.
+func (m *Manifest) WriteYAML(w io.Writer) error {
+	var b strings.Builder
+	for _, d := range m.printed() {
+		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", d.Source, d.Text)
+	}
+	text := strings.TrimSpace(b.String()) + "\n"
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	for _, h := range m.Hooks {
+		if _, err := fmt.Fprintf(w, "---\n# Source: %s\n%s\n", h.Source, h.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Text is the objects as Helm stores them in a release's manifest: what
+// [Manifest.WriteYAML] prints, without the hooks.
+func (m *Manifest) Text() string {
+	var b strings.Builder
+	for _, d := range m.printed() {
+		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", d.Source, d.Text)
+	}
+	return b.String()
+}
+
+func (m *Manifest) printed() []document {
+	if m.documents != nil {
+		return m.documents
+	}
+	docs := make([]document, len(m.Objects))
+	for i, o := range m.Objects {
+		docs[i] = document{Source: o.Source, Text: o.Text}
+	}
+	return docs
+}
+
+// HooksOn lists the hooks of an event in the order in which Helm runs them: by
+// weight, then by name, then in the order of Hooks.
+func (m *Manifest) HooksOn(event HookEvent) []Hook {
+	var hooks []Hook
+	for _, h := range m.Hooks {
+		if h.On(event) {
+			hooks = append(hooks, h)
+		}
+	}
+	slices.SortStableFunc(hooks, func(a, b Hook) int {
+		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(a.GetName(), b.GetName()))
+	})
+	return hooks
+}
+
+// plainManifest has the fields of Manifest without its methods.
+type plainManifest Manifest
+
+type manifestJSON struct {
+	*plainManifest
+	Documents []document `json:"documents,omitempty"`
+}
+
+// MarshalJSON writes all of the manifest.
+func (m Manifest) MarshalJSON() ([]byte, error) {
+	return json.Marshal(manifestJSON{(*plainManifest)(&m), m.documents})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (m *Manifest) UnmarshalJSON(data []byte) error {
+	var plain plainManifest
+	j := manifestJSON{plainManifest: &plain}
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*m = Manifest(plain)
+	m.documents = j.Documents
+	return nil
+}

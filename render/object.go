@@ -1,0 +1,81 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Object is one rendered Kubernetes object. It is shared: treat it as read-only
+// and change a DeepCopy.
+type Object struct {
+	// Unstructured is the parsed object; never nil. Whole numbers are int64,
+	// others float64, as everywhere in Kubernetes.
+	*unstructured.Unstructured
+	// Source is the path of the template that made it,
+	// "web/templates/deployment.yaml", of the file for CRDs and plain
+	// manifests, and empty where a post-renderer made it.
+	Source string
+	// Text is the YAML text of its document as rendered, comments and all. For
+	// an item of a List it is the item alone, printed anew.
+	Text string
+}
+
+// ID names the object for people and for comparison: "Kind.group
+// namespace/name", with what is empty left out.
+func (o Object) ID() string {
+	return identify(o.Unstructured, "")
+}
+
+func identify(u *unstructured.Unstructured, namespace string) string {
+	gvk := u.GroupVersionKind()
+	id := gvk.Kind
+	if gvk.Group != "" {
+		id += "." + gvk.Group
+	}
+	if ns := u.GetNamespace(); ns != "" {
+		namespace = ns
+	}
+	if namespace != "" {
+		return id + " " + namespace + "/" + u.GetName()
+	}
+	return id + " " + u.GetName()
+}
+
+type objectJSON struct {
+	Source string          `json:"source,omitempty"`
+	Text   string          `json:"text,omitempty"`
+	Object json.RawMessage `json:"object,omitempty"`
+}
+
+// MarshalJSON writes source and text, and the object where the text is missing.
+func (o Object) MarshalJSON() ([]byte, error) {
+	j := objectJSON{Source: o.Source, Text: o.Text}
+	if o.Text == "" && o.Unstructured != nil {
+		raw, err := json.Marshal(o.Unstructured.Object)
+		if err != nil {
+			return nil, err
+		}
+		j.Object = raw
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (o *Object) UnmarshalJSON(data []byte) error {
+	var j objectJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	text := []byte(j.Text)
+	if j.Text == "" {
+		text = j.Object
+	}
+	content, err := parseObject(text)
+	if err != nil {
+		return fmt.Errorf("object of %s: %w", j.Source, err)
+	}
+	*o = Object{Unstructured: &unstructured.Unstructured{Object: content}, Source: j.Source, Text: j.Text}
+	return nil
+}
