@@ -15,7 +15,14 @@ func hint(d *Diagnosis) string {
 	if d.Namespace != "" {
 		in = " -n " + d.Namespace
 	}
-	switch d.Cause {
+	if p.Old && d.Kind == "StatefulSet" {
+		return fmt.Sprintf("kubectl delete pod%s %s: in order, a StatefulSet does not go past a pod of an earlier revision that is not ready", in, p.Name)
+	}
+	cause := d.Cause
+	if cause == CauseFinal && p.ExitCode != 0 {
+		cause = CausePodFailed // a Job fails by its pods
+	}
+	switch cause {
 	case CauseImageRefused:
 		return fmt.Sprintf("check the name and tag of image %s, and that the cluster may pull it", p.Image)
 	case CauseImagePull:

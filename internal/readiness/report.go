@@ -42,22 +42,22 @@ func (w *waiter) tell(tr *tracked) {
 	}
 }
 
-// notReady ends the wait. A wait that its caller cancelled is answered at
-// once from what is known; else a little time goes into finding the cause.
+// notReady ends the wait. A wait that its caller cancelled, or whose server
+// is away, is answered at once from what is known; else a little time goes
+// into finding the cause.
 func (w *waiter) notReady(ctx context.Context, why error) error {
 	now := time.Now()
 	e := &NotReady{Total: len(w.all), Waited: now.Sub(w.began), Err: why}
 	var read *reader
-	if !errors.Is(why, context.Canceled) {
+	if !errors.Is(why, context.Canceled) && !hasFeedError(why) {
 		// The wait's own time may be up, and the cause is wanted still.
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseWithin)
 		defer cancel()
 		read = &reader{ctx: grace, o: w.o}
-		if !hasFeedError(why) {
-			for name, s := range w.spaces {
-				if name != "" && now.Sub(w.began) < 2*explainAfter {
-					read.warnings(name, s.view)
-				}
+		for name, s := range w.spaces {
+			// Before the watch of warnings was opened, or had answered.
+			if name != "" && now.Sub(w.began) < 2*explainAfter {
+				read.warnings(name, s.view)
 			}
 		}
 	}
@@ -80,6 +80,8 @@ func (w *waiter) notReady(ctx context.Context, why error) error {
 		}
 		if read != nil {
 			read.enrich(&d, tr.obj)
+		} else {
+			d.Hint = hint(&d)
 		}
 		e.Objects = append(e.Objects, d)
 	}

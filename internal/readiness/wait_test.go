@@ -26,6 +26,7 @@ func TestRolloutOfSeveralKinds(t *testing.T) {
 		app, db,
 		b.apply("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: later}\nspec: {storageClassName: " + class + ", accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}"),
 		b.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}"),
+		b.apply("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: each}\nspec: {selector: {matchLabels: {app: each}}, template: {metadata: {labels: {app: each}}, spec: {containers: [{name: a, image: a}]}}}"),
 		b.apply("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}], selector: {app: web}}"),
 		b.apply("apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}"),
 	}
