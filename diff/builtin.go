@@ -137,10 +137,10 @@ func workload(o Object) bool {
 	return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}, o.Kind)
 }
 
-// ofKubernetes reports whether the API server itself serves the group, and
-// not a custom resource definition: its own kinds drop empty lists and maps,
-// where custom resources keep them.
-func ofKubernetes(group string) bool {
+// IsBuiltinGroup reports whether the API server itself serves the group, and
+// not a custom resource definition or an extension. Its own kinds drop empty
+// lists and maps, where custom resources keep them.
+func IsBuiltinGroup(group string) bool {
 	switch group {
 	case "", "apps", "autoscaling", "batch", "extensions", "policy",
 		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",

@@ -73,7 +73,7 @@ func Compare(in Input, opts Options) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	c := &comparer{obj: o, schema: opts.Schema, force: opts.Force, native: ofKubernetes(o.Group)}
+	c := &comparer{obj: o, schema: opts.Schema, force: opts.Force, native: IsBuiltinGroup(o.Group)}
 	if c.schema == nil {
 		c.schema = Builtin()
 	}

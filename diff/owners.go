@@ -137,3 +137,25 @@ func (p path) fieldpath() fieldpath.Path {
 	}
 	return out
 }
+
+// FormatPath writes a path of managedFields in the notation of [Field].
+func FormatPath(fp fieldpath.Path) string {
+	p := make(path, 0, len(fp))
+	for _, e := range fp {
+		switch {
+		case e.FieldName != nil:
+			p = append(p, step{kind: stepField, name: *e.FieldName})
+		case e.Key != nil:
+			s := step{kind: stepItem}
+			for _, k := range *e.Key {
+				s.keys = append(s.keys, keyValue{k.Name, k.Value.Unstructured()})
+			}
+			p = append(p, s)
+		case e.Value != nil:
+			p = append(p, step{kind: stepElement, value: (*e.Value).Unstructured()})
+		case e.Index != nil:
+			p = append(p, step{kind: stepIndex, index: *e.Index})
+		}
+	}
+	return p.String()
+}

@@ -1,0 +1,320 @@
+package merge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/merge"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// Merger merges objects as the API server behind its Loader would. It is safe
+// for concurrent use, and keeps a bounded number of parsed schemas.
+type Merger struct {
+	schemas schemas
+}
+
+// New makes a Merger. Schemas are loaded when the first object of their group
+// version is merged.
+func New(load Loader) *Merger {
+	return &Merger{schemas: schemas{load: load}}
+}
+
+// Forget drops the schema of gv, for when it has changed: a definition of
+// custom resources was written.
+func (m *Merger) Forget(gv schema.GroupVersion) { m.schemas.forget(gv) }
+
+// Request is one apply to decide.
+type Request struct {
+	// Live is the object as the cluster has it, with its managedFields; nil
+	// if it does not exist.
+	Live *unstructured.Unstructured
+	// Desired is the configuration to apply.
+	Desired *unstructured.Unstructured
+	// Base is what Manager applied last; nil if that is not known. It tells
+	// defaults from our own earlier values where a list or map is replaced as
+	// a whole.
+	Base *unstructured.Unstructured
+	// Manager is the field manager that applies.
+	Manager string
+	// Force takes the fields of other managers.
+	Force bool
+}
+
+// Result is the outcome of a Request.
+type Result struct {
+	// Merged is the object after the apply; where there are conflicts, after
+	// a forced one. Its managedFields say who would own what, with the times
+	// that live has.
+	Merged *unstructured.Unstructured
+	// Conflicts are the fields for which the API server would refuse the
+	// apply, by path and manager. None if it is forced.
+	Conflicts []Conflict
+	// Removed are the paths that live has and Merged has not.
+	Removed []string
+}
+
+// Conflict is a field that desired would change and another manager owns.
+type Conflict struct {
+	Manager string
+	// Operation is Apply or Update.
+	Operation metav1.ManagedFieldsOperationType
+	// Subresource is the one through which Manager wrote, such as scale.
+	Subresource string
+	// Time is when Manager wrote last; nil if that is not known.
+	Time *time.Time
+	// Path is in the notation of diff.Field.
+	Path string
+	// Live and Desired are the values; nil if absent.
+	Live, Desired any
+}
+
+// Apply merges desired into live as manager would by server-side apply; live
+// is nil for an object that does not exist. Where there are conflicts and
+// force is not set, merged is what a forced apply would give. It changes
+// neither argument.
+//
+// It fails with an [*UndecidedError] where only the API server can tell, and
+// with an [*InvalidError] where desired does not fit the schema.
+func (m *Merger) Apply(ctx context.Context, live, desired *unstructured.Unstructured, manager string, force bool) (merged *unstructured.Unstructured, conflicts []Conflict, err error) {
+	r, err := m.Merge(ctx, Request{Live: live, Desired: desired, Manager: manager, Force: force})
+	return r.Merged, r.Conflicts, err
+}
+
+// Merge is Apply with more to say. See there for errors.
+func (m *Merger) Merge(ctx context.Context, req Request) (Result, error) {
+	if req.Desired == nil {
+		return Result{}, errors.New("merge: nothing is desired; a deletion has nothing to merge")
+	}
+	desired := prepare(req.Desired)
+	gvk := desired.GroupVersionKind()
+	if _, ok := desired.Object["status"]; ok {
+		if !diff.IsBuiltinGroup(gvk.Group) {
+			return Result{}, undecided(desired, ErrStatus, nil)
+		}
+		delete(desired.Object, "status")
+	}
+	converter, err := m.schemas.of(ctx, gvk.GroupVersion())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Result{}, err
+	case err != nil || converter == nil:
+		return Result{}, undecided(desired, ErrNoSchema, err)
+	}
+
+	live, who := emptyOf(desired), &managers{sets: fieldpath.ManagedFields{}}
+	if req.Live != nil {
+		if v := req.Live.GetAPIVersion(); v != desired.GetAPIVersion() {
+			return Result{}, undecided(desired, ErrVersion, errors.New("live is "+v))
+		}
+		if who, err = managersOf(req.Live); err != nil {
+			return Result{}, undecided(desired, ErrLive, err)
+		}
+		live = prepare(req.Live)
+	}
+	for id, set := range who.sets {
+		if v := string(set.APIVersion()); v != desired.GetAPIVersion() {
+			return Result{}, undecided(desired, ErrVersion, errors.New("manager "+who.entries[id].Manager+" wrote "+v))
+		}
+	}
+	liveTyped, err := converter.ObjectToTyped(live, typed.AllowDuplicates)
+	if err != nil {
+		if isNoType(converter, live) {
+			return Result{}, undecided(desired, ErrNoSchema, err)
+		}
+		return Result{}, undecided(desired, ErrLive, err)
+	}
+	desiredTyped, err := converter.ObjectToTyped(desired)
+	if err != nil {
+		return Result{}, &InvalidError{GVK: gvk, Namespace: desired.GetNamespace(), Name: desired.GetName(), Err: err}
+	}
+	a := &apply{
+		updater: (&merge.UpdaterBuilder{Converter: sameVersion{}, ReturnInputOnNoop: true}).BuildUpdater(),
+		version: fieldpath.APIVersion(desired.GetAPIVersion()),
+		live:    liveTyped, desired: desiredTyped,
+		who: who,
+	}
+	if err := a.manager(req, converter, live); err != nil {
+		return Result{}, undecided(desired, ErrLive, err)
+	}
+	return a.run(req, live, desired, converter)
+}
+
+// apply is one merge at work.
+type apply struct {
+	updater       *merge.Updater
+	version       fieldpath.APIVersion
+	live, desired *typed.TypedValue
+	who           *managers
+	id            string // our manager's
+}
+
+// manager finds our entry, and gives the fields of an object that no one
+// manages to the manager that the API server gives them to.
+func (a *apply) manager(req Request, converter managedfields.TypeConverter, live *unstructured.Unstructured) error {
+	e := metav1.ManagedFieldsEntry{Manager: req.Manager, Operation: metav1.ManagedFieldsOperationApply}
+	id, err := identity(e)
+	if err != nil {
+		return err
+	}
+	a.id = id
+	if a.who.entries == nil {
+		a.who.entries = map[string]metav1.ManagedFieldsEntry{}
+	}
+	if _, ok := a.who.entries[id]; !ok {
+		a.who.entries[id] = e
+	}
+	if req.Live == nil || len(a.who.sets) > 0 {
+		return nil
+	}
+	e = metav1.ManagedFieldsEntry{Manager: "before-first-apply", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: string(a.version)}
+	if id, err = identity(e); err != nil {
+		return err
+	}
+	empty, err := converter.ObjectToTyped(emptyOf(live))
+	if err != nil {
+		return err
+	}
+	_, sets, err := a.updater.Update(empty, a.live, a.version, fieldpath.ManagedFields{}, id)
+	if err != nil {
+		return err
+	}
+	strip(sets, id)
+	a.who.entries[id] = e
+	a.who.sets = sets
+	return nil
+}
+
+func (a *apply) run(req Request, live, desired *unstructured.Unstructured, converter managedfields.TypeConverter) (Result, error) {
+	var res Result
+	before := a.who.sets[a.id]
+	merged, sets, err := a.updater.Apply(a.live, a.desired, a.version, a.who.sets.Copy(), a.id, req.Force)
+	var conflicts merge.Conflicts
+	if errors.As(err, &conflicts) {
+		res.Conflicts = a.conflicts(conflicts, live, desired)
+		merged, sets, err = a.updater.Apply(a.live, a.desired, a.version, a.who.sets.Copy(), a.id, true)
+	}
+	if err != nil {
+		return Result{}, undecided(desired, ErrLive, err)
+	}
+	strip(sets, a.id)
+	u := live
+	if merged != nil {
+		o, err := converter.TypedToObject(merged)
+		if err != nil {
+			return Result{}, undecided(desired, ErrLive, err)
+		}
+		u = o.(*unstructured.Unstructured)
+	}
+	u = u.DeepCopy()
+	dropNull(u.Object)
+	foldStringData(u)
+	if req.Live != nil && req.Base != nil && before != nil {
+		keepDefaults(u.Object, live.Object, desired.Object, prepare(req.Base).Object, before.Set(), sets[a.id])
+	}
+	res.Removed = removed(converter, live, u)
+	if err := a.who.write(u, sets); err != nil {
+		return Result{}, undecided(desired, ErrLive, err)
+	}
+	res.Merged = u
+	return res, nil
+}
+
+func (a *apply) conflicts(in merge.Conflicts, live, desired *unstructured.Unstructured) []Conflict {
+	out := make([]Conflict, 0, len(in))
+	for _, c := range in {
+		e := a.who.entries[c.Manager]
+		n := Conflict{
+			Manager: e.Manager, Operation: e.Operation, Subresource: e.Subresource,
+			Path: diff.FormatPath(c.Path), Live: at(live.Object, c.Path), Desired: at(desired.Object, c.Path),
+		}
+		if e.Time != nil {
+			t := e.Time.UTC()
+			n.Time = &t
+		}
+		out = append(out, n)
+	}
+	slices.SortFunc(out, func(a, b Conflict) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Manager, b.Manager), cmp.Compare(a.Subresource, b.Subresource))
+	})
+	return out
+}
+
+// removed are the paths of what live has and merged has not, the uppermost of
+// each.
+func removed(converter managedfields.TypeConverter, live, merged *unstructured.Unstructured) []string {
+	l, err := converter.ObjectToTyped(live, typed.AllowDuplicates)
+	if err != nil {
+		return nil
+	}
+	m, err := converter.ObjectToTyped(merged, typed.AllowDuplicates)
+	if err != nil {
+		return nil
+	}
+	c, err := l.Compare(m)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	c.Removed.Iterate(func(p fieldpath.Path) {
+		for n := 1; n < len(p); n++ {
+			if c.Removed.Has(p[:n]) {
+				return
+			}
+		}
+		out = append(out, diff.FormatPath(p))
+	})
+	slices.Sort(out)
+	return out
+}
+
+// sameVersion converts nothing: that no other version is involved was made
+// sure of before.
+type sameVersion struct{}
+
+func (sameVersion) Convert(v *typed.TypedValue, _ fieldpath.APIVersion) (*typed.TypedValue, error) {
+	return v, nil
+}
+func (sameVersion) IsMissingVersionError(error) bool { return false }
+
+// strip removes from a manager's fields what no one can own.
+func strip(sets fieldpath.ManagedFields, id string) {
+	set, ok := sets[id]
+	if !ok {
+		return
+	}
+	out := set.Set().Difference(fieldpath.NewSet(
+		fieldpath.MakePathOrDie("apiVersion"), fieldpath.MakePathOrDie("kind"),
+		fieldpath.MakePathOrDie("metadata"), fieldpath.MakePathOrDie("metadata", "name"),
+		fieldpath.MakePathOrDie("metadata", "namespace"), fieldpath.MakePathOrDie("metadata", "creationTimestamp"),
+		fieldpath.MakePathOrDie("metadata", "selfLink"), fieldpath.MakePathOrDie("metadata", "uid"),
+		fieldpath.MakePathOrDie("metadata", "clusterName"), fieldpath.MakePathOrDie("metadata", "generation"),
+		fieldpath.MakePathOrDie("metadata", "managedFields"), fieldpath.MakePathOrDie("metadata", "resourceVersion"),
+	))
+	if out.Empty() {
+		delete(sets, id)
+		return
+	}
+	sets[id] = fieldpath.NewVersionedSet(out, set.APIVersion(), set.Applied())
+}
+
+// isNoType reports whether the schema lacks the kind, by asking it for an
+// object with nothing in it.
+func isNoType(converter managedfields.TypeConverter, u *unstructured.Unstructured) bool {
+	_, err := converter.ObjectToTyped(emptyOf(u))
+	return err != nil
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,117 @@
+package merge
+
+import (
+	"container/list"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+)
+
+// Loader answers the OpenAPI v3 document of a group version, as the API server
+// serves it below /openapi/v3, in JSON. No document: nil and no error.
+type Loader func(ctx context.Context, gv schema.GroupVersion) ([]byte, error)
+
+// maxSchemas bounds how many parsed documents are kept; the one used longest
+// ago goes first. A cluster's built-in group versions are about thirty.
+const maxSchemas = 64
+
+// schemas parses documents when they are first needed, each once.
+type schemas struct {
+	load Loader
+
+	mu    sync.Mutex
+	byGV  map[schema.GroupVersion]*list.Element // of *entry
+	order list.List                             // most recently used first
+}
+
+type entry struct {
+	gv        schema.GroupVersion
+	done      chan struct{} // closed when what follows is set
+	converter managedfields.TypeConverter
+	err       error
+}
+
+// of answers the converter of gv: nil if the server has no document for it.
+// Concurrent callers share one load, which runs under the first one's context;
+// a failed load is forgotten, so that the next caller tries again.
+func (s *schemas) of(ctx context.Context, gv schema.GroupVersion) (managedfields.TypeConverter, error) {
+	for {
+		s.mu.Lock()
+		if el, ok := s.byGV[gv]; ok {
+			s.order.MoveToFront(el)
+			e := el.Value.(*entry)
+			s.mu.Unlock()
+			select {
+			case <-e.done:
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+			if e.err != nil && ctx.Err() == nil && isContext(e.err) {
+				continue // the other caller gave up, we did not
+			}
+			return e.converter, e.err
+		}
+		e := &entry{gv: gv, done: make(chan struct{})}
+		el := s.order.PushFront(e)
+		if s.byGV == nil {
+			s.byGV = map[schema.GroupVersion]*list.Element{}
+		}
+		s.byGV[gv] = el
+		for s.order.Len() > maxSchemas {
+			last := s.order.Back()
+			s.order.Remove(last)
+			delete(s.byGV, last.Value.(*entry).gv)
+		}
+		s.mu.Unlock()
+
+		e.converter, e.err = s.parse(ctx, gv)
+		if e.err != nil {
+			s.mu.Lock()
+			if s.byGV[gv] == el {
+				delete(s.byGV, gv)
+				s.order.Remove(el)
+			}
+			s.mu.Unlock()
+		}
+		close(e.done)
+		return e.converter, e.err
+	}
+}
+
+func (s *schemas) forget(gv schema.GroupVersion) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if el, ok := s.byGV[gv]; ok {
+		delete(s.byGV, gv)
+		s.order.Remove(el)
+	}
+}
+
+func (s *schemas) parse(ctx context.Context, gv schema.GroupVersion) (managedfields.TypeConverter, error) {
+	data, err := s.load(ctx, gv)
+	if err != nil {
+		return nil, fmt.Errorf("load the schema of %s: %w", gv, err)
+	}
+	if data == nil {
+		return nil, nil
+	}
+	// The paths are most of a document and of no use here.
+	var doc struct {
+		Components struct {
+			Schemas map[string]*spec.Schema `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("read the schema of %s: %w", gv, err)
+	}
+	c, err := managedfields.NewTypeConverter(doc.Components.Schemas, false)
+	if err != nil {
+		return nil, fmt.Errorf("read the schema of %s: %w", gv, err)
+	}
+	return c, nil
+}
