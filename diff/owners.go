@@ -16,6 +16,7 @@ import (
 type owners struct {
 	ours   []*fieldpath.Set
 	others []owner
+	secret bool // of a Secret: who wrote stringData.x owns data.x
 }
 
 type owner struct {
@@ -31,7 +32,7 @@ func ownersOf(live *unstructured.Unstructured, manager string, former []string) 
 		return nil, nil
 	}
 	var warnings []string
-	w := &owners{}
+	w := &owners{secret: ObjectOf(live).isSecret()}
 	for _, e := range live.GetManagedFields() {
 		if e.FieldsV1 == nil || e.Subresource == "status" {
 			continue
@@ -69,6 +70,9 @@ func (w *owners) other(p path) *owner {
 				return &w.others[i]
 			}
 		}
+	}
+	if w.secret && len(p) > 1 && p[0].name == "data" {
+		return w.other(append(path{{name: "stringData"}}, p[1:]...))
 	}
 	return nil
 }

@@ -21,6 +21,8 @@
 //     and everything that validation would refuse beyond the schema.
 //   - Conversion between versions of an API. An object whose live version, or
 //     one of whose managers, is of another version than desired is not judged.
+//   - What the server clears because something else changed: the node ports of
+//     a Service that becomes a ClusterIP.
 //   - Reset of fields that the server does not let an apply write, other than
 //     status.
 //

@@ -75,7 +75,8 @@ type Conflict struct {
 	Time *time.Time
 	// Path is in the notation of diff.Field.
 	Path string
-	// Live and Desired are the values; nil if absent.
+	// Live and Desired are the values; nil if absent or null, which can be
+	// owned too, and for a Secret's stringData, which live never has.
 	Live, Desired any
 }
 
