@@ -1,20 +1,52 @@
-# cluster        builds the test cluster if need be and runs it until Ctrl-C
-# cluster-build  only builds it: about ten minutes the first time, cached by content
-# test-cluster   runs every test, those on the cluster included, with one cluster for all
+# make demo           the main job, told as a story, on a cluster of its own
+# make test           everything; on a machine that never built the cluster, ten minutes more
+# make test-short     what needs no cluster
+# make check          format, vet, lint, race
+# make bench          the benchmarks
+# make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
+# make cluster-build  only builds it: about ten minutes the first time, cached by content
 
 # GOWORK=off: the nested modules stand on their own.
 export GOWORK = off
 
-# The built binary; printed by the builder, whose progress goes to stderr.
+# The built cluster; its path is printed by the builder, whose progress goes to stderr.
 CLUSTER = $$(go run ./internal/testcluster/build)
 
-.PHONY: cluster cluster-build test-cluster
+GO_FILES = $$(git ls-files '*.go')
 
-cluster:
+.PHONY: demo test test-short check format vet lint race bench cluster cluster-build
+
+demo:
+	@go run ./examples/demo $(ARGS)
+
+# One cluster serves the tests of all packages, a namespace each.
+test: cluster-build
+	@binary=$(CLUSTER) && exec "$$binary" exec -- go test -timeout 30m ./...
+
+test-short:
+	go test -short ./...
+
+check: format vet lint race
+
+format:
+	@unformatted=$$(gofmt -l $(GO_FILES)); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	go vet ./...
+	cd test/cluster && go vet .
+
+lint:
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+race:
+	go test -short -race ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+cluster: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" start
 
 cluster-build:
-	@go run ./internal/testcluster/build
-
-test-cluster:
-	@binary=$(CLUSTER) && exec "$$binary" exec -- go test ./...
+	@go run ./internal/testcluster/build > /dev/null

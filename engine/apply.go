@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/util/retry"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// DefaultTimeout bounds the wait for readiness, and each hook.
+const DefaultTimeout = 5 * time.Minute
+
+// DefaultHistory is the number of revisions kept, which is Helm's.
+const DefaultHistory = 10
+
+// ApplyOptions are the settings of carrying out a plan. The zero value waits
+// until all is ready.
+type ApplyOptions struct {
+	// NoWait returns as soon as everything is written. The revision is then
+	// recorded as deployed although nobody knows whether it works.
+	NoWait bool
+	// Timeout bounds the wait for readiness, and each hook. 0: DefaultTimeout.
+	Timeout time.Duration
+	// NoHooks leaves the chart's hooks out.
+	NoHooks bool
+	// History is the number of revisions to keep; the deployed one is never
+	// deleted. 0: DefaultHistory. Negative: all.
+	History int
+	// KeepHistory leaves the revisions of an uninstalled release stored, the
+	// last one as uninstalled.
+	KeepHistory bool
+	// Release is needed to apply a plan of a deploy that was read from JSON:
+	// it is rendered again and must give what the plan was made from.
+	Release *Release
+}
+
+func (o ApplyOptions) timeout() time.Duration {
+	if o.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return o.Timeout
+}
+
+// Apply carries out a plan, all of it and nothing else. It plans again first,
+// and refuses with *StalePlanError if that gives anything else: a field that
+// the plan touches has changed, or a newer revision exists. Changes that the
+// plan does not touch do not matter.
+//
+// It answers the recorded revision; for a plan that changes nothing, the
+// revision there is; for an uninstall, the last one. If something fails, the
+// revision is recorded as failed and answered along with the error
+// (*ApplyError, *NotReadyError, or the context's), and the next call goes on
+// from what is there.
+func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	defer e.events.drain()
+	if p == nil {
+		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	fresh, err := e.replan(ctx, p, opts)
+	if err != nil {
+		return nil, explain("apply", p.Key, diff.Object{}, err)
+	}
+	if err := compareplans(p, fresh); err != nil {
+		return nil, err
+	}
+	return e.execute(ctx, fresh, opts)
+}
+
+// replan makes the plan again from what there is now.
+func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
+	switch p.Kind {
+	case PlanRollback:
+		return e.planRollback(ctx, p.Key, p.Target, PlanOptions{})
+	case PlanUninstall:
+		return e.planUninstall(ctx, p.Key, PlanOptions{})
+	}
+	var r Release
+	switch {
+	case p.work != nil:
+		r = p.work.release
+	case opts.Release != nil:
+		r = *opts.Release
+	default:
+		return nil, &Error{Op: "apply", Key: p.Key, Hint: "a stored plan holds no manifest: set ApplyOptions.Release to what was planned", Err: ErrSourceNeeded}
+	}
+	if r.Key != p.Key {
+		return nil, &Error{Op: "apply", Key: p.Key, Err: fmt.Errorf("the release given is %s", r.Key)}
+	}
+	return e.planDeploy(ctx, r, PlanOptions{})
+}
+
+// compareplans answers a *StalePlanError if the fresh plan does anything else
+// than the one that was reviewed.
+func compareplans(then, now *Plan) error {
+	stale := func(o diff.Object, field, was, is string) error {
+		return &StalePlanError{Key: then.Key, Object: o, Field: field, Then: was, Now: is}
+	}
+	if then.From != now.From {
+		return stale(diff.Object{}, "", fmt.Sprintf("at revision %d", then.From), fmt.Sprintf("at revision %d", now.From))
+	}
+	if then.ManifestDigest != now.ManifestDigest {
+		return stale(diff.Object{}, "manifest", then.ManifestDigest, now.ManifestDigest)
+	}
+	before := map[diff.Object]diff.Change{}
+	for _, c := range then.Report.Changes {
+		before[c.Object] = c
+	}
+	for _, c := range now.Report.Changes {
+		was, ok := before[c.Object]
+		delete(before, c.Object)
+		if !ok {
+			if c.Changed() {
+				return stale(c.Object, "", "not part of it", string(c.Action))
+			}
+			continue
+		}
+		if was.Action != c.Action {
+			return stale(c.Object, "", string(was.Action), string(c.Action))
+		}
+		if field, a, b, differs := fieldsDiffer(was, c); differs {
+			return stale(c.Object, field, a, b)
+		}
+	}
+	for o, was := range before {
+		if was.Changed() {
+			return stale(o, "", string(was.Action), "nothing to do")
+		}
+	}
+	return nil
+}
+
+// fieldsDiffer finds the first field that two changes of one object do not
+// agree on. Secret values have hashes under a key of each plan, so of them
+// only the path is compared; that their objects are the same follows from the
+// digest and from the live values' own preconditions.
+func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
+	if was.Local != is.Local {
+		return "", "", "", false // one of them could not ask the API server
+	}
+	before := map[string]diff.Field{}
+	for _, f := range was.Fields {
+		before[f.Path] = f
+	}
+	for _, f := range is.Fields {
+		old, ok := before[f.Path]
+		delete(before, f.Path)
+		switch {
+		case !ok:
+			return f.Path, "as desired", "different", true
+		case f.Secret || old.Secret:
+		case !jsonEqual(old.Live, f.Live):
+			return f.Path, fmt.Sprint(old.Live), fmt.Sprint(f.Live), true
+		case !jsonEqual(old.Desired, f.Desired):
+			return f.Path, "to become " + fmt.Sprint(old.Desired), "to become " + fmt.Sprint(f.Desired), true
+		}
+	}
+	for path := range before {
+		return path, "different", "as desired", true
+	}
+	return "", "", "", false
+}
+
+// Deploy plans and applies in one call. If nothing changes, nothing is
+// written, the history included, and the revision there is is answered; it
+// still waits until that is ready, unless told not to.
+func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
+	defer e.events.drain()
+	p, err := e.planDeploy(ctx, r, PlanOptions{})
+	if err != nil {
+		return nil, explain("deploy", r.Key, diff.Object{}, err)
+	}
+	return e.execute(ctx, p, opts)
+}
+
+// Rollback goes back to an earlier revision: its manifest and values become a
+// new revision. revision 0 is the newest one before the present that was
+// deployed.
+func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
+	defer e.events.drain()
+	p, err := e.planRollback(ctx, k, revision, PlanOptions{})
+	if err != nil {
+		return nil, explain("rollback", k, diff.Object{}, err)
+	}
+	return e.execute(ctx, p, opts)
+}
+
+// Uninstall deletes the release's objects in reverse order, and its history
+// unless opts.KeepHistory. Objects with helm.sh/resource-policy: keep stay,
+// and so do the claims of StatefulSets, which no manifest names;
+// PlanUninstall tells which.
+func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
+	defer e.events.drain()
+	p, err := e.planUninstall(ctx, k, PlanOptions{})
+	if err != nil {
+		return explain("uninstall", k, diff.Object{}, err)
+	}
+	_, err = e.execute(ctx, p, opts)
+	return err
+}
+
+// recordingTime is what recording the outcome may take after the caller's
+// context has ended.
+const recordingTime = 15 * time.Second
+
+// execute carries out a plan that was just made.
+func (e *Engine) execute(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), countChanged(p.Report)})
+	run := &run{e: e, p: p, w: p.work, opts: opts, record: p.work.record}
+	if p.Kind == PlanUninstall {
+		return run.uninstall(ctx)
+	}
+	if !p.Changed() {
+		run.record = p.work.last
+		run.tellUnchanged()
+		if err := run.waitReady(ctx); err != nil {
+			return revisionOf(run.record), err
+		}
+		return revisionOf(run.record), nil
+	}
+	if err := run.begin(ctx); err != nil {
+		return nil, explain("record", p.Key, diff.Object{}, err)
+	}
+	err := run.deploy(ctx)
+
+	// The outcome is recorded even if the caller has given up.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
+	defer cancel()
+	if recordErr := run.end(end, err); recordErr != nil {
+		err = errors.Join(err, explain("record", p.Key, diff.Object{}, recordErr))
+	}
+	return revisionOf(run.record), err
+}
+
+// begin records the pending revision, before anything else is written.
+func (r *run) begin(ctx context.Context) error {
+	if r.w.createNamespace {
+		if err := r.createNamespace(ctx); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	r.record.LastDeployed, r.record.FirstDeployed = now, now
+	if r.w.last != nil && !r.w.last.FirstDeployed.IsZero() {
+		r.record.FirstDeployed = r.w.last.FirstDeployed
+	}
+	r.record.Description = describe(r.p, "in progress")
+	err := r.e.store.Create(ctx, r.record)
+	if errors.Is(err, storage.ErrRevisionExists) {
+		return &Error{
+			Op: "record", Key: r.p.Key, Hint: "wait for it, then call again",
+			Err: fmt.Errorf("%w: revision %d exists already", ErrBusy, r.record.Revision),
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
+	return nil
+}
+
+// end records the outcome: deployed and the others superseded, or failed.
+func (r *run) end(ctx context.Context, failure error) error {
+	if failure != nil {
+		r.record.Status = storage.StatusFailed
+		r.record.Description = r.w.redactor.String(describe(r.p, "failed: "+oneLine(failure.Error())))
+	} else {
+		r.record.Status = storage.StatusDeployed
+		r.record.Description = describe(r.p, "complete")
+	}
+	err := retry.OnError(retry.DefaultBackoff, retriable, func() error { return r.e.store.Update(ctx, r.record) })
+	if err != nil {
+		return err
+	}
+	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
+	if failure != nil {
+		return nil
+	}
+	for _, m := range r.w.history {
+		if m.Status != storage.StatusDeployed && !m.Status.Pending() {
+			continue
+		}
+		old, err := r.e.store.Get(ctx, r.p.Key.Namespace, r.p.Key.Name, m.Revision)
+		if err != nil {
+			return err
+		}
+		old.Status = storage.StatusSuperseded
+		if err := r.e.store.Update(ctx, old); err != nil {
+			return err
+		}
+	}
+	keep := r.opts.History
+	if keep == 0 {
+		keep = DefaultHistory
+	}
+	if keep < 0 {
+		return nil
+	}
+	return r.e.store.Trim(ctx, r.p.Key.Namespace, r.p.Key.Name, keep)
+}
+
+// describe is what the history shows, in Helm's own phrases.
+func describe(p *Plan, outcome string) string {
+	switch p.Kind {
+	case PlanInstall:
+		return "Install " + outcome
+	case PlanRollback:
+		if outcome == "complete" {
+			return fmt.Sprintf("Rollback to %d", p.Target)
+		}
+		return fmt.Sprintf("Rollback to %d %s", p.Target, outcome)
+	case PlanUninstall:
+		return "Uninstallation " + outcome
+	}
+	return "Upgrade " + outcome
+}

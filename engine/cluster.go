@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// cluster is the API server as the engine sees it: clients over one
+// transport, and what it serves. Safe for concurrent use.
+type cluster struct {
+	config   *rest.Config
+	dynamic  dynamic.Interface
+	typed    kubernetes.Interface
+	metadata metadata.Interface
+
+	discovery discovery.CachedDiscoveryInterfaceWithContext
+	mapper    *restmapper.DeferredDiscoveryRESTMapper
+
+	mu      sync.Mutex
+	version *version.Info // nil until asked for
+}
+
+func newCluster(cfg *rest.Config) (*cluster, error) {
+	cfg = rest.CopyConfig(cfg)
+	if cfg.QPS == 0 && cfg.RateLimiter == nil {
+		cfg.QPS = -1 // no client-side throttling
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "fairlead"
+	}
+	cfg.WarningHandler = nil
+	cfg.WarningHandlerWithContext = collectWarnings{}
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make the HTTP client: %w", err)
+	}
+	return clusterWith(cfg, client)
+}
+
+func clusterWith(cfg *rest.Config, client *http.Client) (*cluster, error) {
+	c := &cluster{config: cfg}
+	var err error
+	if c.dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
+		return nil, fmt.Errorf("make the dynamic client: %w", err)
+	}
+	if c.typed, err = kubernetes.NewForConfigAndClient(cfg, client); err != nil {
+		return nil, fmt.Errorf("make the typed client: %w", err)
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(cfg), client); err != nil {
+		return nil, fmt.Errorf("make the metadata client: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
+	if err != nil {
+		return nil, fmt.Errorf("make the discovery client: %w", err)
+	}
+	c.discovery = memory.NewMemCacheClientWithContext(disco)
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
+	return c, nil
+}
+
+func (c *cluster) store() *storage.Store {
+	return storage.New(c.typed, c.metadata)
+}
+
+// serverVersion asks once.
+func (c *cluster) serverVersion(ctx context.Context) (*version.Info, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version != nil {
+		return c.version, nil
+	}
+	v, err := c.discovery.ServerVersionWithContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.version = v
+	return v, nil
+}
+
+// mapping finds the resource of a kind. A kind that is not known is looked
+// for once more with fresh discovery: it may be new.
+func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	return c.mapper.RESTMappingWithContext(ctx, gvk.GroupKind(), gvk.Version)
+}
+
+// forgetDiscovery makes the next look-up ask the API server again.
+func (c *cluster) forgetDiscovery(ctx context.Context) { c.mapper.ResetWithContext(ctx) }
+
+// resource is the client for one mapped kind; namespace is ignored for
+// cluster-scoped kinds.
+func (c *cluster) resource(m *meta.RESTMapping, namespace string) dynamic.ResourceInterface {
+	r := c.dynamic.Resource(m.Resource)
+	if namespaced(m) {
+		return r.Namespace(namespace)
+	}
+	return r
+}
+
+// namespaced says whether objects of the kind live in a namespace.
+func namespaced(m *meta.RESTMapping) bool { return m.Scope.Name() == meta.RESTScopeNameNamespace }
+
+// collectWarnings hands the API server's warnings to whoever asked for them
+// in the request's context; client-go's own default prints to stderr.
+type collectWarnings struct{}
+
+type warningsKey struct{}
+
+// warnings are what the API server warned of, each text once, in order.
+type warnings struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func withWarnings(ctx context.Context) (context.Context, *warnings) {
+	w := &warnings{}
+	return context.WithValue(ctx, warningsKey{}, w), w
+}
+
+func (collectWarnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
+	w, ok := ctx.Value(warningsKey{}).(*warnings)
+	if !ok || code != 299 || text == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.texts {
+		if t == text {
+			return
+		}
+	}
+	w.texts = append(w.texts, text)
+}

@@ -1,0 +1,61 @@
+package engine
+
+import "sync"
+
+// dispatcher hands events to the user's function one at a time without
+// holding up the work: emit only queues. Its goroutine lives while there is
+// something to deliver, so an idle Engine holds none.
+type dispatcher struct {
+	handler func(Event)
+
+	mu        sync.Mutex
+	queue     []Event
+	emitted   uint64 // events queued so far
+	delivered uint64 // events handed over so far
+	running   bool
+	progress  *sync.Cond
+}
+
+func newDispatcher(handler func(Event)) *dispatcher {
+	d := &dispatcher{handler: handler}
+	d.progress = sync.NewCond(&d.mu)
+	return d
+}
+
+func (d *dispatcher) emit(e Event) {
+	if d.handler == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = append(d.queue, e)
+	d.emitted++
+	if !d.running {
+		d.running = true
+		go d.run()
+	}
+}
+
+func (d *dispatcher) run() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.queue) > 0 {
+		e := d.queue[0]
+		d.queue = d.queue[1:]
+		d.mu.Unlock()
+		d.handler(e)
+		d.mu.Lock()
+		d.delivered++
+		d.progress.Broadcast()
+	}
+	d.running = false
+}
+
+// drain returns when all that was emitted before it has been delivered.
+func (d *dispatcher) drain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for upTo := d.emitted; d.delivered < upTo; {
+		d.progress.Wait()
+	}
+}

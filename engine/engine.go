@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// DefaultFieldManager is the name under which the engine owns fields in
+// metadata.managedFields.
+const DefaultFieldManager = "fairlead"
+
+// Options are the settings of an [Engine]. The zero value is safe.
+type Options struct {
+	// FieldManager owns what the engine applies. Empty: DefaultFieldManager.
+	// Changing it on a living release makes the fields of the former name
+	// somebody else's; name that one in FormerManagers then.
+	FieldManager string
+	// FormerManagers are field managers whose fields count as the release's
+	// own and are taken over without a conflict. Nil: "helm", which is what
+	// Helm 3 and 4 write under. Empty and not nil: none.
+	FormerManagers []string
+	// OnEvent is told what happens. It is called serially, in the order of
+	// the facts, from a goroutine of the engine, for all calls on this Engine;
+	// every event names its release. It never holds up the work. All events
+	// of a call are delivered before the call returns, so OnEvent must not
+	// call the Engine and wait for it. Nil: nobody is told.
+	OnEvent func(Event)
+	// Lookup says what the template function lookup may read, with the
+	// rights of the engine. namespace and name may be empty (all). Nil: only
+	// objects in the release's own namespace, Secrets included; whatever is
+	// not allowed answers empty, as in helm template.
+	Lookup func(key Key, gvk schema.GroupVersionKind, namespace, name string) bool
+	// Concurrency bounds the requests in flight of one call. 0: 16.
+	Concurrency int
+	// Logger gets diagnostics that no caller needs to act on. Nil: discarded.
+	Logger *slog.Logger
+}
+
+// Engine plans and carries out releases on one cluster. It is safe for
+// concurrent use, over many releases. It keeps caches (API discovery), no
+// state: any number of engines in any number of processes can work side by
+// side.
+type Engine struct {
+	opts   Options
+	c      *cluster
+	store  *storage.Store
+	events *dispatcher
+}
+
+// New makes an Engine for the API server of cfg. It sends no request. cfg is
+// copied; client-side throttling is off unless cfg sets QPS, because the API
+// server's own priority and fairness governs.
+func New(cfg *rest.Config, opts Options) (*Engine, error) {
+	if cfg == nil {
+		return nil, &Error{Op: "new engine", Err: fmt.Errorf("the rest.Config is nil: pass the configuration of the cluster to work on")}
+	}
+	c, err := newCluster(cfg)
+	if err != nil {
+		return nil, &Error{Op: "new engine", Err: err}
+	}
+	return newEngine(c, opts)
+}
+
+// NewFromGetter makes an Engine from what kubectl plug-ins and Helm wrappers
+// have at hand; *genericclioptions.ConfigFlags is one.
+func NewFromGetter(g genericclioptions.RESTClientGetter, opts Options) (*Engine, error) {
+	if g == nil {
+		return nil, &Error{Op: "new engine", Err: fmt.Errorf("the RESTClientGetter is nil")}
+	}
+	cfg, err := g.ToRESTConfig()
+	if err != nil {
+		return nil, &Error{Op: "new engine", Hint: "check the kubeconfig, its current context and the --context given", Err: err}
+	}
+	return New(cfg, opts)
+}
+
+func newEngine(c *cluster, opts Options) (*Engine, error) {
+	if opts.FieldManager == "" {
+		opts.FieldManager = DefaultFieldManager
+	}
+	if opts.FormerManagers == nil {
+		opts.FormerManagers = []string{"helm"}
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 16
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Engine{opts: opts, c: c, store: c.store(), events: newDispatcher(opts.OnEvent)}, nil
+}

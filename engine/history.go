@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// RevisionStatus is what became of a revision, in Helm's words.
+type RevisionStatus string
+
+const (
+	StatusDeployed        RevisionStatus = "deployed"
+	StatusSuperseded      RevisionStatus = "superseded"
+	StatusFailed          RevisionStatus = "failed"
+	StatusUninstalling    RevisionStatus = "uninstalling"
+	StatusUninstalled     RevisionStatus = "uninstalled"
+	StatusPendingInstall  RevisionStatus = "pending-install"
+	StatusPendingUpgrade  RevisionStatus = "pending-upgrade"
+	StatusPendingRollback RevisionStatus = "pending-rollback"
+)
+
+// Revision is one entry of a release's history.
+type Revision struct {
+	Key
+	Revision    int            `json:"revision"`
+	Status      RevisionStatus `json:"status"`
+	Chart       string         `json:"chart,omitempty"` // name-version
+	AppVersion  string         `json:"appVersion,omitempty"`
+	Cause       string         `json:"cause,omitempty"`
+	Description string         `json:"description,omitempty"`
+	Updated     time.Time      `json:"updated,omitzero"`
+	// Notes is what the chart tells its user; in the answers of calls that
+	// deploy, empty in listings.
+	Notes string `json:"notes,omitempty"`
+	// Broken says why the stored revision cannot be read; empty if it can.
+	Broken string `json:"broken,omitempty"`
+}
+
+func revisionOf(r *storage.Record) *Revision {
+	if r == nil {
+		return nil
+	}
+	rev := revisionFrom(r.Meta())
+	rev.Notes = r.Notes
+	return &rev
+}
+
+func revisionFrom(m storage.Meta) Revision {
+	return Revision{
+		Key: Key{m.Namespace, m.Name}, Revision: m.Revision, Status: RevisionStatus(m.Status),
+		Chart: chartName(m.Chart, m.Version), AppVersion: m.AppVersion, Cause: m.Cause, Description: m.Description, Updated: m.LastDeployed,
+	}
+}
+
+// History lists the stored revisions of a release, oldest first; also those
+// that Helm recorded. It answers ErrReleaseNotFound if there are none. A
+// revision that cannot be read is listed, with Broken set.
+func (e *Engine) History(ctx context.Context, k Key) ([]Revision, error) {
+	if err := k.validate(); err != nil {
+		return nil, err
+	}
+	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
+	if err != nil {
+		return nil, explain("history", k, diff.Object{}, err)
+	}
+	if len(metas) == 0 {
+		return nil, notFound("history", k)
+	}
+	return e.revisions(ctx, metas)
+}
+
+// revisions fills in from the bodies what other writers do not annotate.
+func (e *Engine) revisions(ctx context.Context, metas []storage.Meta) ([]Revision, error) {
+	out := make([]Revision, len(metas))
+	work := newLimited(ctx, e.opts.Concurrency)
+	for i, m := range metas {
+		out[i] = revisionFrom(m)
+		if m.Annotated {
+			continue
+		}
+		work.do(func(ctx context.Context) error {
+			r, err := e.store.Get(ctx, m.Namespace, m.Name, m.Revision)
+			var broken *storage.DecodeError
+			switch {
+			case err == nil:
+				out[i] = revisionFrom(r.Meta())
+			case errors.As(err, &broken):
+				out[i].Broken = broken.Error()
+			case errors.Is(err, storage.ErrNotFound): // deleted in the meantime
+			default:
+				return err
+			}
+			return nil
+		})
+	}
+	if err := work.wait(); err != nil {
+		return nil, explain("history", Key{}, diff.Object{}, err)
+	}
+	return out, nil
+}
+
+// ListOptions select releases. The zero value selects all of them in all
+// namespaces.
+type ListOptions struct {
+	// Namespace to look in. Empty: all.
+	Namespace string
+	// Statuses to list. Empty: all.
+	Statuses []RevisionStatus
+}
+
+// List answers the newest revision of each release, also those that Helm
+// recorded, ordered by namespace and name. It reads labels and annotations,
+// and bodies only of what other writers recorded.
+func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error) {
+	metas, err := e.store.ListMeta(ctx, opts.Namespace)
+	if err != nil {
+		return nil, explain("list", Key{}, diff.Object{}, err)
+	}
+	var newest []storage.Meta
+	for i, m := range metas { // sorted by release, then revision
+		last := i == len(metas)-1 || metas[i+1].Name != m.Name || metas[i+1].Namespace != m.Namespace
+		if last && (len(opts.Statuses) == 0 || slices.Contains(opts.Statuses, RevisionStatus(m.Status))) {
+			newest = append(newest, m)
+		}
+	}
+	return e.revisions(ctx, newest)
+}
+
+func notFound(op string, k Key) error {
+	return &Error{Op: op, Key: k, Hint: "check name and namespace; List shows what there is", Err: ErrReleaseNotFound}
+}
+
+func revisionNotFound(op string, k Key, revision int) error {
+	return &Error{Op: op, Key: k, Hint: "History shows the revisions there are", Err: fmt.Errorf("%w: %d", ErrRevisionNotFound, revision)}
+}

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// item is one object on its way through a plan.
+type item struct {
+	object  diff.Object
+	mapping *meta.RESTMapping
+	source  string // template path; for display
+	// pending is set if the kind is served only once a CRD of this release is
+	// there.
+	pending bool
+
+	base    *unstructured.Unstructured // as applied last, with marks; nil: never
+	desired *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
+	live    *unstructured.Unstructured // nil: does not exist
+	merged  *unstructured.Unstructured // what applying makes of it; nil: not known
+
+	change   diff.Change
+	problems []Problem
+	missing  []string // rights
+	force    bool     // apply with force: all conflicts are ours to win
+	crd      bool     // from the chart's crds/: created if missing, else left alone
+}
+
+// Marks by which Helm, and so Fairlead, knows its own objects, as in Helm's
+// pkg/action/validate.go.
+const (
+	labelManagedBy       = "app.kubernetes.io/managed-by"
+	managedByHelm        = "Helm"
+	annotationName       = "meta.helm.sh/release-name"
+	annotationNamespace  = "meta.helm.sh/release-namespace"
+	annotationPolicy     = "helm.sh/resource-policy"
+	annotationCause      = "kubernetes.io/change-cause"
+	resourcePolicyKeep   = "keep"
+	annotationDefaultFor = "storageclass.kubernetes.io/is-default-class"
+)
+
+// mark writes the release's ownership into u, which must not be shared.
+func mark(u *unstructured.Unstructured, k Key) {
+	labels := maps.Clone(u.GetLabels())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[labelManagedBy] = managedByHelm
+	u.SetLabels(labels)
+	setAnnotation(u, annotationName, k.Name)
+	setAnnotation(u, annotationNamespace, k.Namespace)
+}
+
+func setAnnotation(u *unstructured.Unstructured, key, value string) {
+	annotations := maps.Clone(u.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	if value == "" {
+		delete(annotations, key)
+	} else {
+		annotations[key] = value
+	}
+	u.SetAnnotations(annotations)
+}
+
+// owner is the release that the object says it belongs to; zero if none.
+func owner(u *unstructured.Unstructured) Key {
+	a := u.GetAnnotations()
+	if a[annotationName] == "" {
+		return Key{}
+	}
+	return Key{Namespace: a[annotationNamespace], Name: a[annotationName]}
+}
+
+func keeps(u *unstructured.Unstructured) bool {
+	return u != nil && u.GetAnnotations()[annotationPolicy] == resourcePolicyKeep
+}
+
+// hasCause says whether kubectl rollout history shows a change cause for the
+// kind.
+func hasCause(o diff.Object) bool {
+	return o.Group == "apps" && (o.Kind == "Deployment" || o.Kind == "StatefulSet" || o.Kind == "DaemonSet")
+}
+
+// settleCause decides the change cause of a workload. A cause belongs to a
+// version of the pods: it is set when the pod template changes, and stays as
+// it is otherwise, because kubectl and the controllers would put it on the
+// current version. A cause that the chart itself sets is the chart's business.
+func (it *item) settleCause(cause string) {
+	if it.desired == nil || !hasCause(it.object) {
+		return
+	}
+	if chart, ok := it.desired.GetAnnotations()[annotationCause]; ok && chart != "" {
+		return
+	}
+	if it.live == nil {
+		setAnnotation(it.desired, annotationCause, cause)
+		return
+	}
+	have := it.live.GetAnnotations()[annotationCause]
+	if have == "" && cause == "" {
+		return
+	}
+	after := it.merged
+	if after == nil {
+		after = it.desired
+	}
+	before := it.live
+	if it.merged == nil && it.base != nil {
+		before = it.base // without the server's word, like is compared with like
+	}
+	want := have
+	if !equality.Semantic.DeepEqual(podTemplate(before), podTemplate(after)) {
+		want = cause
+	}
+	setAnnotation(it.desired, annotationCause, want)
+	if it.merged != nil {
+		setAnnotation(it.merged, annotationCause, want)
+	}
+}
+
+func podTemplate(u *unstructured.Unstructured) map[string]any {
+	t, _, _ := unstructured.NestedMap(u.Object, "spec", "template")
+	return t
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const (
+	// listFrom is the number of objects of one kind in one namespace from
+	// which a LIST is asked for instead of as many GETs: one request instead
+	// of several, at the price of what else is in the namespace.
+	listFrom = 4
+	// listPage bounds one page of a LIST.
+	listPage = 1000
+)
+
+// readLive fills in the live state of all items, by as few requests as
+// possible.
+func (pl *planning) readLive(ctx context.Context, items []*item) error {
+	type group struct {
+		resource  schema.GroupVersionResource
+		namespace string
+	}
+	groups := map[group][]*item{}
+	var order []group
+	for _, it := range items {
+		if it.pending || it.object.Namespace == pl.key.Namespace && pl.namespaceMissing && namespaced(it.mapping) {
+			continue // cannot exist yet
+		}
+		g := group{it.mapping.Resource, it.object.Namespace}
+		if groups[g] == nil {
+			order = append(order, g)
+		}
+		groups[g] = append(groups[g], it)
+	}
+	work := newLimited(ctx, pl.e.opts.Concurrency)
+	for _, g := range order {
+		members := groups[g]
+		if len(members) < listFrom {
+			for _, it := range members {
+				work.do(func(ctx context.Context) error { return pl.get(ctx, it) })
+			}
+			continue
+		}
+		work.do(func(ctx context.Context) error { return pl.list(ctx, members) })
+	}
+	return work.wait()
+}
+
+func (pl *planning) get(ctx context.Context, it *item) error {
+	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Get(ctx, it.object.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return explain("read", pl.key, it.object, err)
+	}
+	it.live = u
+	return nil
+}
+
+// list reads all objects of one kind in one namespace and keeps those of the
+// plan. Without the right to list it falls back on reading one by one.
+func (pl *planning) list(ctx context.Context, members []*item) error {
+	byName := make(map[string]*item, len(members))
+	for _, it := range members {
+		byName[it.object.Name] = it
+	}
+	resource := pl.e.c.resource(members[0].mapping, members[0].object.Namespace)
+	opts := metav1.ListOptions{Limit: listPage}
+	for {
+		page, err := resource.List(ctx, opts)
+		switch {
+		case apierrors.IsForbidden(err):
+			for _, it := range members {
+				if err := pl.get(ctx, it); err != nil {
+					return err
+				}
+			}
+			return nil
+		case apierrors.IsResourceExpired(err) && opts.Continue != "":
+			opts.Continue = "" // the pages so far are too old to go on from
+			continue
+		case err != nil:
+			return fmt.Errorf("list %s: %w", members[0].mapping.Resource.Resource, err)
+		}
+		for i := range page.Items {
+			if it := byName[page.Items[i].GetName()]; it != nil {
+				it.live = typed(&page.Items[i], it)
+			}
+		}
+		if opts.Continue = page.GetContinue(); opts.Continue == "" {
+			return nil
+		}
+	}
+}
+
+// typed gives a list's item the apiVersion and kind that some servers leave
+// out there.
+func typed(u *unstructured.Unstructured, it *item) *unstructured.Unstructured {
+	if u.GetKind() == "" {
+		u.SetGroupVersionKind(it.mapping.GroupVersionKind)
+	}
+	return u
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// NotReadyError says that everything was written, and what did not become
+// ready and why. Its text is for people: what is wrong, where, what to try.
+// It unwraps to the context's error if the time was up; it does not unwrap to
+// one if waiting longer would not have helped.
+type NotReadyError struct {
+	Key      Key
+	Revision int
+	Objects  []Diagnosis // those with a cause first
+	Waited   time.Duration
+
+	text string
+	err  error
+}
+
+func (e *NotReadyError) Error() string { return e.text }
+func (e *NotReadyError) Unwrap() error { return e.err }
+
+// State is the verdict on one object: Ready, Progressing, Failed or Unknown.
+type State string
+
+const (
+	StateReady       State = "Ready"
+	StateProgressing State = "Progressing"
+	StateFailed      State = "Failed"
+	StateUnknown     State = "Unknown" // it says nothing by which it could be judged
+	StateMissing     State = "Missing" // it does not exist
+)
+
+// Diagnosis is what is known of one object and of its pods. It is plain data
+// and holds no value of any Secret.
+type Diagnosis struct {
+	Object diff.Object `json:"object"`
+	State  State       `json:"state"`
+	// Cause sorts what is wrong, for programs: ImagePull, ImageRefused,
+	// CrashLoop, OutOfMemory, Config, Unschedulable, Claim, ClaimRefused,
+	// Quota, Limits, Admission, ServiceAccount, Unready, Evicted, PodFailed,
+	// Deadline, Final, Stalled, Gone, Gated, Timeout. Empty: nothing is wrong.
+	Cause   string `json:"cause,omitempty"`
+	Reason  string `json:"reason,omitempty"`  // Kubernetes' own word for it
+	Message string `json:"message,omitempty"` // Kubernetes' own sentence
+
+	// Counts of pods or completions; 0 for kinds that count nothing.
+	Ready   int `json:"ready"`
+	Updated int `json:"updated,omitempty"`
+	Desired int `json:"desired"`
+
+	Pods   []PodDiagnosis `json:"pods,omitempty"`   // in trouble, the worst first
+	Events []ClusterEvent `json:"events,omitempty"` // warnings, the latest first
+	Hint   string         `json:"hint,omitempty"`   // what to try
+}
+
+// PodDiagnosis is one pod in trouble, and the container that it is about.
+type PodDiagnosis struct {
+	Name      string   `json:"name"`
+	Node      string   `json:"node,omitempty"`
+	Phase     string   `json:"phase,omitempty"`
+	Container string   `json:"container,omitempty"` // empty: the pod as a whole
+	Init      bool     `json:"init,omitempty"`      // an init container
+	Old       bool     `json:"old,omitempty"`       // of a revision that is being replaced
+	Cause     string   `json:"cause"`
+	Reason    string   `json:"reason,omitempty"`
+	Message   string   `json:"message,omitempty"`
+	ExitCode  int      `json:"exitCode,omitempty"`
+	Restarts  int      `json:"restarts,omitempty"`
+	Image     string   `json:"image,omitempty"`
+	Logs      []string `json:"logs,omitempty"` // the last lines
+}
+
+// ClusterEvent is a warning that the cluster recorded about an object.
+type ClusterEvent struct {
+	Object  string    `json:"object"` // "Pod web-abc"
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	Count   int       `json:"count,omitempty"`
+	Last    time.Time `json:"last"`
+}
+
+// notReady puts the wait's error into the words of this package.
+func notReady(k Key, revision int, redactor *diff.Redactor, err error) error {
+	var n *readiness.NotReady
+	if !errors.As(err, &n) {
+		return explain("wait", k, diff.Object{}, err)
+	}
+	e := &NotReadyError{Key: k, Revision: revision, Waited: n.Waited, text: redactor.String(n.Error()), err: n.Err}
+	for _, d := range n.Objects {
+		e.Objects = append(e.Objects, diagnosis(d, redactor))
+	}
+	return e
+}
+
+func diagnosis(d readiness.Diagnosis, redactor *diff.Redactor) Diagnosis {
+	out := Diagnosis{
+		Object: diff.Object{Group: d.Group, Kind: d.Kind, Namespace: d.Namespace, Name: d.Name},
+		State:  State(d.State), Cause: string(d.Cause), Reason: d.Reason, Message: redactor.String(d.Message),
+		Ready: d.Ready, Updated: d.Updated, Desired: d.Desired, Hint: d.Hint,
+	}
+	for _, p := range d.Pods {
+		pod := PodDiagnosis{
+			Name: p.Name, Node: p.Node, Phase: p.Phase, Container: p.Container, Init: p.Init, Old: p.Old,
+			Cause: string(p.Cause), Reason: p.Reason, Message: redactor.String(p.Message),
+			ExitCode: p.ExitCode, Restarts: p.Restarts, Image: p.Image,
+		}
+		for _, line := range p.Logs {
+			pod.Logs = append(pod.Logs, redactor.String(line))
+		}
+		out.Pods = append(out.Pods, pod)
+	}
+	for _, ev := range d.Events {
+		out.Events = append(out.Events, ClusterEvent{ev.Object, ev.Reason, redactor.String(ev.Message), ev.Count, ev.Last})
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// objects makes the plan's items: what is desired, in order, then what was
+// applied by an earlier revision and is no longer wanted; reads their live
+// state, and judges each.
+func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) ([]*item, *diff.Redactor, error) {
+	own := ownKinds(append(append([]render.Object(nil), crds...), desired...))
+	byID := map[diff.Object]*item{}
+	var written, removed []*item
+
+	add := func(o render.Object, crd bool) error {
+		it, err := pl.newItem(ctx, o.Unstructured, o.Source, own)
+		if err != nil {
+			return err
+		}
+		if have := byID[identity(it.object)]; have != nil {
+			return &Error{
+				Op: "plan", Key: pl.key, Object: it.object, Hint: "an object may be in a release only once",
+				Err: fmt.Errorf("rendered twice, by %s and %s", have.source, it.source),
+			}
+		}
+		it.crd = crd
+		it.desired = o.DeepCopy()
+		if namespaced(it.mapping) {
+			it.desired.SetNamespace(it.object.Namespace)
+		} else {
+			it.desired.SetNamespace("")
+		}
+		if !crd {
+			mark(it.desired, pl.key)
+		}
+		byID[identity(it.object)] = it
+		written = append(written, it)
+		return nil
+	}
+	for _, o := range crds {
+		if err := add(o, true); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, o := range inApplyOrder(desired) {
+		if err := add(o, false); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	for _, record := range pl.past.base {
+		objects, err := parseManifest(record.Manifest)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
+		}
+		for _, o := range inApplyOrder(objects) {
+			it, err := pl.newItem(ctx, o.Unstructured, o.Source, own)
+			if errors.Is(err, ErrUnknownKind) {
+				continue // its CRD is gone, and the object with it
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			have := byID[identity(it.object)]
+			if have == nil {
+				have = it
+				byID[identity(it.object)] = it
+				removed = append(removed, it)
+			}
+			have.base = pl.baseOf(o.Unstructured, it, record)
+		}
+	}
+
+	items := ordered(written, removed)
+	if err := pl.readLive(ctx, items); err != nil {
+		return nil, nil, err
+	}
+	redactor := redactorFor(items)
+	return items, redactor, pl.judge(ctx, items, redactor)
+}
+
+// baseOf is an object of an earlier revision as it was applied then: with the
+// marks, so that they do not look like a change.
+func (pl *planning) baseOf(u *unstructured.Unstructured, it *item, record *storage.Record) *unstructured.Unstructured {
+	base := u.DeepCopy()
+	base.SetNamespace(it.object.Namespace)
+	mark(base, pl.key)
+	return base
+}
+
+// identity is an object without its version: one object is served in several.
+func identity(o diff.Object) diff.Object {
+	o.Version = ""
+	return o
+}
+
+func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, source string, own map[schema.GroupKind]ownKind) (*item, error) {
+	gvk := u.GroupVersionKind()
+	it := &item{object: diff.ObjectOf(u), source: source}
+	m, err := pl.e.c.mapping(ctx, gvk)
+	if meta.IsNoMatchError(err) {
+		kind, ok := own[gvk.GroupKind()]
+		if !ok || !kind.versions[gvk.Version] {
+			return nil, &Error{
+				Op: "plan", Key: pl.key, Object: it.object,
+				Hint: "check apiVersion and kind, or install the CustomResourceDefinition first",
+				Err:  fmt.Errorf("%w: the API server serves no %s %s (from %s)", ErrUnknownKind, gvk.GroupVersion(), gvk.Kind, source),
+			}
+		}
+		it.pending = true
+		m = &meta.RESTMapping{Resource: gvk.GroupVersion().WithResource(kind.plural), GroupVersionKind: gvk, Scope: kind.scope}
+	} else if err != nil {
+		return nil, fmt.Errorf("find the resource of %s: %w", it.object, err)
+	}
+	it.mapping = m
+	if !namespaced(m) {
+		it.object.Namespace = ""
+	} else if it.object.Namespace == "" {
+		it.object.Namespace = pl.key.Namespace
+	}
+	return it, nil
+}
+
+// ownKind is a kind that a CRD of the release itself will serve.
+type ownKind struct {
+	plural   string
+	scope    meta.RESTScope
+	versions map[string]bool
+}
+
+func ownKinds(objects []render.Object) map[schema.GroupKind]ownKind {
+	kinds := map[schema.GroupKind]ownKind{}
+	for _, o := range objects {
+		if o.GroupVersionKind().GroupKind() != crdKind {
+			continue
+		}
+		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+		plural, _, _ := unstructured.NestedString(o.Object, "spec", "names", "plural")
+		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
+		k := ownKind{plural: plural, scope: meta.RESTScopeNamespace, versions: map[string]bool{}}
+		if scope == "Cluster" {
+			k.scope = meta.RESTScopeRoot
+		}
+		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+		for _, v := range versions {
+			if v, ok := v.(map[string]any); ok {
+				name, _ := v["name"].(string)
+				k.versions[name] = true
+			}
+		}
+		kinds[schema.GroupKind{Group: group, Kind: kind}] = k
+	}
+	return kinds
+}
+
+var crdKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// PlanKind is what a plan is for.
+type PlanKind string
+
+const (
+	PlanInstall   PlanKind = "Install"
+	PlanUpgrade   PlanKind = "Upgrade"
+	PlanRollback  PlanKind = "Rollback"
+	PlanUninstall PlanKind = "Uninstall"
+)
+
+// PlanOptions are the settings of planning. The zero value asks the API
+// server about every object.
+type PlanOptions struct {
+	// Local computes everything here, without dry-run requests: cheaper, and
+	// the plan then knows nothing of defaults and admission. All its changes
+	// are marked Local.
+	Local bool
+}
+
+// Plan is what a call would do, and what it was computed from. It is plain
+// data: print its Report, store it as JSON, apply it later, in another
+// process if need be. The JSON holds no manifest and no values, so that no
+// secret is in it; applying a plan that was read back renders again and
+// checks the digests.
+type Plan struct {
+	Kind PlanKind `json:"kind"`
+	Key  Key      `json:"release"`
+	// From is the revision that the plan builds on; 0 if there is none.
+	From int `json:"from,omitempty"`
+	// To is the revision that applying it records; 0 if it records none.
+	To int `json:"to,omitempty"`
+	// Target is the revision that a rollback goes back to.
+	Target int `json:"target,omitempty"`
+	// Chart is "name-version" of what was rendered.
+	Chart string `json:"chart,omitempty"`
+	Cause string `json:"cause,omitempty"`
+	// ManifestDigest is the SHA-256 of the rendered manifest, hooks included.
+	ManifestDigest string `json:"manifestDigest,omitempty"`
+	// Report says what changes, object by object, field by field.
+	Report diff.Report `json:"report"`
+	// Hooks lists the hooks that would run, in order.
+	Hooks []PlannedHook `json:"hooks,omitempty"`
+	// Problems stand in the way; a plan with problems is not applied.
+	Problems []Problem `json:"problems,omitempty"`
+	// Missing lists rights that applying needs and that these credentials
+	// lack, such as "patch deployments.apps in namespace shop".
+	Missing []string `json:"missing,omitempty"`
+
+	work *work // nil after a round trip through JSON
+}
+
+// PlannedHook is a hook that a plan runs.
+type PlannedHook struct {
+	Object diff.Object `json:"object"`
+	Event  string      `json:"event"`
+	Weight int         `json:"weight,omitempty"`
+}
+
+// work is what applying carries out. It holds secrets and never leaves the
+// process.
+type work struct {
+	release  Release // of a deploy; zero otherwise
+	manifest *render.Manifest
+	record   *storage.Record // the revision to record; nil for an uninstall
+	last     *storage.Record // newest revision there is; nil if none
+	history  []storage.Meta
+	items    []*item // in the order of the report
+	redactor *diff.Redactor
+	// createNamespace is set if the release's namespace is missing and shall
+	// be made.
+	createNamespace bool
+	// recordOnly is set if no object changes, but what is recorded would.
+	recordOnly bool
+}
+
+// planSchema names the JSON schema of [Plan].
+const planSchema = "fairlead.dev/plan/v1"
+
+type planDocument struct {
+	Schema string `json:"schema"`
+	*planFields
+}
+
+type planFields Plan
+
+// MarshalJSON writes the plan with the name of its schema.
+func (p *Plan) MarshalJSON() ([]byte, error) {
+	return json.Marshal(planDocument{planSchema, (*planFields)(p)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, and refuses another schema.
+func (p *Plan) UnmarshalJSON(data []byte) error {
+	doc := planDocument{planFields: &planFields{}}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return fmt.Errorf("read plan: %w", err)
+	}
+	if doc.Schema != planSchema {
+		return fmt.Errorf("read plan: schema is %q, want %q", doc.Schema, planSchema)
+	}
+	*p = Plan(*doc.planFields)
+	return nil
+}
+
+// Changed reports whether applying the plan writes anything.
+func (p *Plan) Changed() bool {
+	if p.Kind == PlanUninstall {
+		return true
+	}
+	if p.work != nil && (p.work.recordOnly || p.work.createNamespace) {
+		return true
+	}
+	return p.To != 0 || slices.ContainsFunc(p.Report.Changes, diff.Change.Changed)
+}
+
+// Err is nil if the plan can be applied, and a *ProblemsError otherwise.
+func (p *Plan) Err() error {
+	problems := slices.Clone(p.Problems)
+	for _, m := range p.Missing {
+		problems = append(problems, Problem{
+			Kind: ProblemForbidden, Message: "the right to " + m + " is missing", Hint: "ask for it, or apply the plan with credentials that have it",
+		})
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &ProblemsError{Key: p.Key, Problems: problems}
+}

@@ -1,0 +1,325 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// Plan computes what Deploy would do, and why. It writes nothing and works
+// with read-only rights: what the API server does not let it try is computed
+// here and marked Local, and Plan.Missing lists the rights that applying will
+// need.
+//
+// What stands in the way of applying (conflicts, immutable fields, objects of
+// other releases) is in Plan.Problems. An error means that there is no plan:
+// the chart does not render, a kind is unknown, the namespace is missing, the
+// API server cannot be reached.
+func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	p, err := e.planDeploy(ctx, r, opts)
+	if err != nil {
+		return nil, explain("plan", r.Key, diff.Object{}, err)
+	}
+	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), countChanged(p.Report)})
+	return p, nil
+}
+
+// PlanRollback computes what Rollback would do.
+func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	p, err := e.planRollback(ctx, k, revision, opts)
+	if err != nil {
+		return nil, explain("plan rollback", k, diff.Object{}, err)
+	}
+	e.events.emit(Planned{of{k}, p.Report.Summary(), countChanged(p.Report)})
+	return p, nil
+}
+
+// PlanUninstall computes what Uninstall would do, and names what it leaves:
+// objects with helm.sh/resource-policy: keep, and the claims of StatefulSets.
+func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	p, err := e.planUninstall(ctx, k, opts)
+	if err != nil {
+		return nil, explain("plan uninstall", k, diff.Object{}, err)
+	}
+	e.events.emit(Planned{of{k}, p.Report.Summary(), countChanged(p.Report)})
+	return p, nil
+}
+
+func countChanged(r diff.Report) int {
+	n := 0
+	for _, c := range r.Changes {
+		if c.Changed() {
+			n++
+		}
+	}
+	return n
+}
+
+// planning is the state of making one plan.
+type planning struct {
+	e    *Engine
+	key  Key
+	opts PlanOptions
+
+	manager string
+	cause   string
+	adopt   bool
+	force   bool
+
+	namespaceMissing bool // the release's own, to be created
+	past             *past
+}
+
+// past is what the stored revisions say.
+type past struct {
+	metas []storage.Meta  // oldest first
+	last  *storage.Record // newest; nil: never installed
+	// base are the manifests that may be in the cluster, oldest first: the
+	// last healthy one, and every attempt since.
+	base []*storage.Record
+}
+
+func (e *Engine) readPast(ctx context.Context, k Key) (*past, error) {
+	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
+	if err != nil {
+		return nil, fmt.Errorf("read the history: %w", err)
+	}
+	p := &past{metas: metas}
+	// Before a revision that was healthy once, nothing counts: what it did not
+	// want was removed when it became healthy.
+	from := 0
+	for i, m := range metas {
+		switch m.Status {
+		case storage.StatusDeployed, storage.StatusSuperseded, storage.StatusUninstalling, storage.StatusUninstalled:
+			from = i
+		}
+	}
+	for _, m := range metas[from:] {
+		r, err := e.store.Get(ctx, k.Namespace, k.Name, m.Revision)
+		if err != nil {
+			return nil, fmt.Errorf("read revision %d: %w", m.Revision, err)
+		}
+		p.last = r
+		if r.Status != storage.StatusUninstalled {
+			p.base = append(p.base, r)
+		}
+	}
+	return p, nil
+}
+
+func (p *past) nextRevision() int {
+	if len(p.metas) == 0 {
+		return 1
+	}
+	return p.metas[len(p.metas)-1].Revision + 1
+}
+
+// installed says whether an upgrade is at hand and not an install.
+func (p *past) installed() bool { return len(p.base) > 0 }
+
+func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
+	if err := r.Key.validate(); err != nil {
+		return nil, err
+	}
+	if r.Source == nil || reflect.ValueOf(r.Source).Kind() == reflect.Pointer && reflect.ValueOf(r.Source).IsNil() {
+		return nil, &Error{Op: "plan", Key: r.Key, Hint: "set Release.Source, for example to charts.WebApp()", Err: errors.New("the release has no source")}
+	}
+	pl := &planning{e: e, key: r.Key, opts: opts, manager: e.opts.FieldManager, cause: r.Cause, adopt: r.Adopt, force: r.Force}
+
+	var caps *render.Capabilities
+	err := together(ctx,
+		func(ctx context.Context) (err error) { pl.past, err = e.readPast(ctx, r.Key); return err },
+		func(ctx context.Context) (err error) {
+			pl.namespaceMissing, err = e.namespaceMissing(ctx, r)
+			return err
+		},
+		func(ctx context.Context) (err error) { caps, err = e.c.capabilities(ctx); return err },
+	)
+	if err != nil {
+		return nil, err
+	}
+
+	manifest, err := r.Source.Render(ctx, render.Input{
+		Name: r.Name, Namespace: r.Namespace,
+		Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
+		Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
+		PostRender: r.PostRender, Limits: r.Limits,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	kind, event := PlanInstall, "install"
+	if pl.past.installed() {
+		kind, event = PlanUpgrade, "upgrade"
+	}
+	items, redactor, err := pl.objects(ctx, manifest.Objects, manifest.CRDs)
+	if err != nil {
+		return nil, err
+	}
+	record, err := newRecord(r.Key, pl.past, manifest, r.Values)
+	if err != nil {
+		return nil, err
+	}
+	record.Cause = r.Cause
+	record.Status = storage.StatusPendingInstall
+	if kind == PlanUpgrade {
+		record.Status = storage.StatusPendingUpgrade
+	}
+	p := &Plan{
+		Kind: kind, Key: r.Key, Cause: r.Cause,
+		Chart:          chartName(manifest.Chart.Name, manifest.Chart.Version),
+		ManifestDigest: digest(record),
+		work: &work{
+			release: r, manifest: manifest, record: record, last: pl.past.last, history: pl.past.metas,
+			items: items, redactor: redactor, createNamespace: pl.namespaceMissing,
+		},
+	}
+	pl.finish(p, event)
+	return p, nil
+}
+
+// finish fills in what follows from the items.
+func (pl *planning) finish(p *Plan, event string) {
+	w := p.work
+	if pl.past.last != nil {
+		p.From = pl.past.last.Revision
+	}
+	seen := map[string]bool{}
+	if w.createNamespace {
+		p.Report.Changes = append(p.Report.Changes, diff.Change{
+			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
+			Action: diff.Created, Reason: "the release's namespace does not exist", Local: true,
+		})
+	}
+	for _, it := range w.items {
+		if it.change.Action == "" {
+			continue
+		}
+		p.Report.Changes = append(p.Report.Changes, it.change)
+		p.Problems = append(p.Problems, it.problems...)
+		for _, m := range it.missing {
+			if !seen[m] {
+				seen[m] = true
+				p.Missing = append(p.Missing, m)
+			}
+		}
+	}
+	w.recordOnly = w.record != nil && recordDiffers(w.last, w.record)
+	title := fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
+	if p.Chart != "" {
+		title += " (" + p.Chart + ")"
+	}
+	p.Report.Title = title
+	if w.record != nil && p.Changed() {
+		p.To = w.record.Revision
+	}
+	if event != "" && (p.Kind == PlanUninstall || p.To != 0) {
+		for _, phase := range []string{"pre-", "post-"} {
+			for _, h := range hooksFor(w.record, w.last, phase+event) {
+				p.Hooks = append(p.Hooks, PlannedHook{Object: h.object, Event: phase + event, Weight: h.weight})
+			}
+		}
+	}
+}
+
+// recordDiffers says whether the new revision holds anything that the last
+// one does not, or whether the last one never became healthy, so that a
+// revision is recorded even if no object changes.
+func recordDiffers(last, next *storage.Record) bool {
+	if last == nil || last.Status != storage.StatusDeployed {
+		return true
+	}
+	return digest(last) != digest(next) ||
+		chartName(last.Chart.Name, last.Chart.Version) != chartName(next.Chart.Name, next.Chart.Version) ||
+		last.Chart.AppVersion != next.Chart.AppVersion ||
+		!sameValues(last.Values, next.Values)
+}
+
+// sameValues compares as JSON does, in which they are stored.
+func sameValues(a, b map[string]any) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return true
+	}
+	return jsonEqual(a, b)
+}
+
+// digest is over what is applied: the manifest and the hooks.
+func digest(r *storage.Record) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d\n%s", len(r.Manifest), r.Manifest)
+	for _, hook := range r.Hooks {
+		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func chartName(name, version string) string {
+	if version == "" {
+		return name
+	}
+	return name + "-" + version
+}
+
+// namespaceMissing answers true if the namespace does not exist and the
+// release asks to create it. Without the right to read namespaces it is taken
+// to exist; the API server will say otherwise.
+func (e *Engine) namespaceMissing(ctx context.Context, r Release) (bool, error) {
+	ns, err := e.c.typed.CoreV1().Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
+	switch {
+	case err == nil && ns.DeletionTimestamp != nil:
+		return false, &Error{
+			Op: "plan", Key: r.Key, Hint: "wait until it is gone, or use another namespace",
+			Err: fmt.Errorf("namespace %s is being deleted", r.Namespace),
+		}
+	case err == nil, apierrors.IsForbidden(err):
+		return false, nil
+	case !apierrors.IsNotFound(err):
+		return false, fmt.Errorf("read namespace %s: %w", r.Namespace, err)
+	case r.CreateNamespace:
+		return true, nil
+	}
+	return false, &Error{
+		Op: "plan", Key: r.Key, Hint: "create it, or set Release.CreateNamespace",
+		Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, r.Namespace),
+	}
+}
+
+// redactorFor hides the values of all Secrets of the plan, in all states,
+// under a key of its own, so that hashes of two plans say nothing together.
+func redactorFor(items []*item) *diff.Redactor {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails, see crypto/rand
+	var secrets []*unstructured.Unstructured
+	for _, it := range items {
+		secrets = append(secrets, it.base, it.live, it.desired)
+	}
+	return diff.NewRedactor(diff.RedactorOptions{Key: key}, secrets...)
+}
+
+// ordered sorts out the order of the report: what is written in install
+// order, then what is deleted, in uninstall order.
+func ordered(written, removed []*item) []*item {
+	out := make([]*item, 0, len(written)+len(removed))
+	out = append(out, written...)
+	for i := len(removed) - 1; i >= 0; i-- {
+		out = append(out, removed[i])
+	}
+	return out
+}

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// Key names a release: one name in one namespace.
+type Key struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// String is "namespace/name".
+func (k Key) String() string { return k.Namespace + "/" + k.Name }
+
+// maxReleaseName is Helm's own bound: the name goes into labels and into the
+// names of objects, which end at 63 characters.
+const maxReleaseName = 53
+
+var releaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+
+func (k Key) validate() error {
+	switch {
+	case k.Name == "":
+		return &Error{Op: "check release", Key: k, Hint: "set Key.Name", Err: ErrInvalidKey}
+	case len(k.Name) > maxReleaseName || !releaseName.MatchString(k.Name):
+		return &Error{
+			Op: "check release", Key: k,
+			Hint: fmt.Sprintf("a release name has at most %d characters: lower-case letters, digits, '-' and '.', with a letter or digit at both ends", maxReleaseName),
+			Err:  fmt.Errorf("%w: name %q", ErrInvalidKey, k.Name),
+		}
+	case k.Namespace == "":
+		return &Error{Op: "check release", Key: k, Hint: "set Key.Namespace; there is no default, so that no release lands where nobody meant it", Err: ErrInvalidKey}
+	}
+	if why := validation.IsDNS1123Label(k.Namespace); len(why) > 0 {
+		return &Error{Op: "check release", Key: k, Hint: why[0], Err: fmt.Errorf("%w: namespace %q", ErrInvalidKey, k.Namespace)}
+	}
+	return nil
+}
+
+// Source gives the objects of a release. *render.Chart, *render.Kustomization
+// and *render.Manifests are Sources. It must be safe for concurrent use and
+// answer the same for the same input, because a stored plan is rendered again
+// when it is applied.
+type Source interface {
+	Render(context.Context, render.Input) (*render.Manifest, error)
+}
+
+// Release is what shall be in the cluster.
+type Release struct {
+	Key
+	Source Source
+	// Values over the chart's defaults. Zero: the defaults.
+	Values render.Values
+	// Cause says why, for people: it stands in the history, and as
+	// kubernetes.io/change-cause on workloads whose pods change. It is no
+	// part of the desired state: a new cause alone changes nothing.
+	Cause string
+	// CreateNamespace creates the release's namespace if it does not exist.
+	// False: a missing namespace is an error.
+	CreateNamespace bool
+	// Adopt takes over objects that exist already and belong to no release.
+	// False: they are reported as problems of the plan. Objects of another
+	// release are never taken.
+	Adopt bool
+	// Force takes fields that other field managers own and set differently.
+	// False: they are reported as conflicts, and the plan is not applied.
+	Force bool
+	// PostRender changes the rendered objects before they are planned, in
+	// order.
+	PostRender []render.PostRenderer
+	// Limits of rendering. Zero: safe limits.
+	Limits render.Limits
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts PlanOptions) (*Plan, error) {
+	if err := k.validate(); err != nil {
+		return nil, err
+	}
+	past, err := e.readPast(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if !past.installed() {
+		return nil, notFound("rollback", k)
+	}
+	if revision == 0 {
+		if revision = past.previous(); revision == 0 {
+			return nil, &Error{Op: "rollback", Key: k, Hint: "History shows the revisions there are", Err: fmt.Errorf("%w: none before the present one was deployed", ErrRevisionNotFound)}
+		}
+	}
+	target, err := e.store.Get(ctx, k.Namespace, k.Name, revision)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, revisionNotFound("rollback", k, revision)
+	}
+	if err != nil {
+		return nil, err
+	}
+	desired, err := parseManifest(target.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
+	}
+
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past}
+	items, redactor, err := pl.objects(ctx, desired, nil)
+	if err != nil {
+		return nil, err
+	}
+	record := target.Again(past.nextRevision())
+	record.Cause = rollbackCause(revision, target.Cause)
+	record.Status = storage.StatusPendingRollback
+	p := &Plan{
+		Kind: PlanRollback, Key: k, Target: revision, Cause: record.Cause,
+		Chart:          chartName(record.Chart.Name, record.Chart.Version),
+		ManifestDigest: digest(record),
+		work:           &work{record: record, last: past.last, history: past.metas, items: items, redactor: redactor},
+	}
+	pl.finish(p, "rollback")
+	p.Report.Title = fmt.Sprintf("rollback %s to revision %d", k, revision)
+	return p, nil
+}
+
+// previous is the newest revision before the last one that was healthy once;
+// 0 if there is none.
+func (p *past) previous() int {
+	for i := len(p.metas) - 2; i >= 0; i-- {
+		if s := p.metas[i].Status; s == storage.StatusSuperseded || s == storage.StatusDeployed {
+			return p.metas[i].Revision
+		}
+	}
+	return 0
+}
+
+func rollbackCause(revision int, cause string) string {
+	if cause == "" {
+		return fmt.Sprintf("rollback to %d", revision)
+	}
+	return fmt.Sprintf("rollback to %d: %s", revision, cause)
+}

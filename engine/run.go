@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// run is one plan being carried out.
+type run struct {
+	e      *Engine
+	p      *Plan
+	w      *work
+	opts   ApplyOptions
+	record *storage.Record // the revision that stands for the outcome
+}
+
+// deploy writes what the plan says, in order, and waits.
+func (r *run) deploy(ctx context.Context) error {
+	event := map[PlanKind]string{PlanInstall: "install", PlanUpgrade: "upgrade", PlanRollback: "rollback"}[r.p.Kind]
+	var crds, written, removed []*item
+	for _, it := range r.w.items {
+		switch {
+		case it.change.Action == "":
+		case it.desired == nil:
+			removed = append(removed, it)
+		case it.crd:
+			crds = append(crds, it)
+		default:
+			written = append(written, it)
+		}
+	}
+	steps := []func() error{
+		func() error { return r.applyAll(ctx, crds) },
+		func() error { return r.hooks(ctx, "pre-"+event) },
+		func() error { return r.applyStages(ctx, written) },
+		func() error { return r.removeStages(ctx, removed) },
+		func() error { return r.waitReady(ctx) },
+		func() error { return r.hooks(ctx, "post-"+event) },
+	}
+	for i, step := range steps {
+		err := step()
+		if err == nil {
+			continue
+		}
+		if i < 3 {
+			var failed *ApplyError
+			if !errors.As(err, &failed) {
+				failed = &ApplyError{Key: r.p.Key, Revision: r.record.Revision, Failed: []*Error{asError(r.p.Key, err)}}
+				err = failed
+			}
+			rest := removed
+			if i < 2 {
+				rest = append(append([]*item(nil), written...), removed...)
+			}
+			r.skip(failed, rest, "something before it failed")
+		}
+		return err
+	}
+	return nil
+}
+
+func asError(k Key, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Op: "apply", Key: k, Err: err}
+}
+
+func (r *run) skip(failed *ApplyError, items []*item, why string) {
+	for _, it := range items {
+		if it.change.Action == diff.Kept {
+			continue
+		}
+		failed.Skipped = append(failed.Skipped, it.object)
+		r.e.events.emit(Skipped{of{r.p.Key}, it.object, why})
+	}
+}
+
+// applyStages applies stage by stage. A stage begins when the one before has
+// been written wholly; after a failure the later ones are skipped.
+func (r *run) applyStages(ctx context.Context, items []*item) error {
+	stages := byStage(items)
+	for i, stage := range stages {
+		if err := r.applyAll(ctx, stage); err != nil {
+			var failed *ApplyError
+			if errors.As(err, &failed) {
+				for _, later := range stages[i+1:] {
+					r.skip(failed, later, "an object before it failed")
+				}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// applyAll applies objects that do not need each other, concurrently, and
+// waits for CRDs among them to be served.
+func (r *run) applyAll(ctx context.Context, items []*item) error {
+	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
+	var mu sync.Mutex
+	var crds []*item
+	work := newLimited(ctx, r.e.opts.Concurrency)
+	for _, it := range items {
+		work.do(func(ctx context.Context) error {
+			err := r.applyItem(ctx, it)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed.Failed = append(failed.Failed, err)
+			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && it.change.Changed() {
+				crds = append(crds, it)
+			}
+			return nil // one failure does not stop its neighbours
+		})
+	}
+	if err := work.wait(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(failed.Failed) > 0 {
+		return failed
+	}
+	return r.serve(ctx, crds)
+}
+
+// applyItem writes one object, if its plan is to change it.
+func (r *run) applyItem(ctx context.Context, it *item) *Error {
+	begun := time.Now()
+	if it.change.Changed() {
+		ctx, warned := withWarnings(ctx)
+		err := retry.OnError(backoff, retriable, func() error {
+			u, err := r.e.applyObject(ctx, it, false)
+			if err == nil {
+				it.live = u
+			}
+			return err
+		})
+		for _, w := range warned.texts {
+			r.e.events.emit(Warning{of{r.p.Key}, r.w.redactor.String(w)})
+		}
+		if err != nil {
+			return r.failed(it, "apply", err)
+		}
+	}
+	r.e.events.emit(Applied{of{r.p.Key}, it.object, it.change.Action, time.Since(begun)})
+	return nil
+}
+
+// failed tells of an object that could not be written.
+func (r *run) failed(it *item, op string, err error) *Error {
+	e := asError(r.p.Key, explain(op, r.p.Key, it.object, err))
+	e.Object = it.object
+	if hidden := r.w.redactor.String(e.Err.Error()); hidden != e.Err.Error() {
+		e.Err = &redacted{hidden, e.Err}
+	}
+	r.e.events.emit(Failed{of{r.p.Key}, it.object, e.Err})
+	return e
+}
+
+// redacted is an error whose text had a secret in it. It still answers
+// errors.Is, but gives nobody the original.
+type redacted struct {
+	text string
+	err  error
+}
+
+func (r *redacted) Error() string        { return r.text }
+func (r *redacted) Is(target error) bool { return errors.Is(r.err, target) }
+
+// removeStages deletes in reverse order of stages.
+func (r *run) removeStages(ctx context.Context, items []*item) error {
+	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
+	for _, stage := range byStage(items) {
+		var mu sync.Mutex
+		work := newLimited(ctx, r.e.opts.Concurrency)
+		for _, it := range stage {
+			work.do(func(ctx context.Context) error {
+				if err := r.removeItem(ctx, it); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed.Failed = append(failed.Failed, err)
+				}
+				return nil
+			})
+		}
+		if err := work.wait(); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(failed.Failed) > 0 {
+		return failed
+	}
+	return nil
+}
+
+func (r *run) removeItem(ctx context.Context, it *item) *Error {
+	if it.change.Action == diff.Kept {
+		r.e.events.emit(Kept{of{r.p.Key}, it.object, it.change.Reason})
+		return nil
+	}
+	begun := time.Now()
+	uid := it.live.GetUID() // the one that was looked at, not another of its name
+	background := metav1.DeletePropagationBackground
+	err := retry.OnError(backoff, retriable, func() error {
+		return r.e.c.resource(it.mapping, it.object.Namespace).Delete(ctx, it.object.Name, metav1.DeleteOptions{
+			PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
+		})
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return r.failed(it, "delete", err)
+	}
+	r.e.events.emit(Applied{of{r.p.Key}, it.object, diff.Deleted, time.Since(begun)})
+	return nil
+}
+
+// tellUnchanged gives every object of a plan that changes nothing its
+// terminal event.
+func (r *run) tellUnchanged() {
+	for _, it := range r.w.items {
+		switch {
+		case it.change.Action == "":
+		case it.change.Action == diff.Kept:
+			r.e.events.emit(Kept{of{r.p.Key}, it.object, it.change.Reason})
+		default:
+			r.e.events.emit(Applied{of{r.p.Key}, it.object, it.change.Action, 0})
+		}
+	}
+}
+
+func (r *run) createNamespace(ctx context.Context) error {
+	begun := time.Now()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.p.Key.Namespace}}
+	_, err := r.e.c.typed.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	o := diff.Object{Version: "v1", Kind: "Namespace", Name: r.p.Key.Namespace}
+	r.e.events.emit(Applied{of{r.p.Key}, o, diff.Created, time.Since(begun)})
+	return nil
+}
+
+// serve waits until the API server serves what new CRDs define.
+func (r *run) serve(ctx context.Context, crds []*item) error {
+	if len(crds) == 0 {
+		return nil
+	}
+	var targets []readiness.Target
+	for _, it := range crds {
+		targets = append(targets, target(it))
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
+	defer cancel()
+	if _, err := readiness.Wait(ctx, targets, r.e.waitOptions()); err != nil {
+		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+	}
+	r.e.c.forgetDiscovery(ctx)
+	return nil
+}

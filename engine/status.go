@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// Status is a release as it is now.
+type Status struct {
+	Revision Revision `json:"revision"`
+	// Ready is true if every object of the revision is there and ready.
+	Ready bool `json:"ready"`
+	// Objects of the revision, in install order.
+	Objects []Diagnosis `json:"objects"`
+}
+
+// Status tells how the newest revision's objects are, with the cause where
+// one is not ready, however long ago it was deployed.
+func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
+	if err := k.validate(); err != nil {
+		return nil, err
+	}
+	s, err := e.status(ctx, k)
+	if err != nil {
+		return nil, explain("status", k, diff.Object{}, err)
+	}
+	return s, nil
+}
+
+func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
+	past, err := e.readPast(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if past.last == nil {
+		return nil, notFound("status", k)
+	}
+	objects, err := parseManifest(past.last.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	pl := &planning{e: e, key: k, past: past}
+	var items []*item
+	s := &Status{Revision: *revisionOf(past.last), Ready: true}
+	for _, o := range inApplyOrder(objects) {
+		it, err := pl.newItem(ctx, o.Unstructured, o.Source, nil)
+		if errors.Is(err, ErrUnknownKind) {
+			it = &item{object: diff.ObjectOf(o.Unstructured), pending: true}
+		} else if err != nil {
+			return nil, err
+		}
+		it.desired = o.Unstructured
+		items = append(items, it)
+	}
+	if err := pl.readLive(ctx, items); err != nil {
+		return nil, err
+	}
+	redactor := redactorFor(items)
+	s.Objects = make([]Diagnosis, len(items))
+	work := newLimited(ctx, e.opts.Concurrency)
+	for i, it := range items {
+		if it.live == nil {
+			s.Objects[i] = Diagnosis{Object: it.object, State: StateMissing, Message: "it does not exist", Hint: "deploy the release again"}
+			continue
+		}
+		st := readiness.Assess(it.live)
+		s.Objects[i] = diagnosis(readiness.Diagnosis{
+			State: st.State, Reason: st.Reason, Message: st.Message, Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
+		}, redactor)
+		s.Objects[i].Object = it.object
+		if st.State == readiness.Ready {
+			continue
+		}
+		work.do(func(ctx context.Context) error {
+			d, err := readiness.Diagnose(ctx, target(it), e.waitOptions())
+			if err != nil {
+				return err
+			}
+			s.Objects[i] = diagnosis(d, redactor)
+			s.Objects[i].Object = it.object
+			return nil
+		})
+	}
+	if err := work.wait(); err != nil {
+		return nil, err
+	}
+	for _, d := range s.Objects {
+		if d.State != StateReady && d.State != StateUnknown {
+			s.Ready = false
+		}
+	}
+	return s, nil
+}
+
+// Drift compares what is live with what the newest revision applied. Its
+// report says what deploying that revision again would change; it is empty
+// of changes if nobody has touched anything.
+func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
+	past, err := e.readPast(ctx, k)
+	if err == nil && !past.installed() {
+		err = notFound("drift", k)
+	}
+	if err != nil {
+		return diff.Report{}, explain("drift", k, diff.Object{}, err)
+	}
+	p, err := e.planRollback(ctx, k, past.last.Revision, PlanOptions{})
+	if err != nil {
+		return diff.Report{}, explain("drift", k, diff.Object{}, err)
+	}
+	p.Report.Title = "drift of " + k.String()
+	return p.Report, nil
+}

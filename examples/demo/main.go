@@ -1,0 +1,80 @@
+// Demo tells the story of a web shop and its database: deployed, changed with
+// the plan shown first, watched, rolled back, and uninstalled.
+//
+// It runs on the embedded test cluster, or on the cluster that -kubeconfig or
+// -context names; never on one that was not named.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out *os.File) (err error) {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	config := genericclioptions.NewConfigFlags(false)
+	flags.StringVar(config.KubeConfig, "kubeconfig", "", "run on the cluster of this kubeconfig `file`")
+	flags.StringVar(config.Context, "context", "", "run on the cluster of this kubeconfig `context`")
+	s := story{out: out}
+	flags.StringVar(&s.namespace, "namespace", "fairlead-demo", "`namespace` to work in; created if it does not exist")
+	flags.StringVar(&s.image, "image", "shop", "`image` of the web app, without its tag")
+	flags.StringVar(&s.oldTag, "from", "1.0", "first `tag` of the image")
+	flags.StringVar(&s.newTag, "to", "2.0", "next `tag` of the image")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+
+	if *config.KubeConfig == "" && *config.Context == "" {
+		cluster, err := embedded(ctx, out)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, cluster.Stop()) }()
+		*config.KubeConfig = cluster.Kubeconfig
+		s.embedded = true
+	}
+
+	progress := newProgress(out)
+	s.progress = progress
+	s.colour = term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == ""
+	s.width, _, _ = term.GetSize(int(out.Fd())) // 0 where there is no terminal: the default
+	eng, err := engine.NewFromGetter(config, engine.Options{OnEvent: progress.event})
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, eng)
+}
+
+// embedded starts a cluster that lives as long as the demo.
+func embedded(ctx context.Context, out io.Writer) (*testcluster.Cluster, error) {
+	fmt.Fprintln(out, "Starting a Kubernetes control plane on this machine (-kubeconfig or -context for one of your own)")
+	if _, err := testcluster.Build(ctx, os.Stderr); err != nil {
+		return nil, err
+	}
+	return testcluster.Start(ctx, testcluster.Options{})
+}
