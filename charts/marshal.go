@@ -3,19 +3,18 @@ package charts
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 )
 
 // valuesMap is what a values file with the same content would hold.
 func valuesMap(typed any) (map[string]any, error) {
 	data, err := json.Marshal(typed)
 	if err != nil {
-		return nil, fmt.Errorf("charts: values: %w", err)
+		return nil, err
 	}
 	var values map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&values); err != nil {
-		return nil, fmt.Errorf("charts: values: %w", err)
+		return nil, err
 	}
 	prune(values)
 	return values, nil
