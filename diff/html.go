@@ -1,15 +1,188 @@
 package diff
 
-import "io"
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"sync"
+)
 
 // HTMLOptions shape [Report.WriteHTML].
 type HTMLOptions struct {
-	// Verbose shows unchanged objects and defaults unfolded.
+	// Verbose opens every object and shows defaults and unchanged objects
+	// from the start; else the reader opens what they want to see.
 	Verbose bool
 }
 
-// WriteHTML writes the report as a page that needs no network.
+var (
+	//go:embed assets/report.html
+	pageHTML string
+	//go:embed assets/report.css
+	pageCSS string
+	//go:embed assets/report.js
+	pageJS string
+)
+
+// page parses the template once, when it is first needed.
+var page = sync.OnceValues(func() (*template.Template, error) {
+	return template.New("report").Parse(pageHTML)
+})
+
+// htmlPage is what the template is given. Its texts are escaped there.
+type htmlPage struct {
+	Title, Summary string
+	Policy         string // the page's content security policy
+	Style          template.CSS
+	Script         template.JS
+	Verbose        bool
+	Warnings       []string
+	Counts         []htmlCount
+	Groups         []htmlGroup
+}
+
+type htmlCount struct {
+	Class, Word string
+	N           int
+}
+
+type htmlGroup struct {
+	Name    string // the namespace
+	Changes []htmlChange
+}
+
+type htmlChange struct {
+	ID, Sign, Class, Word  string
+	Kind, Name, Object     string
+	Reason, Source, Digest string
+	Local, Open, Hidden    bool
+	Warnings               []string
+	Fields, Filled         []htmlField
+	Conflicts, Drifted     int
+}
+
+type htmlField struct {
+	Path, Sign, Class, Why string
+	Live, Desired          string // on one line; empty: absent
+	Lines                  []htmlLine
+}
+
+type htmlLine struct{ Class, Text string }
+
+// WriteHTML writes the report as one page that needs no network: an index of
+// the objects by namespace, a search over objects, paths and values, and
+// each object's fields. Everything that comes from the report is escaped, and
+// the page's own policy allows it no connection and no script but its own.
 func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
-	_, err := io.WriteString(w, r.Summary()+"\n")
-	return err
+	t, err := page()
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	sum := sha256.Sum256([]byte(pageJS))
+	p := htmlPage{
+		Title: safe(r.Title), Summary: safe(r.Summary()), Verbose: o.Verbose,
+		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+		// Both are constants of this package, not input.
+		Style: template.CSS(pageCSS), Script: template.JS(pageJS), //nolint:gosec
+	}
+	if p.Title == "" {
+		p.Title = "Plan"
+	}
+	for _, s := range r.Warnings {
+		p.Warnings = append(p.Warnings, safe(s))
+	}
+	count := map[string]int{}
+	groups := map[string]int{}
+	for i, ch := range r.Changes {
+		h := htmlOf(ch, o)
+		h.ID = fmt.Sprintf("o%d", i)
+		if count[h.Class] == 0 {
+			p.Counts = append(p.Counts, htmlCount{Class: h.Class, Word: h.Word})
+		}
+		count[h.Class]++
+		ns := safe(ch.Object.Namespace)
+		if ns == "" {
+			ns = "(cluster)"
+		}
+		g, ok := groups[ns]
+		if !ok {
+			g = len(p.Groups)
+			groups[ns] = g
+			p.Groups = append(p.Groups, htmlGroup{Name: ns})
+		}
+		p.Groups[g].Changes = append(p.Groups[g].Changes, h)
+	}
+	for i := range p.Counts {
+		p.Counts[i].N = count[p.Counts[i].Class]
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+func htmlOf(ch Change, o HTMLOptions) htmlChange {
+	sign, _, word := look(ch)
+	h := htmlChange{
+		Sign: sign, Word: word, Class: word,
+		Kind: safe(ch.Object.Kind), Name: safe(ch.Object.Name), Object: safe(ch.Object.String()),
+		Reason: safe(ch.Reason), Source: safe(ch.Source), Local: ch.Local,
+		Conflicts: len(ch.Conflicts()), Drifted: len(ch.By(Drift)),
+		Hidden: ch.Action == Unchanged && !o.Verbose && len(ch.Warnings) == 0,
+	}
+	if h.Conflicts > 0 {
+		h.Class, h.Word = "conflict", word+", conflict"
+	}
+	h.Open = o.Verbose || ch.Action == Updated || ch.Action == Replaced || ch.Action == Adopted || h.Conflicts > 0
+	for _, s := range ch.Warnings {
+		h.Warnings = append(h.Warnings, safe(s))
+	}
+	if ch.Action == Created {
+		h.Digest = digest(ch)
+	}
+	for _, f := range ch.Fields {
+		if f.Cause == Default && f.Live == nil {
+			h.Filled = append(h.Filled, htmlFieldOf(f))
+			continue
+		}
+		h.Fields = append(h.Fields, htmlFieldOf(f))
+	}
+	return h
+}
+
+func htmlFieldOf(f Field) htmlField {
+	sign, _ := mark(f)
+	h := htmlField{Path: safe(f.Path), Sign: sign, Class: strings.ToLower(string(f.Cause)), Why: strings.Trim(remark(f), "()")}
+	if f.Secret && hiddenWhole(f) {
+		_, text := (&printer{}).secret(f)
+		h.Desired, h.Class = text, h.Class+" secret"
+		return h
+	}
+	live, lok := blockText(f.Live)
+	desired, dok := blockText(f.Desired)
+	if !lok && !dok || f.Reordered {
+		if f.Live != nil {
+			h.Live = flow(f.Live)
+		}
+		if f.Desired != nil {
+			h.Desired = flow(f.Desired)
+		}
+		return h
+	}
+	for _, l := range unified(live, desired, 3) {
+		switch l.op {
+		case '+':
+			h.Lines = append(h.Lines, htmlLine{"new", "+ " + safe(l.text)})
+		case '-':
+			h.Lines = append(h.Lines, htmlLine{"old", "- " + safe(l.text)})
+		case '@':
+			h.Lines = append(h.Lines, htmlLine{"gap", "⋮"})
+		default:
+			h.Lines = append(h.Lines, htmlLine{"", "  " + safe(l.text)})
+		}
+	}
+	return h
 }
