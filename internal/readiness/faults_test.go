@@ -172,6 +172,13 @@ func TestFewRights(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// Rights to two objects by their names, and to no others.
+	two := []Target{target, b.apply(workload("Deployment", "other", "web:1", 0, ""))}
+	named := as(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{"web", "other"}, Verbs: []string{"list", "watch"}})
+	if _, err := Wait(b.ctx, two, Options{Client: named}); err != nil {
+		t.Fatal(err)
+	}
+
 	_, err := Wait(b.ctx, []Target{target}, Options{Client: as(rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}})})
 	var feed *FeedError
 	if !errors.As(err, &feed) || !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `needs the verbs "list" and "watch"`) {

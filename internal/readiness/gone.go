@@ -1,12 +1,109 @@
 package readiness
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
+
+// WaitGone returns when none of the targets exists any more. A target that
+// was replaced by another object of its name counts as gone. If ctx ends
+// before, the error is a *NotGone.
+func WaitGone(ctx context.Context, targets []Target, o Options) error {
+	if err := o.check(targets); err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(ctx)
+	w := newWaiter(run, nil, o)
+	left := map[identity]Target{}
+	for _, t := range targets {
+		left[t.identity()] = t
+		w.byName[t.identity()] = []*tracked{{Target: t}}
+	}
+	defer func() { cancel(); w.group.Wait(); w.post.close() }()
+	w.start()
+	last := map[identity]*unstructured.Unstructured{}
+	for len(left) > 0 {
+		select {
+		case <-ctx.Done():
+			return stillThere(left, last, time.Since(w.began), ended(ctx, w.broken))
+		case n := <-w.notes:
+			delete(w.broken, n.feed)
+			switch {
+			case n.fatal != nil:
+				if w.narrow(n) {
+					continue
+				}
+				// A kind that is not served any more has no objects.
+				if !apierrors.IsNotFound(n.fatal) {
+					return stillThere(left, last, time.Since(w.began), n.fatal)
+				}
+				for id := range left {
+					if n.feed.concerns(id) {
+						delete(left, id)
+					}
+				}
+			case n.trouble != nil:
+				w.broken[n.feed] = n.trouble
+			case n.listed != nil:
+				present := map[identity]*unstructured.Unstructured{}
+				for i := range n.listed.Items {
+					present[w.idOf(n.feed, &n.listed.Items[i])] = &n.listed.Items[i]
+				}
+				for id, t := range left {
+					if !n.feed.concerns(id) {
+						continue
+					}
+					last[id] = present[id]
+					if present[id] == nil || !t.matches(present[id]) {
+						delete(left, id)
+					}
+				}
+			case n.changed != nil:
+				id := w.idOf(n.feed, n.changed)
+				last[id] = n.changed
+				if t, ok := left[id]; ok && !t.matches(n.changed) {
+					delete(left, id)
+				}
+			case n.deleted != nil:
+				id := w.idOf(n.feed, n.deleted)
+				if t, ok := left[id]; ok && t.matches(n.deleted) {
+					delete(left, id)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// NotGone says which objects were not deleted, and what holds them.
+type NotGone struct {
+	Objects []Diagnosis
+	Waited  time.Duration
+	Err     error // why the wait ended
+}
+
+func (e *NotGone) Unwrap() error { return e.Err }
+
+func (e *NotGone) Error() string {
+	s := fmt.Sprintf("%d objects are still there after %v", len(e.Objects), e.Waited.Round(100*time.Millisecond))
+	if !errors.Is(e.Err, context.DeadlineExceeded) {
+		s += ": " + e.Err.Error()
+	}
+	for _, d := range e.Objects {
+		s += fmt.Sprintf("\n%s: %s", d.object(), d.Message)
+		if d.Hint != "" {
+			s += "\n  try: " + d.Hint
+		}
+	}
+	return s
+}
 
 // stillThere describes what was not deleted in time.
 func stillThere(left map[identity]Target, last map[identity]*unstructured.Unstructured, waited time.Duration, why error) error {

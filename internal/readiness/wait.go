@@ -104,31 +104,6 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	return w
 }
 
-// start opens one feed for each kind and namespace, narrowed to the object
-// where there is only one.
-func (w *waiter) start() {
-	type place struct {
-		identity
-	}
-	groups := map[place][]identity{}
-	for id := range w.byName {
-		at := place{id}
-		at.Name = ""
-		groups[at] = append(groups[at], id)
-	}
-	for at, ids := range groups {
-		f := &feed{client: w.o.Client, gvr: at.GroupVersionResource, namespace: at.Namespace}
-		if len(ids) == 1 {
-			f.selector = "metadata.name=" + ids[0].Name
-		}
-		w.open(f)
-	}
-}
-
-func (w *waiter) open(f *feed) {
-	w.group.Go(func() { f.run(w.ctx, w.notes) })
-}
-
 func (w *waiter) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -149,7 +124,7 @@ func (w *waiter) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return w.notReady(ctx, ended(ctx, w.broken))
 		case n := <-w.notes:
-			if n.fatal != nil && !n.feed.beside {
+			if n.fatal != nil && !n.feed.beside && !w.narrow(n) {
 				return w.notReady(ctx, n.fatal)
 			}
 			w.take(n)
@@ -204,10 +179,7 @@ func (w *waiter) take(n note) {
 			present[w.idOf(n.feed, obj)] = obj
 		}
 		for id, trs := range w.byName {
-			if id.GroupVersionResource != n.feed.gvr || id.Namespace != n.feed.namespace {
-				continue
-			}
-			if n.feed.selector != "" && n.feed.selector != "metadata.name="+id.Name {
+			if !n.feed.concerns(id) {
 				continue
 			}
 			for _, tr := range trs {

@@ -1,0 +1,55 @@
+package readiness
+
+import (
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// start opens one feed for each kind and namespace, narrowed to the object
+// where there is only one.
+func (w *waiter) start() {
+	type place struct {
+		identity
+	}
+	groups := map[place][]identity{}
+	for id := range w.byName {
+		at := place{id}
+		at.Name = ""
+		groups[at] = append(groups[at], id)
+	}
+	for at, ids := range groups {
+		f := &feed{client: w.o.Client, gvr: at.GroupVersionResource, namespace: at.Namespace}
+		if len(ids) == 1 {
+			f.selector = byName(ids[0].Name)
+		}
+		w.open(f)
+	}
+}
+
+// narrow takes up the objects of a refused feed one by one: a role may allow
+// its user only objects of certain names. False: they were narrow already, or
+// that was not the reason.
+func (w *waiter) narrow(n note) bool {
+	if n.feed.selector != "" || !apierrors.IsForbidden(n.fatal) {
+		return false
+	}
+	delete(w.broken, n.feed)
+	for id := range w.byName {
+		if id.GroupVersionResource == n.feed.gvr && id.Namespace == n.feed.namespace {
+			f := *n.feed
+			f.selector = byName(id.Name)
+			w.open(&f)
+		}
+	}
+	return true
+}
+
+func byName(name string) string { return "metadata.name=" + name }
+
+// concerns says whether a feed shows the object.
+func (f *feed) concerns(id identity) bool {
+	return id.GroupVersionResource == f.gvr && id.Namespace == f.namespace && (f.selector == "" || f.selector == byName(id.Name))
+}
+
+func (w *waiter) open(f *feed) {
+	w.group.Go(func() { f.run(w.ctx, w.notes) })
+}
