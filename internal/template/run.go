@@ -1,0 +1,89 @@
+package template
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/template/parse"
+	"time"
+)
+
+// Env is what a render depends on besides its data. The zero value renders as
+// `helm template` does.
+type Env struct {
+	// Lookup answers the function lookup; nil: it finds nothing.
+	Lookup func(apiVersion, kind, namespace, name string) (map[string]any, error)
+	// Strict makes a missing value an error, as Helm's --strict does.
+	Strict bool
+	Limits Limits
+	// Now answers the function now; nil: the clock.
+	Now func() time.Time
+}
+
+// Run is one render. It is for one goroutine, and ends with the first error.
+type Run struct {
+	set     *Set
+	ctx     context.Context
+	lookup  func(apiVersion, kind, namespace, name string) (map[string]any, error)
+	now     func() time.Time
+	limits  Limits
+	strict  bool
+	started time.Time
+
+	tmpl     *template
+	node     parse.Node // where execution is, as far as errors tell
+	scope    *scope
+	vars     []variable
+	base     int // of the variables of tmpl
+	calls    []call
+	stack    []value // arguments under evaluation
+	out      []byte
+	included map[string]int
+
+	steps, written, memory int64
+	keys                   int
+}
+
+// NewRun begins a render. ctx is honoured while templates execute.
+func (s *Set) NewRun(ctx context.Context, env Env) *Run {
+	r := &Run{
+		set: s, ctx: ctx, lookup: env.Lookup, now: env.Now, strict: env.Strict,
+		limits: env.Limits.resolved(), started: time.Now(), included: make(map[string]int),
+	}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r
+}
+
+// Execute executes the template of that name on data and returns what it
+// printed, as Helm's engine does for one file. The values in data may be
+// changed by the templates. The error is an *Error.
+func (r *Run) Execute(name string, data any) (text string, err error) {
+	r.tmpl, r.node, r.scope = r.set.root.defs[name], nil, &r.set.root
+	if r.tmpl == nil {
+		return "", &Error{
+			Template: name,
+			text:     fmt.Sprintf("template: no template %q associated with template %q", name, tplName),
+		}
+	}
+	r.calls, r.stack, r.out, r.base = r.calls[:0], r.stack[:0], r.out[:0], 0
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *fault:
+			err = r.failed(name, p)
+		case *stop:
+			err = r.stopped(p)
+		case error:
+			err = &Error{Template: name, Err: p, text: fmt.Sprintf("rendering template failed: %v", p)}
+		default:
+			err = &Error{Template: name, text: fmt.Sprintf("rendering template failed: %v", p)}
+		}
+	}()
+	r.checkTime("")
+	dot := rootData(of(data))
+	r.vars = append(r.vars[:0], variable{0, dot})
+	r.tmpl.root.exec(r, dot)
+	return strings.ReplaceAll(string(r.out), noValue, ""), nil
+}
