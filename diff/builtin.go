@@ -17,6 +17,7 @@ type builtin struct{}
 var (
 	byName   = Node{Keys: []string{"name"}}
 	byType   = Node{Keys: []string{"type"}}
+	set      = Node{Set: true}
 	free     = Node{Free: true}
 	quantity = Node{Quantity: true}
 
@@ -60,8 +61,12 @@ func (builtin) Node(o Object, path []string) Node {
 		return Node{Keys: []string{"mountPath"}}
 	case "volumeDevices":
 		return Node{Keys: []string{"devicePath"}}
-	case "volumes", "schedulingGates", "resourceClaims":
-		if parent == "spec" {
+	case "volumes", "schedulingGates", "resourceClaims", "evictionResponders":
+		if parent == "spec" || parent == "scheduling" {
+			return byName
+		}
+	case "drivers":
+		if o.Kind == "CSINode" {
 			return byName
 		}
 	case "claims":
@@ -96,7 +101,22 @@ func (builtin) Node(o Object, path []string) Node {
 		}
 	case "finalizers":
 		if parent == "metadata" {
-			return Node{Set: true}
+			return set
+		}
+	case "bindMountOptions", "volumeLifecycleModes", "validationActions", "skipNodeOperations",
+		"podCIDRs", "disableResizePreemption":
+		return set
+	case "values":
+		if parent == "exitCodes" || parent == "onExitCodes" {
+			return set
+		}
+	case "verbs", "apiGroups", "resources", "namespaces", "nonResourceURLs":
+		if o.Kind == "FlowSchema" {
+			return set
+		}
+	case "addresses":
+		if o.Kind == "EndpointSlice" {
+			return set
 		}
 	case "labels", "annotations":
 		return free
