@@ -1,0 +1,83 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// known are the packages that a piece of documentation may name without
+// importing them.
+var known = map[string]string{
+	"charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "render": module + "/render",
+	"context": "context", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
+	"rest": "k8s.io/client-go/rest", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
+}
+
+var fence = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// Every Go program in README.md and docs compiles.
+func TestProgramsInTheDocumentationCompile(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	var packages []string
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range fence.FindAllStringSubmatch(string(text), -1) {
+			dir := fmt.Sprintf("docs/program-%s-%d", strings.TrimSuffix(filepath.Base(page), ".md"), i+1)
+			file := filepath.Join(t.TempDir(), "program.go")
+			if err := os.WriteFile(file, []byte(complete(m[1])), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay.Replace[filepath.Join(root, dir, "program.go")] = file
+			packages = append(packages, "./"+dir)
+		}
+	}
+	if len(packages) < 4 {
+		t.Fatalf("found only %d programs", len(packages))
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "overlay.json")
+	if err := os.WriteFile(config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", append([]string{"build", "-overlay", config, "-o", t.TempDir() + "/"}, packages...)...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// complete makes a file of a piece of one.
+func complete(piece string) string {
+	if strings.HasPrefix(piece, "package ") {
+		return piece
+	}
+	var b strings.Builder
+	b.WriteString("package program\n\nimport (\n")
+	for name, path := range known {
+		if regexp.MustCompile(`\b` + name + `\.`).MatchString(piece) {
+			fmt.Fprintf(&b, "\t%q\n", path)
+		}
+	}
+	b.WriteString(")\n\n" + piece)
+	return b.String()
+}

@@ -1,0 +1,225 @@
+// Package test holds what must be true of the whole module.
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fairlead-dev/fairlead"
+
+// goPackage is what go list tells of a package.
+type goPackage struct {
+	ImportPath   string
+	Dir          string
+	Standard     bool
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
+}
+
+func list(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Standard,GoFiles,Imports,TestImports,XTestImports,Deps"}, args...)...)
+	cmd.Dir = ".."
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) == 0 {
+		t.Fatal("go list found no packages")
+	}
+	return packages
+}
+
+// Imports only go down: examples → engine → diff, render; charts → render;
+// internal packages serve those above them and know none of them, but for the
+// vocabulary of diff and render.
+func TestImportsGoDown(t *testing.T) {
+	mayImport := map[string][]string{
+		"render":   {},
+		"diff":     {},
+		"charts":   {"render"},
+		"engine":   {"render", "diff"},
+		"examples": {"render", "diff", "charts", "engine"},
+		"internal": {"render", "diff"},
+		"test":     {"render", "diff", "charts", "engine"},
+	}
+	for _, p := range list(t, "./...") {
+		from := top(p.ImportPath)
+		allowed, known := mayImport[from]
+		if !known {
+			t.Errorf("%s: no rule says what it may import; add one", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			to := top(imported)
+			if to == "" || to == from || to == "internal" {
+				continue
+			}
+			if !contains(allowed, to) {
+				t.Errorf("%s imports %s, which is up the house", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+// The pure packages reach nothing outside: no client, network, processes or
+// logs in their own imports.
+func TestPurePackagesReachNothing(t *testing.T) {
+	for _, p := range list(t, "./render/...", "./diff/...") {
+		for _, imported := range p.Imports {
+			switch {
+			case strings.HasPrefix(imported, "k8s.io/client-go"), imported == "net/http", imported == "os/exec", imported == "log", imported == "log/slog":
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+func TestNoKubernetesBelowThePurePackages(t *testing.T) {
+	for _, p := range list(t, "./render", "./diff", "./charts", "./engine") {
+		for _, dep := range p.Deps {
+			if strings.HasPrefix(dep, "k8s.io/kubernetes") || dep == module+"/internal/testcluster" {
+				t.Errorf("%s depends on %s", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+func TestNoReplaceInTheRootModule(t *testing.T) {
+	text, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "replace") {
+			t.Errorf("go.mod: %s", line)
+		}
+	}
+}
+
+// What users compile against names no type of the libraries that are to stay
+// exchangeable.
+func TestNoForeignTypesInPublicSignatures(t *testing.T) {
+	foreign := []string{"helm.sh/helm", "github.com/Masterminds/sprig", "sigs.k8s.io/kustomize"}
+	for _, p := range list(t, "./render", "./diff", "./charts", "./engine") {
+		for _, name := range p.GoFiles {
+			path := filepath.Join(p.Dir, name)
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			aliases := map[string]string{}
+			for _, spec := range file.Imports {
+				imported := strings.Trim(spec.Path.Value, `"`)
+				for _, f := range foreign {
+					if strings.HasPrefix(imported, f) {
+						alias := filepath.Base(imported)
+						if spec.Name != nil {
+							alias = spec.Name.Name
+						}
+						aliases[alias] = imported
+					}
+				}
+			}
+			for _, decl := range file.Decls {
+				for _, exported := range publicParts(decl) {
+					ast.Inspect(exported, func(n ast.Node) bool {
+						if s, ok := n.(*ast.SelectorExpr); ok {
+							if x, ok := s.X.(*ast.Ident); ok && aliases[x.Name] != "" {
+								t.Errorf("%s: a public declaration names %s of %s", path, s.Sel.Name, aliases[x.Name])
+							}
+						}
+						return true
+					})
+				}
+			}
+		}
+	}
+}
+
+// publicParts are the parts of a declaration that users see: signatures of
+// exported functions and methods, exported types with their exported fields.
+func publicParts(decl ast.Decl) []ast.Node {
+	var out []ast.Node
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && (d.Recv == nil || exportedReceiver(d.Recv)) {
+			out = append(out, d.Type)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.ValueSpec:
+				if s.Type != nil && s.Names[0].IsExported() {
+					out = append(out, s.Type)
+				}
+			case *ast.TypeSpec:
+				structure, isStruct := s.Type.(*ast.StructType)
+				switch {
+				case !s.Name.IsExported():
+				case !isStruct:
+					out = append(out, s.Type)
+				default:
+					for _, f := range structure.Fields.List {
+						if len(f.Names) == 0 || f.Names[0].IsExported() {
+							out = append(out, f.Type)
+						}
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func exportedReceiver(recv *ast.FieldList) bool {
+	expr := recv.List[0].Type
+	if star, ok := expr.(*ast.StarExpr); ok {
+		expr = star.X
+	}
+	name, ok := expr.(*ast.Ident)
+	return ok && name.IsExported()
+}
+
+// top is the first folder of a package of this module; "" for other modules'.
+func top(importPath string) string {
+	rest, ok := strings.CutPrefix(importPath, module+"/")
+	if !ok {
+		return ""
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	return first
+}
+
+func contains(list []string, s string) bool {
+	for _, have := range list {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
