@@ -49,7 +49,9 @@
 //
 // Pods count by their owner and revision: those of a Deployment's new
 // ReplicaSet, of a StatefulSet's update revision, of a DaemonSet's template
-// generation. A broken pod of an old revision is shown and fails nothing.
+// generation. A broken pod of an old revision is shown and fails nothing, but
+// for a StatefulSet that works in order: its controller does not replace such
+// a pod, and the hint says to delete it.
 // [FailurePolicy] says how long each [Cause] may last. A crash loop is
 // measured from the last step forward of anything else that is waited for, as
 // an application may need the database beside it.

@@ -57,7 +57,7 @@ func (r *reader) enrich(d *Diagnosis, obj *unstructured.Unstructured) {
 	var facts []string
 	switch d.Cause {
 	case CauseImagePull, CauseImageRefused:
-		facts = r.pullSecrets(d.Namespace, first)
+		facts = r.pullSecrets(d.Namespace, first, d.Message)
 	case CauseClaim, CauseClaimRefused, CauseUnschedulable:
 		if isClaim(Target{Kind: d.Kind}) && d.Group == "" && obj != nil {
 			facts = r.claim(d, obj)
@@ -88,12 +88,18 @@ func (r *reader) logs(namespace string, p *PodDiagnosis) {
 	}
 }
 
-func (r *reader) pullSecrets(namespace string, p *corev1.Pod) []string {
+// pullSecrets says which pull secrets are missing, and that none is named
+// where the registry asks who is there.
+func (r *reader) pullSecrets(namespace string, p *corev1.Pod, answer string) []string {
 	if p == nil {
 		return nil
 	}
-	if len(p.Spec.ImagePullSecrets) == 0 {
-		return []string{"the pod names no imagePullSecrets, which a private registry needs"}
+	if low := strings.ToLower(answer); len(p.Spec.ImagePullSecrets) == 0 {
+		for _, word := range []string{"unauthorized", "denied", "authentication", "authorization", "credentials", "forbidden"} {
+			if strings.Contains(low, word) {
+				return []string{"the pod names no imagePullSecrets, which a private registry needs"}
+			}
+		}
 	}
 	var facts []string
 	for _, ref := range p.Spec.ImagePullSecrets {

@@ -51,7 +51,7 @@ func troublesOf(v *view, t Target, obj *unstructured.Unstructured, st Status) []
 	}
 	for _, p := range f.old {
 		for _, tr := range podTroubles(p, v.eventsAbout(p.UID)) {
-			tr.harmless, tr.pod.Old = true, true
+			tr.harmless, tr.pod.Old = tr.harmless || !blockedByOld(obj), true
 			out = append(out, tr)
 		}
 	}
@@ -59,6 +59,16 @@ func troublesOf(v *view, t Target, obj *unstructured.Unstructured, st Status) []
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.key, b.key))
 	})
 	return out
+}
+
+// blockedByOld: a StatefulSet that works in order does not replace a pod of an
+// earlier revision before it is ready, so that a broken one holds up even the
+// rollout that would mend it.
+func blockedByOld(obj *unstructured.Unstructured) bool {
+	seen, _ := integer(obj, "status", "observedGeneration")
+	return obj.GetKind() == "StatefulSet" && seen >= obj.GetGeneration() &&
+		text(obj, "spec", "podManagementPolicy") == "OrderedReady" &&
+		text(obj, "spec", "updateStrategy", "type") != "OnDelete"
 }
 
 func failedStatus(obj *unstructured.Unstructured, st Status) trouble {

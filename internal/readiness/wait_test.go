@@ -73,13 +73,6 @@ func TestABrokenOldPodDoesNotFailTheRolloutThatMendsIt(t *testing.T) {
 			b.apply(workload(kind, "web", "bad:1", 1, extra))
 			old := b.pods("web", "bad:1", 1)[0]
 			b.play(old.GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
-			if kind == "StatefulSet" {
-				// Its controller waits for a pod of the old revision that
-				// was never ready; only deleting it lets it go on.
-				if err := b.client.Resource(podsGVR).Namespace(b.ns).Delete(b.ctx, old.GetName(), metav1.DeleteOptions{}); err != nil {
-					t.Fatal(err)
-				}
-			}
 			w := b.wait(Options{Policy: FailurePolicy{ImageRefused: time.Millisecond}}, b.apply(workload(kind, "web", "good:1", 1, extra)))
 			mended := b.pods("web", "good:1", 1)[0]
 			time.Sleep(300 * time.Millisecond)
@@ -88,6 +81,18 @@ func TestABrokenOldPodDoesNotFailTheRolloutThatMendsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+func TestABrokenOldPodBlocksAStatefulSetThatWorksInOrder(t *testing.T) {
+	b := newBench(t)
+	b.apply(workload("StatefulSet", "web", "bad:1", 1, "serviceName: web"))
+	b.play(b.pods("web", "bad:1", 1)[0].GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
+	since := time.Now()
+	w := b.wait(Options{Policy: FailurePolicy{ImageRefused: time.Second}}, b.apply(workload("StatefulSet", "web", "good:1", 1, "serviceName: web")))
+	d := failure(t, w, since, CauseImageRefused, "pod web-0, container app, of the old revision", "kubectl delete pod -n "+b.ns+" web-0")
+	if !d.Pods[0].Old {
+		t.Errorf("%+v", d.Pods[0])
 	}
 }
 
