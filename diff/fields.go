@@ -144,7 +144,7 @@ func join(a, b string) string {
 // values is the old and the new value of a field on one line, with and
 // without colour.
 func (p *printer) values(f Field) (painted, text string) {
-	if f.Secret {
+	if f.Secret && hiddenWhole(f) {
 		return p.secret(f)
 	}
 	live, desired := p.value(f.Live), p.value(f.Desired)
@@ -159,26 +159,27 @@ func (p *printer) values(f Field) (painted, text string) {
 
 // secret is what is said of a hidden value: that it is another one.
 func (p *printer) secret(f Field) (painted, text string) {
-	word := "secret, changed"
+	hash := func(v any) string {
+		s, _ := v.(string)
+		return strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "[secret"), " "), "]")
+	}
+	live, desired := hash(f.Live), hash(f.Desired)
+	what := "secret"
+	switch {
+	case live != "" && desired != "":
+		what += " " + live + " → " + desired
+	case live+desired != "":
+		what += " " + live + desired
+	}
 	switch {
 	case f.Live == nil:
-		word = "secret, added"
+		text = "added (" + what + ")"
 	case f.Desired == nil:
-		word = "secret, removed"
+		text = "removed (" + what + ")"
+	default:
+		text = "changed (" + what + ")"
 	}
-	live, _ := f.Live.(string)
-	desired, _ := f.Desired.(string)
-	if live != "[secret]" && desired != "[secret]" && (isPlaceholder(live) || isPlaceholder(desired)) {
-		switch {
-		case f.Live == nil:
-			word += " " + desired
-		case f.Desired == nil:
-			word += " " + live
-		default:
-			word += " " + live + " → " + desired
-		}
-	}
-	return p.paint(magenta, word), word
+	return p.paint(magenta, text), text
 }
 
 // value is v on one line.

@@ -69,6 +69,10 @@ func (r Report) Summary() string {
 	return strings.Join(parts, ", ")
 }
 
+// longName is the length from which a name says too much for a summary, and
+// that of the field around it says it better.
+const longName = 24
+
 // fieldName is what people call the field at a path: image for
 // spec.template.spec.containers[name="web"].image, MODE for the value of that
 // environment variable. Labels and annotations are told apart: they change
@@ -87,6 +91,9 @@ func fieldName(s string) (name string, label bool) {
 		switch st := p[i]; st.kind {
 		case stepField:
 			if (st.name == "value" || st.name == "valueFrom") && i > 0 && len(p[i-1].keys) == 1 {
+				continue
+			}
+			if len(st.name) > longName && i > 0 {
 				continue
 			}
 			return st.name, label

@@ -39,7 +39,7 @@ func (c *comparer) walk(b, l, d, m any) {
 	mm, mok := m.(map[string]any)
 	switch {
 	case l == nil && m == nil:
-	case lok && mok, l == nil && len(mm) > 0:
+	case lok && mok, l == nil && c.expands(d, mm):
 		bm, _ := b.(map[string]any)
 		dm, _ := d.(map[string]any)
 		for _, k := range keysOf(lm, mm) {
@@ -60,6 +60,20 @@ func (c *comparer) walk(b, l, d, m any) {
 			c.note(b, l, d, m)
 		}
 	}
+}
+
+// expands reports whether a map that live lacks is listed field by field. A
+// struct with several fields is better read as one; a map of free keys, the
+// uppermost fields of a new object, and a chain of single fields are not.
+func (c *comparer) expands(d any, m map[string]any) bool {
+	if len(m) == 0 {
+		return false
+	}
+	if len(c.at) < 2 || c.node().Free {
+		return true
+	}
+	dm, ok := d.(map[string]any)
+	return ok && len(dm) == 1 || !ok && len(m) == 1
 }
 
 func (c *comparer) walkLists(b any, l []any, d any, m []any) {

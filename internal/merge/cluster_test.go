@@ -532,3 +532,45 @@ func within(removed []string, path string) bool {
 		return path == r || strings.HasPrefix(path, r+".") || strings.HasPrefix(path, r+"[")
 	})
 }
+
+// TestNothingToSayAfterApply compares each object, right after it was applied,
+// with what the cluster made of it: neither the merge here nor diff's own
+// structural one may see a change.
+func TestNothingToSayAfterApply(t *testing.T) {
+	s, namespace := newServer(t)
+	m := New(s.load)
+	for name, shape := range shapes {
+		if name == "Widget" {
+			continue // its definition belongs to the other test
+		}
+		t.Run(name, func(t *testing.T) {
+			s := *s
+			s.t = t
+			for seed := range uint64(4) {
+				u := draw(t, rand.New(rand.NewPCG(seed, 5)), shape, namespace, fmt.Sprint("n", seed))
+				if _, err := s.apply(u, "fairlead", true); err != nil {
+					t.Fatal(err)
+				}
+				live := s.get(u)
+				for kind, merged := range map[string]*unstructured.Unstructured{"structural": nil, "local": mergedOf(t, m, live, u)} {
+					ch, err := diff.Compare(diff.Input{Base: u, Live: live, Desired: u, Merged: merged, Manager: "fairlead"}, diff.Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range ch.Fields {
+						t.Errorf("%s, %s: %s %s: %v → %v", u.GetName(), kind, f.Cause, f.Path, f.Live, f.Desired)
+					}
+				}
+			}
+		})
+	}
+}
+
+func mergedOf(t *testing.T, m *Merger, live, u *unstructured.Unstructured) *unstructured.Unstructured {
+	t.Helper()
+	res, err := m.Merge(t.Context(), Request{Live: live, Desired: u, Base: u, Manager: "fairlead"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Merged
+}
