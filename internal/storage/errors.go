@@ -13,12 +13,17 @@ var (
 	// ErrChanged: the stored revision is not the one that was read; read it
 	// again.
 	ErrChanged = errors.New("the stored revision was changed by somebody else")
-	// ErrTooBig: the revision does not fit into a Secret, even without its
-	// chart.
-	ErrTooBig = errors.New("the revision does not fit into a Secret (1 MiB)")
+	// ErrTooBig: the revision is beyond what is continued in further Secrets.
+	// What stays in its own Secret, its notes above all, must fit there: 1 MiB,
+	// compressed and in base64.
+	ErrTooBig = errors.New("the revision is too big to be stored")
+	// ErrTorn is in a DecodeError: Secrets that continue the revision are
+	// missing, or are not those that were written with it.
+	ErrTorn = errors.New("the revision is continued in further Secrets, and these are not whole")
 )
 
-// DecodeError says that a stored revision cannot be read.
+// DecodeError says that a stored revision cannot be read. Err may be ErrTorn.
+// Others of the same release may be readable.
 type DecodeError struct {
 	Namespace, Secret string
 	Err               error

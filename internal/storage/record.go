@@ -1,8 +1,12 @@
 package storage
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Status of a revision, in Helm's words.
@@ -42,15 +46,23 @@ type Record struct {
 	Notes    string
 	Labels   map[string]string // the user's, on the Secret
 
-	raw             map[string]any // the JSON as it was read; nil for a new one
-	resourceVersion string
+	// ApplyMethod is how the objects were written, in the words of Helm 4:
+	// "ssa" (what empty means for a new record), "csa", or empty for what Helm 3
+	// recorded. Helm 4 goes on in the same way.
+	ApplyMethod string
+
+	raw       map[string]json.RawMessage // the JSON as it was read; nil for a new one
+	secret    *corev1.Secret             // as it was read or written, without its body; nil for a new one
+	attempt   string                     // tells this record's Create from a rival's
+	continued continuation               // as it was read or written; zero: in one Secret
 }
 
 // Chart is what a revision was rendered from.
 type Chart struct {
 	Name, Version, AppVersion, Description string
-	// Files are the chart's own, by path. After reading, none are set: what
-	// Helm stores of a chart is kept as it is, for Helm.
+	// Files are the chart's own, by path. Without a Chart.yaml among them a
+	// chart in name only is stored. After reading, none are set: what is stored
+	// of a chart is kept as it is, for Helm.
 	Files []File
 }
 
@@ -62,21 +74,23 @@ type File struct {
 
 // Hook is a hook of the revision, and how its last run went.
 type Hook struct {
-	Name           string   `json:"name,omitempty"`
-	Kind           string   `json:"kind,omitempty"`
-	Path           string   `json:"path,omitempty"`
-	Manifest       string   `json:"manifest,omitempty"`
-	Events         []string `json:"events,omitempty"`
-	LastRun        HookRun  `json:"last_run"`
-	Weight         int      `json:"weight,omitempty"`
-	DeletePolicies []string `json:"delete_policies,omitempty"`
+	Name, Kind        string
+	Path              string // of the template
+	Manifest          string
+	Events            []string // pre-install, post-upgrade, test, …
+	Weight            int
+	DeletePolicies    []string // before-hook-creation, hook-succeeded, hook-failed
+	OutputLogPolicies []string // hook-succeeded, hook-failed
+	LastRun           HookRun
+
+	raw map[string]json.RawMessage // the JSON as it was read; nil for a new one
 }
 
-// HookRun is one run of a hook. Phase is Running, Succeeded, Failed or empty.
+// HookRun is one run of a hook. Phase is Running, Succeeded, Failed, Unknown or
+// empty.
 type HookRun struct {
-	StartedAt   time.Time `json:"started_at"`
-	CompletedAt time.Time `json:"completed_at"`
-	Phase       string    `json:"phase"`
+	StartedAt, CompletedAt time.Time
+	Phase                  string
 }
 
 // Meta is what can be told of a revision without its body.
@@ -84,29 +98,42 @@ type Meta struct {
 	Name, Namespace string
 	Revision        int
 	Status          Status
+	// Written is when the Secret was written last, to the second; zero if its
+	// labels do not tell.
+	Written time.Time
 	// The rest is known only if Annotated: the engine wrote the revision, and
 	// no other writer has touched it since.
-	Annotated                                      bool
-	Cause, Description, Chart, Version, AppVersion string
-	LastDeployed                                   time.Time
+	Annotated bool
+	// Cause and Description are cut at 4 KiB each.
+	Cause, Description         string
+	Chart, Version, AppVersion string
+	LastDeployed               time.Time
 }
 
 // Meta of the record.
 func (r *Record) Meta() Meta {
-	return Meta{
+	m := Meta{
 		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Annotated: true,
 		Cause: r.Cause, Description: r.Description, Chart: r.Chart.Name, Version: r.Chart.Version, AppVersion: r.Chart.AppVersion,
 		LastDeployed: r.LastDeployed,
 	}
+	if r.secret != nil {
+		m.Written = written(r.secret.Labels)
+	}
+	return m
 }
 
 // Again is a new record, of another revision, of what r holds: its chart,
-// values, manifest, hooks and notes. Its status and times are not set.
+// values, manifest, hooks, notes and labels. Its status, times, description
+// and cause are not set, and its hooks have not run.
 func (r *Record) Again(revision int) *Record {
 	again := *r
-	again.Revision, again.Status, again.resourceVersion = revision, "", ""
+	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
-	again.Description, again.Cause = "", ""
+	again.Description, again.Cause, again.ApplyMethod = "", "", applyServerSide
+	again.secret, again.attempt, again.continued = nil, "", continuation{}
+	again.raw = maps.Clone(r.raw)
+	delete(again.raw, memberInfo) // what it says beside the above is of r's own course
 	again.Hooks = slices.Clone(r.Hooks)
 	for i := range again.Hooks {
 		again.Hooks[i].LastRun = HookRun{}

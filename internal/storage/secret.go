@@ -2,7 +2,9 @@ package storage
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +30,13 @@ const (
 	annotationVersion     = annotationPrefix + "chart-version"
 	annotationAppVersion  = annotationPrefix + "app-version"
 	annotationDeployed    = annotationPrefix + "deployed"
+	annotationTrimmed     = annotationPrefix + "chart-trimmed" // what the stored chart lacks
+	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
+	annotationAttempt     = annotationPrefix + "attempt"
+
+	// maxAnnotation cuts free text in annotations, of which a Secret holds
+	// 256 KiB; the body has the whole.
+	maxAnnotation = 4 << 10
 )
 
 func secretName(name string, revision int) string {
@@ -42,34 +51,86 @@ func systemLabel(name string) bool {
 	return false
 }
 
-func newSecret(r *Record, body []byte, stamp string, now time.Time) *corev1.Secret {
+// newSecret is the Secret of the record. What others have set on the one that
+// the record was read from is kept: Helm drops it, but Helm has no say in it.
+func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secret {
+	out := &corev1.Secret{Type: secretType, Data: map[string][]byte{}}
+	if r.secret != nil {
+		out = r.secret.DeepCopy()
+	}
+	out.Name, out.Namespace, out.ManagedFields = secretName(r.Name, r.Revision), r.Namespace, nil
+	out.Data = maps.Clone(out.Data)
+	if out.Data == nil {
+		out.Data = map[string][]byte{}
+	}
+	out.Data[bodyKey] = e.body
+
 	labels := map[string]string{}
 	for k, v := range r.Labels {
 		if !systemLabel(k) {
 			labels[k] = v
 		}
 	}
+	if created, ok := out.Labels[labelCreated]; ok {
+		labels[labelCreated] = created
+	}
 	labels[labelOwner] = ownerHelm
 	labels[labelName] = r.Name
 	labels[labelStatus] = string(r.Status)
 	labels[labelRevision] = strconv.Itoa(r.Revision)
 	labels[stamp] = strconv.FormatInt(now.Unix(), 10)
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: secretName(r.Name, r.Revision), Namespace: r.Namespace, Labels: labels,
-			ResourceVersion: r.resourceVersion,
-			Annotations: map[string]string{
-				annotationCause:       r.Cause,
-				annotationDescription: r.Description,
-				annotationChart:       r.Chart.Name,
-				annotationVersion:     r.Chart.Version,
-				annotationAppVersion:  r.Chart.AppVersion,
-				annotationDeployed:    r.LastDeployed.UTC().Format(time.RFC3339Nano),
-			},
-		},
-		Type: secretType,
-		Data: map[string][]byte{bodyKey: body},
+	out.Labels = labels
+
+	if out.Annotations == nil {
+		out.Annotations = map[string]string{}
 	}
+	a := out.Annotations
+	a[annotationCause] = cut(r.Cause)
+	a[annotationDescription] = cut(r.Description)
+	a[annotationChart] = r.Chart.Name
+	a[annotationVersion] = r.Chart.Version
+	a[annotationAppVersion] = r.Chart.AppVersion
+	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
+	for name, value := range map[string]string{annotationTail: e.digest(), annotationAttempt: r.attempt} {
+		if delete(a, name); value != "" {
+			a[name] = value
+		}
+	}
+	if e.trimmed != "" { // once trimmed, trimmed for ever
+		a[annotationTrimmed] = e.trimmed
+	}
+	return out
+}
+
+// withoutBody is what of a Secret a record keeps.
+func withoutBody(s *corev1.Secret) *corev1.Secret {
+	out := *s
+	out.Data = maps.Clone(s.Data)
+	delete(out.Data, bodyKey)
+	out.ManagedFields = nil
+	return &out
+}
+
+// cut shortens text for an annotation.
+func cut(text string) string {
+	if len(text) <= maxAnnotation {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxAnnotation], "") + "…"
+}
+
+// written reads the labels of time.
+func written(labels map[string]string) time.Time {
+	var newest int64
+	for _, name := range []string{labelCreated, labelModified} {
+		if n, err := strconv.ParseInt(labels[name], 10, 64); err == nil && n > newest {
+			newest = n
+		}
+	}
+	if newest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(newest, 0)
 }
 
 // metaOf reads labels and annotations; ok is false for a Secret that is no
@@ -79,7 +140,7 @@ func metaOf(o metav1.ObjectMeta) (m Meta, ok bool) {
 	if err != nil || revision < 1 || o.Labels[labelName] == "" || o.Name != secretName(o.Labels[labelName], revision) {
 		return Meta{}, false
 	}
-	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus])}
+	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), Written: written(o.Labels)}
 	a := o.Annotations
 	if _, m.Annotated = a[annotationDeployed]; !m.Annotated {
 		return m, true

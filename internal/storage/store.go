@@ -1,9 +1,12 @@
 package storage
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -13,9 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 )
-
-// listPage bounds one page of a listing.
-const listPage = 500
 
 // Store reads and writes revisions. It keeps no state and is safe for
 // concurrent use.
@@ -29,69 +29,137 @@ func New(secrets kubernetes.Interface, metadata metadata.Interface) *Store {
 	return &Store{secrets, metadata}
 }
 
-// Create records a new revision. It answers ErrRevisionExists if that
-// revision is there already.
+// Create records a new revision. It is the step that one of several deployers
+// wins: the others get ErrRevisionExists. After an error that leaves the
+// outcome open (a timeout, a lost connection) it can be called again with the
+// same record: it knows its own. It can also answer ErrTooBig.
 func (s *Store) Create(ctx context.Context, r *Record) error {
-	body, err := encode(r)
+	e, err := encode(r)
 	if err != nil {
-		return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, err)
+		return about(r, err)
 	}
-	got, err := s.secrets.CoreV1().Secrets(r.Namespace).Create(ctx, newSecret(r, body, labelCreated, time.Now()), metav1.CreateOptions{})
+	if r.attempt == "" {
+		r.attempt = rand.Text()
+	}
+	if err := s.writeParts(ctx, r, e); err != nil {
+		return err
+	}
+	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
+	got, err := secrets.Create(ctx, newSecret(r, e, labelCreated, time.Now()), metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, ErrRevisionExists)
+		got, err = secrets.Get(ctx, secretName(r.Name, r.Revision), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && got.Annotations[annotationAttempt] != r.attempt {
+			return about(r, ErrRevisionExists)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("record revision %d: %w", r.Revision, err)
 	}
-	r.resourceVersion = got.ResourceVersion
-	return nil
+	r.secret, r.continued = withoutBody(got), e.continuation()
+	return s.ownParts(ctx, r, e)
 }
 
 // Update records what has become of a revision that was created or read with
-// r. It answers ErrChanged if somebody else has changed it since.
+// r. It answers ErrChanged if somebody else has changed it since, ErrNotFound
+// if it is gone, ErrTooBig. Members of its JSON that this package does not
+// know, and what others have set on the Secret, stay as they are.
 func (s *Store) Update(ctx context.Context, r *Record) error {
-	body, err := encode(r)
-	if err != nil {
-		return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, err)
+	if r.secret == nil {
+		return about(r, fmt.Errorf("%w: the record was neither created nor read", ErrNotFound))
 	}
-	got, err := s.secrets.CoreV1().Secrets(r.Namespace).Update(ctx, newSecret(r, body, labelModified, time.Now()), metav1.UpdateOptions{})
-	switch {
-	case apierrors.IsConflict(err):
-		return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, ErrChanged)
-	case apierrors.IsNotFound(err):
-		return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, ErrNotFound)
-	case err != nil:
+	e, err := encode(r)
+	if err != nil {
+		return about(r, err)
+	}
+	if err := s.writeParts(ctx, r, e); err != nil {
+		return err
+	}
+	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
+	got, err := secrets.Update(ctx, newSecret(r, e, labelModified, time.Now()), metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) {
+		// It may be this very update, sent before by a caller that did not see
+		// its answer.
+		got, err = secrets.Get(ctx, r.secret.Name, metav1.GetOptions{})
+		if err == nil && (got.UID != r.secret.UID || !bytes.Equal(got.Data[bodyKey], e.body) || got.Labels[labelStatus] != string(r.Status)) {
+			return about(r, ErrChanged)
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return about(r, ErrNotFound)
+	}
+	if err != nil {
 		return fmt.Errorf("record revision %d: %w", r.Revision, err)
 	}
-	r.resourceVersion = got.ResourceVersion
+	before := r.continued
+	r.secret, r.continued = withoutBody(got), e.continuation()
+	if before != r.continued {
+		return s.deleteParts(ctx, r.Namespace, r.Name, r.Revision, before)
+	}
 	return nil
+}
+
+// about says which revision an error is about.
+func about(r *Record, err error) error {
+	return fmt.Errorf("revision %d of %s/%s: %w", r.Revision, r.Namespace, r.Name, err)
 }
 
 // Get reads one revision. It answers ErrNotFound, or a *DecodeError.
 func (s *Store) Get(ctx context.Context, namespace, name string, revision int) (*Record, error) {
-	secret, err := s.secrets.CoreV1().Secrets(namespace).Get(ctx, secretName(name, revision), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("revision %d of %s/%s: %w", revision, namespace, name, ErrNotFound)
+	seen := ""
+	for {
+		secret, err := s.secrets.CoreV1().Secrets(namespace).Get(ctx, secretName(name, revision), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("revision %d of %s/%s: %w", revision, namespace, name, ErrNotFound)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read revision %d: %w", revision, err)
+		}
+		r, err := s.read(ctx, secret)
+		// Between the Secret and its parts a writer may have moved on to others.
+		if !errors.Is(err, ErrTorn) || secret.ResourceVersion == seen {
+			return r, err
+		}
+		seen = secret.ResourceVersion
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read revision %d: %w", revision, err)
-	}
-	return read(secret)
 }
 
-func read(secret *corev1.Secret) (*Record, error) {
-	r, err := decode(secret.Data[bodyKey])
+func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error) {
+	broken := func(err error) error { return &DecodeError{secret.Namespace, secret.Name, err} }
+	doc, err := unpack(secret.Data[bodyKey])
 	if err != nil {
-		return nil, &DecodeError{Namespace: secret.Namespace, Secret: secret.Name, Err: err}
+		return nil, broken(err)
+	}
+	r, err := recordOf(doc)
+	if err != nil {
+		return nil, broken(err)
 	}
 	if secret.Name != secretName(r.Name, r.Revision) {
-		return nil, &DecodeError{secret.Namespace, secret.Name, fmt.Errorf("the body is revision %d of %s", r.Revision, r.Name)}
+		return nil, broken(fmt.Errorf("the body is revision %d of %s", r.Revision, r.Name))
+	}
+	c, continued, err := continuationOf(r.Manifest)
+	if err != nil {
+		return nil, broken(err)
+	}
+	if continued {
+		tail, err := s.readParts(ctx, secret.Namespace, r.Name, r.Revision, c)
+		if errors.Is(err, ErrTorn) {
+			return nil, broken(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if doc, err = joined(doc, tail); err != nil {
+			return nil, broken(err)
+		}
+		if r, err = recordOf(doc); err != nil {
+			return nil, broken(err)
+		}
+		r.continued = c
 	}
 	r.Namespace = secret.Namespace
-	r.resourceVersion = secret.ResourceVersion
-	if cause, ok := secret.Annotations[annotationCause]; ok {
-		r.Cause, r.Description = cause, secret.Annotations[annotationDescription]
-	}
+	r.secret = withoutBody(secret)
+	r.attempt = secret.Annotations[annotationAttempt]
+	r.splitCause(secret.Annotations)
 	for k, v := range secret.Labels {
 		if !systemLabel(k) {
 			if r.Labels == nil {
@@ -103,73 +171,66 @@ func read(secret *corev1.Secret) (*Record, error) {
 	return r, nil
 }
 
-// HistoryMeta lists the revisions of one release, oldest first, without
-// their bodies.
-func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta, error) {
-	return s.list(ctx, namespace, labelOwner+"="+ownerHelm+","+labelName+"="+name)
+// Last reads the newest revision. It answers ErrNotFound if there is none.
+func (s *Store) Last(ctx context.Context, namespace, name string) (*Record, error) {
+	return s.newest(ctx, namespace, name, func(Meta) bool { return true })
 }
 
-// ListMeta lists all revisions in a namespace, or in all ("").
-func (s *Store) ListMeta(ctx context.Context, namespace string) ([]Meta, error) {
-	return s.list(ctx, namespace, labelOwner+"="+ownerHelm)
+// Deployed reads the newest revision that is deployed. It answers ErrNotFound
+// if there is none.
+func (s *Store) Deployed(ctx context.Context, namespace, name string) (*Record, error) {
+	return s.newest(ctx, namespace, name, func(m Meta) bool { return m.Status == StatusDeployed })
 }
 
-func (s *Store) list(ctx context.Context, namespace, selector string) ([]Meta, error) {
-	client := s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
-	opts := metav1.ListOptions{LabelSelector: selector, Limit: listPage}
-	var out []Meta
-	for {
-		page, err := client.List(ctx, opts)
-		if apierrors.IsResourceExpired(err) && opts.Continue != "" {
-			opts.Continue, out = "", nil // the pages so far are too old to go on from
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list revisions: %w", err)
-		}
-		for _, item := range page.Items {
-			if m, ok := metaOf(item.ObjectMeta); ok {
-				out = append(out, m)
-			}
-		}
-		if opts.Continue = page.Continue; opts.Continue == "" {
-			break
-		}
-	}
-	slices.SortFunc(out, func(a, b Meta) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Revision, b.Revision))
-	})
-	return out, nil
-}
-
-// Delete removes one revision; one that is gone already is no error.
-func (s *Store) Delete(ctx context.Context, namespace, name string, revision int) error {
-	err := s.secrets.CoreV1().Secrets(namespace).Delete(ctx, secretName(name, revision), metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete revision %d: %w", revision, err)
-	}
-	return nil
-}
-
-// Trim deletes the oldest revisions beyond keep, never the newest and never
-// one that is deployed.
-func (s *Store) Trim(ctx context.Context, namespace, name string, keep int) error {
+func (s *Store) newest(ctx context.Context, namespace, name string, want func(Meta) bool) (*Record, error) {
 	metas, err := s.HistoryMeta(ctx, namespace, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	excess := len(metas) - max(keep, 1)
-	for _, m := range metas {
-		if excess <= 0 {
-			return nil
+	for _, m := range slices.Backward(metas) {
+		if want(m) {
+			return s.Get(ctx, namespace, name, m.Revision)
 		}
-		if m.Status == StatusDeployed || m.Revision == metas[len(metas)-1].Revision {
-			continue
-		}
-		if err := s.Delete(ctx, namespace, name, m.Revision); err != nil {
-			return err
-		}
-		excess--
 	}
-	return nil
+	return nil, fmt.Errorf("release %s/%s: %w", namespace, name, ErrNotFound)
+}
+
+// Entry is one revision of a history.
+type Entry struct {
+	Meta   Meta    // what labels and annotations tell
+	Record *Record // nil if Err is set
+	Err    error   // a *DecodeError
+}
+
+// History yields the revisions of one release, oldest first, each read when it
+// is asked for. One that cannot be decoded is yielded with its error and does
+// not end the history; any other error is the second value, and the last.
+func (s *Store) History(ctx context.Context, namespace, name string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		metas, err := s.HistoryMeta(ctx, namespace, name)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for _, m := range metas {
+			r, err := s.Get(ctx, namespace, name, m.Revision)
+			var broken *DecodeError
+			switch {
+			case errors.Is(err, ErrNotFound): // deleted in the meantime
+				continue
+			case errors.As(err, &broken):
+				err = nil
+				if !yield(Entry{Meta: m, Err: broken}, nil) {
+					return
+				}
+				continue
+			case err != nil:
+				yield(Entry{Meta: m}, err)
+				return
+			}
+			if !yield(Entry{Meta: m, Record: r}, nil) {
+				return
+			}
+		}
+	}
 }

@@ -1,0 +1,252 @@
+package storage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Members of the JSON object of a release.
+const (
+	memberName      = "name"
+	memberNamespace = "namespace"
+	memberVersion   = "version"
+	memberInfo      = "info"
+	memberChart     = "chart"
+	memberConfig    = "config"
+	memberManifest  = "manifest"
+	memberHooks     = "hooks"
+	memberApply     = "apply_method"
+)
+
+// applyServerSide is Helm 4's word for server-side apply.
+const applyServerSide = "ssa"
+
+// document is a JSON object of which only some members are looked into. The
+// others, and the numbers in those that did not change, are written back as
+// they were read.
+type document map[string]json.RawMessage
+
+// set writes a member, or removes it if the value is empty in the way that
+// Helm leaves it out.
+func (d document) set(member string, value any) error {
+	if v := reflect.ValueOf(value); !v.IsValid() || v.IsZero() || (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0 {
+		delete(d, member)
+		return nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", member, err)
+	}
+	d[member] = text
+	return nil
+}
+
+// get reads a member; one that is absent leaves into as it is.
+func (d document) get(member string, into any) error {
+	text, ok := d[member]
+	if !ok {
+		return nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("member %q: %w", member, err)
+	}
+	return nil
+}
+
+// documentOf is the record as Helm's JSON: what was read, if it was, with what
+// the record says written over it.
+func documentOf(r *Record) (document, error) {
+	doc := document(maps.Clone(r.raw))
+	apply := r.ApplyMethod
+	if doc == nil {
+		doc = document{}
+		if apply == "" {
+			apply = applyServerSide
+		}
+		chart, err := encodeChart(r.Chart)
+		if err != nil {
+			return nil, err
+		}
+		doc[memberChart] = chart
+	}
+	info, err := infoOf(r, doc[memberInfo])
+	if err != nil {
+		return nil, err
+	}
+	hooks := make([]document, len(r.Hooks))
+	for i := range r.Hooks {
+		if hooks[i], err = hookDocument(&r.Hooks[i]); err != nil {
+			return nil, err
+		}
+	}
+	err = errors.Join(
+		doc.set(memberName, r.Name), doc.set(memberNamespace, r.Namespace), doc.set(memberVersion, r.Revision),
+		doc.set(memberInfo, info), doc.set(memberManifest, r.Manifest), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
+	)
+	if err != nil {
+		return nil, err
+	}
+	// Values that nobody touched stay as they were written: 12345678901234567890
+	// would not survive being read and written.
+	var before map[string]any
+	if doc.get(memberConfig, &before) != nil || !sameValues(before, r.Values) {
+		err = doc.set(memberConfig, r.Values)
+	}
+	return doc, err
+}
+
+func sameValues(a, b map[string]any) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}
+
+func infoOf(r *Record, before json.RawMessage) (document, error) {
+	info := document{}
+	if before != nil {
+		if err := json.Unmarshal(before, &info); err != nil {
+			return nil, fmt.Errorf("member %q: %w", memberInfo, err)
+		}
+	}
+	err := errors.Join(
+		info.set("description", describe(r.Description, r.Cause)),
+		info.set("status", r.Status), info.set("notes", r.Notes),
+	)
+	for member, t := range map[string]time.Time{"first_deployed": r.FirstDeployed, "last_deployed": r.LastDeployed, "deleted": r.Deleted} {
+		info[member] = helmTime(t)
+	}
+	return info, err
+}
+
+// helmTime is how Helm 3 writes a time: none as the empty string.
+func helmTime(t time.Time) json.RawMessage {
+	if t.IsZero() {
+		return json.RawMessage(`""`)
+	}
+	return json.RawMessage(t.Format(`"` + time.RFC3339Nano + `"`))
+}
+
+func hookDocument(h *Hook) (document, error) {
+	doc := document(maps.Clone(h.raw))
+	if doc == nil {
+		doc = document{}
+	}
+	run := document{}
+	if err := doc.get("last_run", &run); err != nil {
+		return nil, err
+	}
+	if run == nil { // null
+		run = document{}
+	}
+	run["started_at"], run["completed_at"] = helmTime(h.LastRun.StartedAt), helmTime(h.LastRun.CompletedAt)
+	phase, err := json.Marshal(h.LastRun.Phase)
+	if err != nil {
+		return nil, fmt.Errorf("encode the phase of hook %s: %w", h.Path, err)
+	}
+	run["phase"] = phase
+	return doc, errors.Join(
+		doc.set("name", h.Name), doc.set("kind", h.Kind), doc.set("path", h.Path), doc.set("manifest", h.Manifest),
+		doc.set("events", h.Events), doc.set("weight", h.Weight), doc.set("delete_policies", h.DeletePolicies),
+		doc.set("output_log_policies", h.OutputLogPolicies), doc.set("last_run", run),
+	)
+}
+
+// causeMark stands between the description and the cause in what
+// helm history prints.
+const causeMark = " — "
+
+// describe is the description that Helm shows: in one line, because it stands
+// in a table.
+func describe(description, cause string) string {
+	if cause == "" {
+		return description
+	}
+	return description + causeMark + strings.Join(strings.Fields(cause), " ")
+}
+
+// splitCause takes the cause out of the description. The annotations tell
+// where, unless they are not of this body: Helm drops them, and they are cut.
+func (r *Record) splitCause(annotations map[string]string) {
+	description, cause := annotations[annotationDescription], annotations[annotationCause]
+	if r.Description == "" || describe(description, cause) != r.Description {
+		description, cause, _ = strings.Cut(r.Description, causeMark)
+	}
+	r.Description, r.Cause = description, cause
+}
+
+// storedTime reads a time, and "" as none.
+type storedTime struct{ time.Time }
+
+func (t *storedTime) UnmarshalJSON(data []byte) error {
+	if s := string(data); s == `""` || s == "null" {
+		t.Time = time.Time{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(data)
+}
+
+// recordOf reads Helm's JSON. The record keeps doc. Its description holds the
+// cause still.
+func recordOf(doc document) (*Record, error) {
+	var info struct {
+		FirstDeployed storedTime `json:"first_deployed"`
+		LastDeployed  storedTime `json:"last_deployed"`
+		Deleted       storedTime `json:"deleted"`
+		Description   string     `json:"description"`
+		Status        Status     `json:"status"`
+		Notes         string     `json:"notes"`
+	}
+	var chart struct {
+		Metadata struct {
+			Name        string `json:"name"`
+			Version     string `json:"version"`
+			AppVersion  string `json:"appVersion"`
+			Description string `json:"description"`
+		} `json:"metadata"`
+	}
+	var hooks []document
+	r := &Record{raw: doc}
+	err := errors.Join(
+		doc.get(memberName, &r.Name), doc.get(memberNamespace, &r.Namespace), doc.get(memberVersion, &r.Revision),
+		doc.get(memberInfo, &info), doc.get(memberChart, &chart), doc.get(memberConfig, &r.Values),
+		doc.get(memberManifest, &r.Manifest), doc.get(memberHooks, &hooks), doc.get(memberApply, &r.ApplyMethod),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if r.Name == "" || r.Revision < 1 {
+		return nil, errors.New("the JSON names no release and revision")
+	}
+	r.FirstDeployed, r.LastDeployed, r.Deleted = info.FirstDeployed.Time, info.LastDeployed.Time, info.Deleted.Time
+	r.Status, r.Notes = info.Status, info.Notes
+	r.Description = info.Description
+	m := chart.Metadata
+	r.Chart = Chart{Name: m.Name, Version: m.Version, AppVersion: m.AppVersion, Description: m.Description}
+	for i, h := range hooks {
+		hook, err := hookOf(h)
+		if err != nil {
+			return nil, fmt.Errorf("hook %d: %w", i+1, err)
+		}
+		r.Hooks = append(r.Hooks, hook)
+	}
+	return r, nil
+}
+
+func hookOf(doc document) (Hook, error) {
+	var run struct {
+		StartedAt   storedTime `json:"started_at"`
+		CompletedAt storedTime `json:"completed_at"`
+		Phase       string     `json:"phase"`
+	}
+	h := Hook{raw: doc}
+	err := errors.Join(
+		doc.get("name", &h.Name), doc.get("kind", &h.Kind), doc.get("path", &h.Path), doc.get("manifest", &h.Manifest),
+		doc.get("events", &h.Events), doc.get("weight", &h.Weight), doc.get("delete_policies", &h.DeletePolicies),
+		doc.get("output_log_policies", &h.OutputLogPolicies), doc.get("last_run", &run),
+	)
+	h.LastRun = HookRun{run.StartedAt.Time, run.CompletedAt.Time, run.Phase}
+	return h, err
+}

@@ -1,0 +1,155 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// listPage bounds one page of a listing.
+	listPage = 500
+	// listTries bounds how often a listing that outlived its snapshot starts
+	// again.
+	listTries = 5
+)
+
+// HistoryMeta lists the revisions of one release, oldest first, without
+// their bodies.
+func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta, error) {
+	items, err := s.list(ctx, namespace, labelOwner+"="+ownerHelm+","+labelName+"="+name)
+	return metas(items), err
+}
+
+// ListMeta lists all revisions in a namespace, or in all (""), ordered by
+// namespace, name and revision, without their bodies.
+func (s *Store) ListMeta(ctx context.Context, namespace string) ([]Meta, error) {
+	items, err := s.list(ctx, namespace, labelOwner+"="+ownerHelm)
+	return metas(items), err
+}
+
+func metas(items []metav1.PartialObjectMetadata) []Meta {
+	var out []Meta
+	for _, item := range items {
+		if m, ok := metaOf(item.ObjectMeta); ok {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b Meta) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Revision, b.Revision))
+	})
+	return out
+}
+
+// list reads the metadata of Secrets, page by page.
+func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
+	client := s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
+	opts := metav1.ListOptions{LabelSelector: selector, Limit: listPage}
+	var out []metav1.PartialObjectMetadata
+	tries := 1
+	for {
+		page, err := client.List(ctx, opts)
+		if apierrors.IsResourceExpired(err) && opts.Continue != "" && tries < listTries {
+			tries++
+			opts.Continue, out = "", nil // the pages so far are too old to go on from
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list revisions: %w", err)
+		}
+		for _, item := range page.Items {
+			item.ManagedFields = nil // the greater part of it
+			out = append(out, item)
+		}
+		if opts.Continue = page.Continue; opts.Continue == "" {
+			return out, nil
+		}
+	}
+}
+
+// Delete removes one revision; one that is gone already is no error. What
+// continues it is collected by the cluster.
+func (s *Store) Delete(ctx context.Context, namespace, name string, revision int) error {
+	if err := s.delete(ctx, namespace, secretName(name, revision)); err != nil {
+		return fmt.Errorf("delete revision %d: %w", revision, err)
+	}
+	return nil
+}
+
+func (s *Store) delete(ctx context.Context, namespace, secret string) error {
+	err := s.secrets.CoreV1().Secrets(namespace).Delete(ctx, secret, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// Trim deletes the oldest revisions beyond keep (below 1 counts as 1), never
+// the newest and never one that is deployed; and parts of revisions that
+// interrupted writers left behind.
+func (s *Store) Trim(ctx context.Context, namespace, name string, keep int) error {
+	revisions, parts, err := s.everything(ctx, namespace, name)
+	if err != nil {
+		return err
+	}
+	all := metas(revisions)
+	excess := len(all) - max(keep, 1)
+	for _, m := range all {
+		if excess <= 0 {
+			break
+		}
+		if m.Status == StatusDeployed || m.Revision == all[len(all)-1].Revision {
+			continue
+		}
+		if err := s.Delete(ctx, namespace, name, m.Revision); err != nil {
+			return err
+		}
+		excess--
+	}
+	for _, orphan := range orphans(revisions, parts, time.Now()) {
+		if err := s.delete(ctx, namespace, orphan); err != nil {
+			return fmt.Errorf("delete what an interrupted write left: %w", err)
+		}
+	}
+	return nil
+}
+
+// Purge deletes the whole history, the newest revision last: as long as it
+// stands, the release can be found and purged again.
+func (s *Store) Purge(ctx context.Context, namespace, name string) error {
+	revisions, parts, err := s.everything(ctx, namespace, name)
+	if err != nil {
+		return err
+	}
+	for _, m := range metas(revisions) {
+		if err := s.Delete(ctx, namespace, name, m.Revision); err != nil {
+			return err
+		}
+	}
+	for _, part := range parts {
+		if err := s.delete(ctx, namespace, part.Name); err != nil {
+			return fmt.Errorf("delete a part of a revision: %w", err)
+		}
+	}
+	return nil
+}
+
+// everything lists the Secrets of a release: its revisions, and the parts that
+// continue them.
+func (s *Store) everything(ctx context.Context, namespace, name string) (revisions, parts []metav1.PartialObjectMetadata, err error) {
+	items, err := s.list(ctx, namespace, fmt.Sprintf("%s in (%s,%s),%s=%s", labelOwner, ownerHelm, ownerPart, labelName, name))
+	for _, item := range items {
+		if item.Labels[labelOwner] == ownerPart {
+			parts = append(parts, item)
+		} else {
+			revisions = append(revisions, item)
+		}
+	}
+	return revisions, parts, err
+}
