@@ -105,11 +105,14 @@ func sameValues(a, b map[string]any) bool {
 }
 
 func infoOf(r *Record, before json.RawMessage) (document, error) {
-	info := document{}
+	var info document
 	if before != nil {
 		if err := json.Unmarshal(before, &info); err != nil {
 			return nil, fmt.Errorf("member %q: %w", memberInfo, err)
 		}
+	}
+	if info == nil { // absent or null
+		info = document{}
 	}
 	err := errors.Join(
 		info.set("description", describe(r.Description, r.Cause)),
@@ -134,11 +137,11 @@ func hookDocument(h *Hook) (document, error) {
 	if doc == nil {
 		doc = document{}
 	}
-	run := document{}
+	var run document
 	if err := doc.get("last_run", &run); err != nil {
 		return nil, err
 	}
-	if run == nil { // null
+	if run == nil { // absent or null
 		run = document{}
 	}
 	run["started_at"], run["completed_at"] = helmTime(h.LastRun.StartedAt), helmTime(h.LastRun.CompletedAt)
