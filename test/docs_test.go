@@ -59,7 +59,7 @@ func TestProgramsInTheDocumentationCompile(t *testing.T) {
 	if err := os.WriteFile(config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", append([]string{"build", "-overlay", config, "-o", t.TempDir() + "/"}, packages...)...)
+	cmd := exec.Command("go", append([]string{"build", "-overlay", config}, packages...)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
