@@ -5,12 +5,16 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
 // Chart is a loaded chart with its subcharts. It is immutable, its templates
 // are compiled once, and it may be used by any number of goroutines at once.
 type Chart struct {
-	info ChartInfo
+	info   ChartInfo
+	parsed *chartfile.Chart
+	sets   compiledSets
 }
 
 // ChartInfo tells about a chart. Files and Annotations are shared: read-only.

@@ -1,1 +1,219 @@
 package render
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
+)
+
+// FS loads a chart as [LoadFS] does, within the limits.
+func (l Loader) FS(fsys fs.FS) (*Chart, error) {
+	b := &budget{limits: l.Limits.withDefaults()}
+	files, err := b.readFS(fsys)
+	if err != nil {
+		return nil, loadError(err)
+	}
+	return b.load(files)
+}
+
+// Archive loads a packaged chart as [LoadArchive] does, within the limits.
+func (l Loader) Archive(r io.Reader) (*Chart, error) {
+	b := &budget{limits: l.Limits.withDefaults()}
+	files, err := b.readArchive(r, "the archive")
+	if err != nil {
+		return nil, loadError(err)
+	}
+	return b.load(files)
+}
+
+// LoadFiles loads a chart from its raw files, those of [ChartInfo].Files for
+// example. No .helmignore is applied.
+func LoadFiles(files []File) (*Chart, error) {
+	b := &budget{limits: Limits{}.withDefaults()}
+	inside := make([]chartfile.File, len(files))
+	for i, f := range files {
+		if err := checkName(f.Name); err != nil {
+			return nil, loadError(err)
+		}
+		if err := b.take(f.Name, int64(len(f.Data))); err != nil {
+			return nil, loadError(err)
+		}
+		inside[i] = chartfile.File{Name: f.Name, Data: bytes.Clone(f.Data)}
+	}
+	return b.load(inside)
+}
+
+func loadError(err error) error {
+	var of *chartfile.Error
+	if errors.As(err, &of) {
+		return &Error{Op: "load", Chart: of.Chart, File: path.Join(of.Chart, of.File), Line: of.Line, Hint: of.Hint, Err: of.Err}
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	var tooMuch *LimitError
+	if errors.As(err, &tooMuch) {
+		return &Error{Op: "load", Err: err, Hint: "if the chart is to be trusted, raise this limit in Loader.Limits"}
+	}
+	return &Error{Op: "load", Err: err}
+}
+
+// budget counts what is read of a chart, over its packed subcharts too.
+type budget struct {
+	limits  Limits
+	bytes   int64
+	entries int
+	depth   int
+}
+
+func (b *budget) entry(name string) error {
+	b.entries++
+	if b.entries > b.limits.Entries {
+		return &LimitError{Limit: "Entries", Max: int64(b.limits.Entries), Subject: name}
+	}
+	return nil
+}
+
+// take counts one more file.
+func (b *budget) take(name string, size int64) error {
+	if err := b.entry(name); err != nil {
+		return err
+	}
+	if size > b.limits.FileBytes {
+		return &LimitError{Limit: "FileBytes", Max: b.limits.FileBytes, Subject: name}
+	}
+	b.bytes += size
+	if b.bytes > b.limits.ChartBytes {
+		return &LimitError{Limit: "ChartBytes", Max: b.limits.ChartBytes, Subject: name}
+	}
+	return nil
+}
+
+var utf8BOM = []byte{0xEF, 0xBB, 0xBF}
+
+func (b *budget) readFS(fsys fs.FS) ([]chartfile.File, error) {
+	if fsys == nil {
+		return nil, &Error{Op: "load", Err: errors.New("no file system given"), Hint: "give os.DirFS of the chart's folder, or fs.Sub of an embed.FS"}
+	}
+	text, err := fs.ReadFile(fsys, ".helmignore")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Op: "load", File: ".helmignore", Err: unwrapPath(err), Hint: "check that the file can be read"}
+	}
+	ignore, err := chartfile.ParseIgnore(text)
+	if err != nil {
+		return nil, &Error{Op: "load", File: ".helmignore", Err: err, Hint: "patterns are those of a shell, one a line, without **"}
+	}
+	var files []chartfile.File
+	err = fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that this is the chart's folder and can be read"}
+		}
+		if name == "." {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
+		}
+		if ignore.Ignores(name, info) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() {
+			return b.entry(name)
+		}
+		if !info.Mode().IsRegular() {
+			return &Error{Op: "load", File: name, Err: errors.New("not a regular file"), Hint: "put a copy in place of a link, or name it in .helmignore"}
+		}
+		if err := b.take(name, info.Size()); err != nil {
+			return err
+		}
+		data, err := readFile(fsys, name, b.limits.FileBytes)
+		if err != nil {
+			return err
+		}
+		files = append(files, chartfile.File{Name: name, Data: bytes.TrimPrefix(data, utf8BOM)})
+		return nil
+	})
+	return files, err
+}
+
+// readFile does not trust the size that was said.
+func readFile(fsys fs.FS, name string, most int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, saturated(most)))
+	if err != nil {
+		return nil, &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
+	}
+	if int64(len(data)) > most {
+		return nil, &LimitError{Limit: "FileBytes", Max: most, Subject: name}
+	}
+	return data, nil
+}
+
+// saturated is one more, unless there is none.
+func saturated(n int64) int64 { return max(n, n+1) }
+
+func (b *budget) load(files []chartfile.File) (*Chart, error) {
+	parsed, err := chartfile.Parse(files, chartfile.ParseOptions{
+		Depth: b.limits.Depth,
+		TooDeep: func(name string) error {
+			return &LimitError{Limit: "Depth", Max: int64(b.limits.Depth), Subject: name}
+		},
+		Unpack: func(name string, data []byte) ([]chartfile.File, error) {
+			return b.readArchive(bytes.NewReader(data), name)
+		},
+	})
+	if err != nil {
+		return nil, loadError(err)
+	}
+	m := parsed.Metadata()
+	info := ChartInfo{
+		Name: m.Name, Version: m.Version, AppVersion: m.AppVersion, Description: m.Description,
+		Home: m.Home, Icon: m.Icon, KubeVersion: m.KubeVersion, Deprecated: m.Deprecated, Annotations: m.Annotations,
+	}
+	for _, f := range files {
+		info.Files = append(info.Files, File(f))
+	}
+	slices.SortStableFunc(info.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	info.Files = slices.Clip(info.Files)
+	info.Digest = digest(info.Files)
+	return &Chart{info: info, parsed: parsed}, nil
+}
+
+func digest(files []File) string {
+	sum := sha256.New()
+	var size [8]byte
+	for _, f := range files {
+		for _, part := range [][]byte{[]byte(f.Name), f.Data} {
+			binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+			sum.Write(size[:])
+			sum.Write(part)
+		}
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+func checkName(name string) error {
+	if !fs.ValidPath(name) || name == "." {
+		return &Error{Op: "load", File: name, Err: fmt.Errorf("%q is not a path inside the chart", name), Hint: "do not use this chart before you know who packed it"}
+	}
+	return nil
+}

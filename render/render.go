@@ -3,16 +3,161 @@ package render
 import (
 	"context"
 	"errors"
-	"io"
-	"io/fs"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
 func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
-	return nil, errors.ErrUnsupported
+	in, err := in.checked()
+	if err != nil {
+		return nil, err
+	}
+	if c == nil || c.parsed == nil {
+		return nil, &Error{Op: "render", Err: errors.New("no chart"), Hint: "load one with LoadFS or LoadArchive"}
+	}
+	ctx, cancel := withTime(ctx, in.Limits)
+	defer cancel()
+	m, instance, err := c.renderFiles(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rest := make(map[string]string, len(m.Files))
+	for name, text := range m.Files {
+		if !strings.HasSuffix(name, notesName) {
+			rest[name] = text
+		} else if name == path.Join(c.info.Name, "templates", notesName) {
+			m.Notes = text
+		}
+	}
+	if err := m.sort(rest, in); err != nil {
+		return nil, c.place(err)
+	}
+	for _, crd := range instance.CRDs() {
+		if err := m.addCRDs(crd); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.postRender(ctx, in); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
-// FS loads a chart as [LoadFS] does, within the limits.
-func (l Loader) FS(fsys fs.FS) (*Chart, error) { return nil, errors.ErrUnsupported }
+const notesName = "NOTES.txt"
 
-// Archive loads a packaged chart as [LoadArchive] does, within the limits.
-func (l Loader) Archive(r io.Reader) (*Chart, error) { return nil, errors.ErrUnsupported }
+// renderFiles does what Helm's engine does, and what comes before it.
+func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfile.Instance, error) {
+	if err := c.parsed.CheckInstallable(); err != nil {
+		return nil, nil, c.renderError(err)
+	}
+	instance, err := c.parsed.Instance(in.Values.m)
+	if err != nil {
+		return nil, nil, c.valuesError(err)
+	}
+	values, err := instance.Coalesce(in.Values.m)
+	if err != nil {
+		return nil, nil, c.valuesError(err)
+	}
+	if !in.SkipSchema {
+		if err := c.checkSchema(instance, values, in.Values); err != nil {
+			return nil, nil, err
+		}
+	}
+	given := Capabilities{}
+	if in.Capabilities != nil {
+		given = *in.Capabilities
+	}
+	caps, err := chartfile.NewCapabilities(given.KubeVersion.Version, given.KubeVersion.Major, given.KubeVersion.Minor, given.APIVersions, given.HelmVersion)
+	if err != nil {
+		return nil, nil, &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: `give a version such as "v1.37.0" in Input.Capabilities`}
+	}
+	if version := caps.KubeVersion.Version; !chartfile.FitsKube(c.info.KubeVersion, version) {
+		return nil, nil, &Error{
+			Op: "render", Chart: c.info.Name, File: "Chart.yaml",
+			Err:  fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", c.info.KubeVersion, version),
+			Hint: "use a chart version that supports this cluster",
+		}
+	}
+	release := chartfile.Release{Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade}
+	files, err := c.execute(ctx, instance, instance.Data(values, release, caps), in)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Manifest{
+		Files: files, Chart: c.Info(), Name: in.Name, Namespace: in.Namespace, Values: in.Values,
+		Capabilities: Capabilities{
+			KubeVersion: KubeVersion{caps.KubeVersion.Version, caps.KubeVersion.Major, caps.KubeVersion.Minor},
+			APIVersions: caps.APIVersions, HelmVersion: caps.HelmVersion.Version,
+		},
+	}, instance, nil
+}
+
+// place gives an error of a document the file name without the chart's, as the
+// chart's author knows it, and the chart.
+func (c *Chart) place(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Chart == "" {
+		e.Chart = c.info.Name
+	}
+	return err
+}
+
+func (c *Chart) renderError(err error) error {
+	var of *chartfile.Error
+	if errors.As(err, &of) {
+		return &Error{Op: "render", Chart: c.info.Name, File: of.File, Hint: of.Hint, Err: of.Err}
+	}
+	return &Error{Op: "render", Chart: c.info.Name, Err: err}
+}
+
+var mismatch = regexp.MustCompile(`^type mismatch on (\S+):`)
+
+// valuesError is one of combining values with the charts' own.
+func (c *Chart) valuesError(err error) error {
+	e := &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: "look at the values"}
+	if m := mismatch.FindStringSubmatch(err.Error()); m != nil {
+		e.Path = m[1]
+		e.Err = fmt.Errorf("the values of subchart %s must be a mapping: %w", m[1], err)
+		e.Hint = "give a mapping there, or leave it out"
+	}
+	return e
+}
+
+var releaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+
+const maxReleaseName = 53
+
+// checked refuses names that Kubernetes would, and fills in what is empty.
+func (in Input) checked() (Input, error) {
+	refused := func(format string, args ...any) (Input, error) {
+		return in, &Error{Op: "render", Err: fmt.Errorf(format, args...), Hint: "use lower case letters, digits and dashes, beginning and ending with a letter or digit"}
+	}
+	switch {
+	case in.Name == "":
+		return refused("the release has no name")
+	case len(in.Name) > maxReleaseName:
+		return refused("the release name %q has %d characters, Helm allows %d", in.Name, len(in.Name), maxReleaseName)
+	case !releaseName.MatchString(in.Name):
+		return refused("the release name %q is no DNS subdomain", in.Name)
+	}
+	if in.Namespace == "" {
+		in.Namespace = "default"
+	}
+	if len(in.Namespace) > 63 || strings.Contains(in.Namespace, ".") || !releaseName.MatchString(in.Namespace) {
+		return refused("the namespace %q is no DNS label", in.Namespace)
+	}
+	if in.Revision == 0 {
+		in.Revision = 1
+	}
+	in.Limits = in.Limits.withDefaults()
+	return in, nil
+}
+
+func withTime(ctx context.Context, limits Limits) (context.Context, context.CancelFunc) {
+	cause := &LimitError{Limit: "Time", Max: int64(limits.Time)}
+	return context.WithTimeoutCause(ctx, limits.Time, cause)
+}

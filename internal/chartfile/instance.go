@@ -1,0 +1,275 @@
+package chartfile
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+)
+
+// Instance is a chart as one render sees it: without the subcharts that its
+// values disable, under their aliases, and with what it imports from their
+// values. Immutable.
+type Instance struct {
+	root *chart.Chart
+	key  string
+}
+
+// instances keeps the one instance of a chart whose subcharts do not depend on
+// values.
+type instances struct {
+	once  sync.Once
+	fixed *Instance
+	err   error
+}
+
+// Instance gives the chart as the values make it.
+func (c *Chart) Instance(values map[string]any) (*Instance, error) {
+	if conditional(c.root) {
+		return newInstance(c.root, values)
+	}
+	c.instances.once.Do(func() { c.instances.fixed, c.instances.err = newInstance(c.root, nil) })
+	return c.instances.fixed, c.instances.err
+}
+
+// conditional says whether the chart has subcharts that values can disable.
+func conditional(c *chart.Chart) bool {
+	for _, d := range c.Metadata.Dependencies {
+		if d.Condition != "" || len(d.Tags) > 0 {
+			return true
+		}
+	}
+	for _, sub := range c.Dependencies() {
+		if conditional(sub) {
+			return true
+		}
+	}
+	return false
+}
+
+func newInstance(from *chart.Chart, values map[string]any) (i *Instance, err error) {
+	defer recovered(&err)
+	root := clone(from)
+	if err := chartutil.ProcessDependenciesWithMerge(root, values); err != nil {
+		return nil, err
+	}
+	var key strings.Builder
+	writeKey(&key, root)
+	return &Instance{root: root, key: key.String()}, nil
+}
+
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("this chart cannot be processed: %v", r)
+	}
+}
+
+// clone copies what the processing of dependencies writes to.
+func clone(c *chart.Chart) *chart.Chart {
+	out := *c
+	metadata := *c.Metadata
+	metadata.Dependencies = nil
+	for _, d := range c.Metadata.Dependencies {
+		dependency := *d
+		metadata.Dependencies = append(metadata.Dependencies, &dependency)
+	}
+	out.Metadata = &metadata
+	subcharts := make([]*chart.Chart, len(c.Dependencies()))
+	for i, sub := range c.Dependencies() {
+		subcharts[i] = clone(sub)
+	}
+	out.SetDependencies(subcharts...)
+	return &out
+}
+
+func writeKey(b *strings.Builder, c *chart.Chart) {
+	b.WriteString(c.Name())
+	b.WriteByte('(')
+	for _, sub := range c.Dependencies() {
+		writeKey(b, sub)
+	}
+	b.WriteByte(')')
+}
+
+// Key is equal for instances of one chart with the same subcharts.
+func (i *Instance) Key() string { return i.key }
+
+// Coalesce gives the values over the charts' own defaults, and each subchart's
+// below its name. The result is the caller's.
+func (i *Instance) Coalesce(values map[string]any) (m map[string]any, err error) {
+	defer recovered(&err)
+	return chartutil.CoalesceValues(i.root, values)
+}
+
+// Source is a template: its name begins with the chart's.
+type Source struct{ Name, Text string }
+
+// Sources lists the templates of the chart and its subcharts, of library charts
+// only the partials. Of equal names the last one counts.
+func (i *Instance) Sources() []Source {
+	var sources []Source
+	walk(i.root, func(c *chart.Chart) {
+		for _, t := range templates(c) {
+			sources = append(sources, Source{path.Join(c.ChartFullPath(), t.Name), string(t.Data)})
+		}
+	})
+	return sources
+}
+
+// walk visits subcharts before their parents.
+func walk(c *chart.Chart, visit func(*chart.Chart)) {
+	for _, sub := range c.Dependencies() {
+		walk(sub, visit)
+	}
+	visit(c)
+}
+
+func templates(c *chart.Chart) []*chart.File {
+	if !isLibrary(c) {
+		return c.Templates
+	}
+	var partials []*chart.File
+	for _, t := range c.Templates {
+		if strings.HasPrefix(path.Base(t.Name), "_") {
+			partials = append(partials, t)
+		}
+	}
+	return partials
+}
+
+func isLibrary(c *chart.Chart) bool { return strings.EqualFold(c.Metadata.Type, "library") }
+
+// Release is what templates see as .Release.
+type Release struct {
+	Name, Namespace string
+	Revision        int
+	Upgrade         bool
+}
+
+// Data is what templates are executed on. It belongs to one render: templates
+// may change it.
+type Data struct {
+	byTemplate map[string]scope
+	top        chartutil.Values
+}
+
+type scope struct {
+	values   chartutil.Values
+	basePath string
+}
+
+// Data gives the data for one render. It keeps the values, which Coalesce made.
+func (i *Instance) Data(values map[string]any, release Release, caps *Capabilities) Data {
+	d := Data{byTemplate: map[string]scope{}, top: chartutil.Values{
+		"Values":       chartutil.Values(values),
+		"Capabilities": caps,
+		"Release": map[string]any{
+			"Name":      release.Name,
+			"Namespace": release.Namespace,
+			"IsUpgrade": release.Upgrade,
+			"IsInstall": !release.Upgrade,
+			"Revision":  release.Revision,
+			"Service":   "Helm",
+		},
+	}}
+	d.add(i.root, d.top)
+	return d
+}
+
+func (d Data) add(c *chart.Chart, above chartutil.Values) map[string]any {
+	subcharts := map[string]any{}
+	scoped := map[string]any{
+		"Chart": struct {
+			chart.Metadata
+			IsRoot bool
+		}{*c.Metadata, c.IsRoot()},
+		"Files":        newFiles(c.Files),
+		"Release":      above["Release"],
+		"Capabilities": above["Capabilities"],
+		"Values":       chartutil.Values{},
+		"Subcharts":    subcharts,
+	}
+	if c.IsRoot() {
+		scoped["Values"] = above["Values"]
+	} else if own, err := above.Table("Values." + c.Name()); err == nil {
+		scoped["Values"] = own
+	}
+	for _, sub := range c.Dependencies() {
+		subcharts[sub.Name()] = d.add(sub, scoped)
+	}
+	base := path.Join(c.ChartFullPath(), "templates")
+	for _, t := range templates(c) {
+		d.byTemplate[path.Join(c.ChartFullPath(), t.Name)] = scope{scoped, base}
+	}
+	return scoped
+}
+
+// Of gives the data for one template. Templates of one chart share it, so they
+// are to be executed one after the other.
+func (d Data) Of(template string) any {
+	s := d.byTemplate[template]
+	if s.values == nil {
+		s.values = chartutil.Values{}
+	}
+	s.values["Template"] = chartutil.Values{"Name": template, "BasePath": s.basePath}
+	return s.values
+}
+
+// AsMap gives the map inside of the named map types that Data holds.
+func AsMap(v any) (map[string]any, bool) {
+	values, ok := v.(chartutil.Values)
+	return values, ok
+}
+
+// CRDs lists the files below crds/ of the chart and its enabled subcharts, the
+// names beginning with the charts'.
+func (i *Instance) CRDs() []File {
+	var files []File
+	for _, crd := range i.root.CRDObjects() {
+		files = append(files, File{Name: crd.Filename, Data: crd.File.Data})
+	}
+	return files
+}
+
+// CheckInstallable refuses what cannot be a release: a library chart, one whose
+// dependencies are not all there, or one that another Kubernetes version is
+// needed for.
+func (c *Chart) CheckInstallable() error {
+	if isLibrary(c.root) {
+		return &Error{File: "Chart.yaml", Err: errors.New("library charts are not installable"), Hint: "name it as a dependency of an application chart"}
+	}
+	if missing := c.Missing(); len(missing) > 0 {
+		return &Error{
+			File: "Chart.yaml", Err: fmt.Errorf("dependencies that are not in charts/: %s", strings.Join(missing, ", ")),
+			Hint: "put them there, with helm dependency build for example, before loading the chart",
+		}
+	}
+	return nil
+}
+
+// Missing lists the dependencies that Chart.yaml names and charts/ lacks.
+func (c *Chart) Missing() []string {
+	var missing []string
+next:
+	for _, d := range c.root.Metadata.Dependencies {
+		for _, sub := range c.root.Dependencies() {
+			if sub.Name() == d.Name {
+				continue next
+			}
+		}
+		missing = append(missing, d.Name)
+	}
+	return missing
+}
+
+// Metadata is what Chart.yaml says.
+func (c *Chart) Metadata() *chart.Metadata { return c.root.Metadata }
+
+// FitsKube says whether a chart's kubeVersion allows a Kubernetes version.
+func FitsKube(constraint, version string) bool {
+	return constraint == "" || chartutil.IsCompatibleRange(constraint, version)
+}

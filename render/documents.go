@@ -1,0 +1,324 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
+)
+
+// sort makes objects and hooks of rendered texts, in Helm's order.
+func (m *Manifest) sort(files map[string]string, in Input) error {
+	type printed struct {
+		document
+		kind string
+	}
+	var docs []printed
+	plain := true
+	for _, source := range slices.Sorted(maps.Keys(files)) {
+		text := files[source]
+		if strings.HasPrefix(path.Base(source), "_") || strings.TrimSpace(text) == "" {
+			continue
+		}
+		for _, p := range split(text) {
+			content, err := parseObject([]byte(p.text))
+			if err != nil {
+				return documentError(source, p, err)
+			}
+			doc := printed{document: document{source, p.text}}
+			if len(content) == 0 {
+				docs, plain = append(docs, doc), false
+				continue
+			}
+			o := Object{&unstructured.Unstructured{Object: content}, source, p.text}
+			hook, isHook, err := asHook(o)
+			if err == nil {
+				err = checkObject(o, isHook)
+			}
+			if err != nil {
+				return documentError(source, p, err)
+			}
+			if isHook {
+				if hook.Events != nil {
+					m.Hooks = append(m.Hooks, hook)
+				}
+				continue
+			}
+			doc.kind = o.GetKind()
+			docs = append(docs, doc)
+			if !o.IsList() {
+				m.Objects = append(m.Objects, o)
+				continue
+			}
+			plain = false
+			if m.Objects, err = expand(m.Objects, o, 0); err != nil {
+				return documentError(source, p, err)
+			}
+		}
+	}
+	InstallOrder(m.Objects)
+	slices.SortStableFunc(m.Hooks, func(a, b Hook) int { return chartfile.CompareInstall(a.GetKind(), b.GetKind()) })
+	if !plain {
+		slices.SortStableFunc(docs, func(a, b printed) int { return chartfile.CompareInstall(a.kind, b.kind) })
+		m.documents = make([]document, len(docs))
+		for i, d := range docs {
+			m.documents[i] = d.document
+		}
+	}
+	return unique(m.Objects, in.Namespace)
+}
+
+const maxListDepth = 8
+
+// expand appends the items of a List.
+func expand(objects []Object, list Object, depth int) ([]Object, error) {
+	if depth > maxListDepth {
+		return nil, errors.New("lists nest too deep")
+	}
+	items, _ := list.Object["items"].([]any)
+	for i, item := range items {
+		content, ok := item.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("items[%d]: %w", i, notAnObject{kindOf(item)})
+		}
+		// A typed list, such as a RoleList, may leave out what it says itself.
+		if kind, typed := strings.CutSuffix(list.GetKind(), "List"); typed && kind != "" && content["kind"] == nil {
+			content["kind"] = kind
+			if content["apiVersion"] == nil {
+				content["apiVersion"] = list.GetAPIVersion()
+			}
+		}
+		o := Object{Unstructured: &unstructured.Unstructured{Object: content}, Source: list.Source}
+		if err := checkObject(o, false); err != nil {
+			return nil, fmt.Errorf("items[%d]: %w", i, err)
+		}
+		if o.IsList() {
+			var err error
+			if objects, err = expand(objects, o, depth+1); err != nil {
+				return nil, fmt.Errorf("items[%d]: %w", i, err)
+			}
+			continue
+		}
+		text, err := sigsyaml.Marshal(content)
+		if err != nil {
+			return nil, fmt.Errorf("items[%d]: %w", i, err)
+		}
+		o.Text = strings.TrimSuffix(string(text), "\n")
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+func unique(objects []Object, namespace string) error {
+	seen := make(map[string]string, len(objects))
+	for _, o := range objects {
+		id := identify(o.Unstructured, namespace)
+		if first, ok := seen[id]; ok {
+			return &Error{
+				Op: "render", File: o.Source, Hint: "give one of them another name, or render it only once",
+				Err: &DuplicateError{ID: o.ID(), First: first, Second: o.Source},
+			}
+		}
+		seen[id] = o.Source
+	}
+	return nil
+}
+
+// What an object lacks, or has wrong. Wrapped in an [*Error] that says where.
+var (
+	// ErrNoAPIVersion is for a document without apiVersion.
+	ErrNoAPIVersion = errors.New("the object has no apiVersion")
+	// ErrNoKind is for a document without kind.
+	ErrNoKind = errors.New("the object has no kind")
+	// ErrNoName is for a document without metadata.name.
+	ErrNoName = errors.New("the object has no metadata.name")
+)
+
+// checkObject looks at what all that follows relies on, and takes nulls out of
+// labels and annotations.
+func checkObject(o Object, hook bool) error {
+	for _, field := range []struct {
+		name    string
+		missing error
+	}{{"apiVersion", ErrNoAPIVersion}, {"kind", ErrNoKind}} {
+		switch v := o.Object[field.name].(type) {
+		case string:
+			if v == "" {
+				return field.missing
+			}
+		case nil:
+			return field.missing
+		default:
+			return fmt.Errorf("%s must be text, this is %s", field.name, kindOf(v))
+		}
+	}
+	if o.IsList() {
+		return nil
+	}
+	metadata, ok := o.Object["metadata"].(map[string]any)
+	if !ok && o.Object["metadata"] != nil {
+		return fmt.Errorf("metadata must be a mapping, this is %s", kindOf(o.Object["metadata"]))
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		m, ok := metadata[field].(map[string]any)
+		if !ok && metadata[field] != nil {
+			return fmt.Errorf("metadata.%s must be a mapping, this is %s", field, kindOf(metadata[field]))
+		}
+		for key, v := range m {
+			if v == nil {
+				delete(m, key)
+			} else if _, ok := v.(string); !ok {
+				return &notText{field, key, v}
+			}
+		}
+	}
+	for _, field := range []string{"name", "namespace", "generateName"} {
+		if v := metadata[field]; v != nil {
+			if _, ok := v.(string); !ok {
+				return &notText{"", field, v}
+			}
+		}
+	}
+	if o.GetName() == "" && !(hook && o.GetGenerateName() != "") {
+		return ErrNoName
+	}
+	return nil
+}
+
+// notText is a field of metadata that must be text.
+type notText struct {
+	field, key string
+	value      any
+}
+
+func (e *notText) Error() string {
+	at := "metadata." + e.key
+	if e.field != "" {
+		at = fmt.Sprintf("metadata.%s[%q]", e.field, e.key)
+	}
+	return fmt.Sprintf("%s must be text, this is %s", at, kindOf(e.value))
+}
+
+var hookEvents = map[string]HookEvent{
+	"pre-install": HookPreInstall, "post-install": HookPostInstall,
+	"pre-upgrade": HookPreUpgrade, "post-upgrade": HookPostUpgrade,
+	"pre-delete": HookPreDelete, "post-delete": HookPostDelete,
+	"pre-rollback": HookPreRollback, "post-rollback": HookPostRollback,
+	"test": HookTest, "test-success": HookTest,
+}
+
+// asHook reads the annotations of a hook. A hook with an unknown event has none.
+func asHook(o Object) (Hook, bool, error) {
+	metadata, _ := o.Object["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	value, ok := annotations[HookAnnotation]
+	if !ok {
+		return Hook{}, false, nil
+	}
+	text, ok := value.(string)
+	if !ok && value != nil {
+		return Hook{}, true, &notText{"annotations", HookAnnotation, value}
+	}
+	h := Hook{Object: o}
+	for _, name := range listed(text) {
+		event, ok := hookEvents[name]
+		if !ok {
+			return Hook{Object: o}, true, nil
+		}
+		h.Events = append(h.Events, event)
+	}
+	if weight, ok := annotations[HookWeightAnnotation].(string); ok {
+		if n, err := strconv.Atoi(weight); err == nil {
+			h.Weight = n
+		}
+	}
+	if policies, ok := annotations[HookDeleteAnnotation].(string); ok {
+		for _, p := range listed(policies) {
+			h.DeletePolicies = append(h.DeletePolicies, HookDeletePolicy(p))
+		}
+	}
+	if len(h.DeletePolicies) == 0 {
+		h.DeletePolicies = []HookDeletePolicy{HookBeforeHookCreation}
+	}
+	if policies, ok := annotations[HookOutputLogAnnotation].(string); ok {
+		for _, p := range listed(policies) {
+			h.OutputLogPolicies = append(h.OutputLogPolicies, HookOutputLogPolicy(p))
+		}
+	}
+	return h, true, nil
+}
+
+func listed(text string) []string {
+	items := strings.Split(text, ",")
+	for i, item := range items {
+		items[i] = strings.ToLower(strings.TrimSpace(item))
+	}
+	return items
+}
+
+// documentError says where in the rendered text a document is wrong.
+func documentError(source string, p part, err error) error {
+	e := &Error{Err: err}
+	var empty notAnObject
+	var text *notText
+	switch {
+	case errors.As(err, &empty):
+		e.Hint = "look at what the template prints outside of its documents"
+	case errors.As(err, &text):
+		e.Line, e.Hint = lineOf(p.text, text.key), "put the value in quotes"
+	case errors.Is(err, ErrNoName):
+		e.Hint = "give it one; generateName serves hooks only"
+	case errors.Is(err, ErrNoAPIVersion), errors.Is(err, ErrNoKind):
+		e.Hint = "every document needs apiVersion, kind and metadata.name; look for a misplaced --- too"
+	default:
+		e = yamlError(err)
+	}
+	e.Op, e.File, e.RenderedLine = "parse", source, p.line+max(e.Line, 1)-1
+	e.Line = 0
+	return e
+}
+
+// lineOf is the first line, from 1, that has the key in it; 0 if none has.
+func lineOf(text, key string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if strings.Contains(line, key) {
+			return n
+		}
+	}
+	return 0
+}
+
+func (m *Manifest) addCRDs(file chartfile.File) error {
+	for _, p := range split(string(file.Data)) {
+		content, err := parseObject([]byte(p.text))
+		if err == nil && len(content) > 0 {
+			o := Object{&unstructured.Unstructured{Object: content}, file.Name, p.text}
+			if err = checkObject(o, false); err == nil {
+				if o.IsList() {
+					m.CRDs, err = expand(m.CRDs, o, 0)
+				} else {
+					m.CRDs = append(m.CRDs, o)
+				}
+			}
+		}
+		if err != nil {
+			err = documentError(file.Name, p, err)
+			var e *Error
+			if errors.As(err, &e) {
+				e.Line, e.RenderedLine = e.RenderedLine, 0
+			}
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+)
+
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // Helm's packages log warnings
+	os.Exit(m.Run())
+}
+
+// helmRender is the oracle: what Helm makes of a chart.
+func helmRender(c *chart.Chart, values map[string]any, in Input) (files map[string]string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("helm panics: %v", r)
+		}
+	}()
+	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
+		return nil, err
+	}
+	caps := chartutil.DefaultCapabilities.Copy()
+	caps.KubeVersion = chartutil.KubeVersion{Version: "v1.37.0", Major: "1", Minor: "37"}
+	options := chartutil.ReleaseOptions{Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, IsUpgrade: in.Upgrade, IsInstall: !in.Upgrade}
+	top, err := chartutil.ToRenderValues(c, values, options, caps)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Render(c, top)
+}
+
+var word = regexp.MustCompile(`[A-Za-z0-9+/]{4,}=*`)
+
+// shapes replaces words by their lengths.
+func shapes(files map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, text := range files {
+		out[name] = word.ReplaceAllStringFunc(text, func(w string) string { return strings.Repeat("x", len(w)) })
+	}
+	return out
+}
+
+// compareWithHelm renders one chart by both. A chart that Helm itself renders
+// otherwise each time is compared by the lengths of its words, and said so.
+func compareWithHelm(t *testing.T, c *Chart, reload func() *chart.Chart, layers ...Layer) {
+	t.Helper()
+	oracle := reload()
+	values, err := MergeValues(layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := Input{Name: "demo", Namespace: "prod", Values: values, Revision: 2, Upgrade: true}.checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, wantErr := helmRender(oracle, values.Map(), in)
+	// Helm's engine renders what its commands refuse.
+	installable := c.parsed.CheckInstallable() == nil
+	if !installable {
+		t.Skip("no installable chart")
+	}
+	again, _ := helmRender(reload(), values.Map(), in)
+	random := !maps.Equal(want, again)
+	if random {
+		t.Log("random: compared by shape")
+		want = shapes(want)
+	}
+	for range 2 { // the second one with all caches warm
+		m, _, err := c.renderFiles(t.Context(), in)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("error %v, Helm's is %v", err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		got := m.Files
+		if random {
+			got = shapes(got)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("files differ (-helm +render):\n%s", diff)
+		}
+	}
+}
+
+// helmModule is where the Go command keeps the Helm module.
+func helmModule(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "helm.sh/helm/v3").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// sampleCharts are the folders and archives below a root that Helm can load.
+func sampleCharts(t testing.TB, root string) []string {
+	t.Helper()
+	var charts []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		switch {
+		case d.Name() == "Chart.yaml":
+			charts = append(charts, filepath.Dir(path))
+		case strings.HasSuffix(path, ".tgz"):
+			charts = append(charts, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return charts
+}
+
+func loadBoth(path string) (c *Chart, err, oracleErr error) {
+	_, oracleErr = loader.Load(path)
+	if !strings.HasSuffix(path, ".tgz") {
+		c, err = LoadFS(os.DirFS(path))
+		return c, err, oracleErr
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err, oracleErr
+	}
+	defer f.Close()
+	c, err = LoadArchive(f)
+	return c, err, oracleErr
+}
+
+// reloader loads a chart anew for Helm, which changes the charts that it
+// renders.
+func reloader(path string) func() *chart.Chart {
+	return func() *chart.Chart {
+		c, err := loader.Load(path)
+		if err != nil {
+			panic(err)
+		}
+		return c
+	}
+}
+
+// The charts of Helm's own tests load, or fail to, as with Helm, and render to
+// the same bytes.
+func TestHelmSamples(t *testing.T) {
+	root := helmModule(t)
+	loaded, rendered := 0, 0
+	for _, path := range sampleCharts(t, root) {
+		name, _ := filepath.Rel(root, path)
+		t.Run(name, func(t *testing.T) {
+			c, err, oracleErr := loadBoth(path)
+			if (err == nil) != (oracleErr == nil) {
+				t.Fatalf("error %v, Helm's is %v", err, oracleErr)
+			}
+			if err != nil {
+				return
+			}
+			loaded++
+			compareWithHelm(t, c, reloader(path))
+			rendered++
+		})
+	}
+	if loaded < 100 || rendered < 90 {
+		t.Errorf("only %d charts loaded and %d rendered", loaded, rendered)
+	}
+}
+
+func TestBuiltinCharts(t *testing.T) {
+	for _, name := range []string{"webapp", "database"} {
+		dir := filepath.Join("..", "charts", name)
+		files, err := filepath.Glob(filepath.Join("..", "charts", "testdata", "scenarios", name+"-*.yaml"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(len(files), err)
+		}
+		for _, file := range files {
+			t.Run(filepath.Base(file), func(t *testing.T) {
+				c, err, oracleErr := loadBoth(dir)
+				if err != nil || oracleErr != nil {
+					t.Fatal(err, oracleErr)
+				}
+				compareWithHelm(t, c, reloader(dir), FromFile(file))
+				in := Input{Name: "demo", Namespace: "prod"}
+				if in.Values, err = MergeValues(FromFile(file)); err != nil {
+					t.Fatal(err)
+				}
+				m, err := c.Render(t.Context(), in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(m.Objects) == 0 {
+					t.Error("no objects")
+				}
+			})
+		}
+	}
+}
+
+// What a render does with the values never shows in the next one.
+func TestRenderLeavesChartAlone(t *testing.T) {
+	c, err := LoadFS(os.DirFS(filepath.Join("..", "charts", "database")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Input{Name: "demo"}
+	if in.Values, err = MergeValues(FromSet("auth.password=x")); err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.Render(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := in
+	if changed.Values, err = MergeValues(FromSet("replicas=7,image.tag=other,auth.password=x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Render(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.Render(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(first.Files, again.Files) {
+		t.Error("the third render differs from the first")
+	}
+	if !slices.EqualFunc(first.Objects, again.Objects, func(a, b Object) bool { return a.ID() == b.ID() && a.Text == b.Text }) {
+		t.Error("the objects of the third render differ from those of the first")
+	}
+}

@@ -1,0 +1,58 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// postRender lets the input's post-renderers change the objects.
+func (m *Manifest) postRender(ctx context.Context, in Input) error {
+	if len(in.PostRender) == 0 {
+		return nil
+	}
+	for i, p := range in.PostRender {
+		if err := ctx.Err(); err != nil {
+			return &Error{Op: "post-render", Chart: m.Chart.Name, Err: ended(ctx)}
+		}
+		objects, err := p.PostRender(ctx, m.Objects)
+		if err != nil {
+			var e *Error
+			if errors.As(err, &e) {
+				return err
+			}
+			return &Error{Op: "post-render", Chart: m.Chart.Name, Err: fmt.Errorf("post-renderer %d: %w", i, err)}
+		}
+		m.Objects = make([]Object, 0, len(objects))
+		for _, o := range objects {
+			if o.Unstructured == nil || o.Object == nil {
+				return &Error{Op: "post-render", Chart: m.Chart.Name, Err: fmt.Errorf("post-renderer %d answered an empty object", i)}
+			}
+			if err := checkObject(o, false); err != nil {
+				return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: fmt.Errorf("post-renderer %d: %s: %w", i, o.ID(), err)}
+			}
+			if o.Text == "" {
+				text, err := sigsyaml.Marshal(o.Object)
+				if err != nil {
+					return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: err}
+				}
+				o.Text = strings.TrimSuffix(string(text), "\n")
+			}
+			m.Objects = append(m.Objects, o)
+		}
+	}
+	m.documents = nil
+	InstallOrder(m.Objects)
+	return unique(m.Objects, in.Namespace)
+}
+
+// ended is why a context has ended: a [*LimitError] for the time limit.
+func ended(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
