@@ -425,7 +425,7 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 		t.Errorf("%s: fields of %s: here %s, at the server %s", u.GetName(), manager, ours.Difference(theirs), theirs.Difference(ours))
 	}
 	// Where the two differ, the server filled in what was not there.
-	between := compare(t, res.Merged, forced)
+	between := compare(t, m, res.Merged, forced)
 	for _, f := range between.Fields {
 		if f.Live == nil && !isIn(live, f.Path) || within(res.Removed, f.Path) {
 			continue
@@ -439,7 +439,7 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 		t.Errorf("%s by %s: %s: merged here %v, by the server %v, live %v", u.GetName(), manager, f.Path, f.Live, f.Desired, lookup(live, f.Path))
 	}
 	if live != nil {
-		changed, changedHere := len(compare(t, live, forced).Fields) > 0, len(compare(t, live, res.Merged).Fields) > 0
+		changed, changedHere := len(compare(t, m, live, forced).Fields) > 0, len(compare(t, m, live, res.Merged).Fields) > 0
 		switch {
 		case changed && !changedHere:
 			t.Errorf("%s by %s: the server changes it, and here nothing changes", u.GetName(), manager)
@@ -508,9 +508,13 @@ func fieldsOf(t *testing.T, u *unstructured.Unstructured, manager string) *field
 }
 
 // compare lists what differs between two states of an object.
-func compare(t *testing.T, from, to *unstructured.Unstructured) diff.Change {
+func compare(t *testing.T, m *Merger, from, to *unstructured.Unstructured) diff.Change {
 	t.Helper()
-	ch, err := diff.Compare(diff.Input{Base: from, Live: from, Desired: to, Merged: to}, diff.Options{})
+	schema, err := m.Schema(t.Context(), to.GroupVersionKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := diff.Compare(diff.Input{Base: from, Live: from, Desired: to, Merged: to}, diff.Options{Schema: schema})
 	if err != nil {
 		t.Fatal(err)
 	}

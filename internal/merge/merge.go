@@ -140,7 +140,7 @@ func (m *Merger) Merge(ctx context.Context, req Request) (Result, error) {
 		return Result{}, &InvalidError{GVK: gvk, Namespace: desired.GetNamespace(), Name: desired.GetName(), Err: err}
 	}
 	a := &apply{
-		updater: (&merge.UpdaterBuilder{Converter: sameVersion{}, ReturnInputOnNoop: true}).BuildUpdater(),
+		updater: (&merge.UpdaterBuilder{Converter: sameVersion{}}).BuildUpdater(),
 		version: fieldpath.APIVersion(desired.GetAPIVersion()),
 		live:    liveTyped, desired: desiredTyped,
 		who: who,
@@ -209,7 +209,7 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 		return Result{}, undecided(desired, ErrLive, err)
 	}
 	strip(sets, a.id)
-	u := live
+	u := live // where nothing changes
 	if merged != nil {
 		o, err := converter.TypedToObject(merged)
 		if err != nil {
@@ -223,7 +223,9 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 	if req.Live != nil && req.Base != nil && before != nil {
 		keepDefaults(u.Object, live.Object, desired.Object, prepare(req.Base).Object, before.Set(), sets[a.id])
 	}
-	res.Removed = removed(converter, live, u)
+	if merged != nil {
+		res.Removed = removed(converter, live, u)
+	}
 	if err := a.who.write(u, sets); err != nil {
 		return Result{}, undecided(desired, ErrLive, err)
 	}

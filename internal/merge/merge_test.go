@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // document is the schema of a Thing: parts by id, whole replaced as a whole.
@@ -204,5 +206,35 @@ func BenchmarkMerge(b *testing.B) {
 		if _, err := m.Merge(b.Context(), req); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	m := offline()
+	gvk := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}
+	s, err := m.Schema(t.Context(), gvk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := diff.Object{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind}
+	if n := s.Node(o, []string{"spec", "parts"}); !reflect.DeepEqual(n.Keys, []string{"id"}) || n.Set {
+		t.Errorf("parts: %+v", n)
+	}
+	if n := s.Node(o, []string{"spec", "whole"}); len(n.Keys) > 0 || n.Set {
+		t.Errorf("whole: %+v", n)
+	}
+	if n := s.Node(o, []string{"spec", "elsewhere", "requests", "cpu"}); !n.Quantity {
+		t.Errorf("what the schema leaves open: %+v", n)
+	}
+	ch, err := diff.Compare(diff.Input{
+		Live:    thing(t, "spec: {parts: [{id: a, num: 1}, {id: b}]}").Desired,
+		Desired: thing(t, "spec: {parts: [{id: a, num: 2}]}").Desired,
+	}, diff.Options{Schema: s})
+	if err != nil || len(ch.Fields) != 1 || ch.Fields[0].Path != `spec.parts[id="a"].num` {
+		t.Errorf("compared by it: %v %v", ch.Fields, err)
+	}
+	gvk.Kind = "Other"
+	if _, err := m.Schema(t.Context(), gvk); !errors.Is(err, ErrNoSchema) {
+		t.Errorf("unknown kind: %v", err)
 	}
 }

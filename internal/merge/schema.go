@@ -1,0 +1,111 @@
+package merge
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	smd "sigs.k8s.io/structured-merge-diff/v6/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// Schema answers for diff how the lists and maps of a kind merge, as the
+// server's own schema says: the list keys of custom resources too. What the
+// schema leaves open is answered by diff.Builtin. Its error is an
+// [*UndecidedError] where there is no schema.
+func (m *Merger) Schema(ctx context.Context, gvk schema.GroupVersionKind) (diff.Schema, error) {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(gvk)
+	converter, err := m.schemas.of(ctx, gvk.GroupVersion())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil || converter == nil:
+		return nil, undecided(u, ErrNoSchema, err)
+	}
+	v, err := converter.ObjectToTyped(u)
+	if err != nil {
+		return nil, undecided(u, ErrNoSchema, err)
+	}
+	if v.Schema() == nil {
+		return nil, undecided(u, ErrNoSchema, errors.New("the kind has no type"))
+	}
+	return &kindSchema{gvk: gvk, schema: v.Schema(), root: v.TypeRef(), rest: diff.Builtin()}, nil
+}
+
+// kindSchema is the schema of one kind. It is read only.
+type kindSchema struct {
+	gvk    schema.GroupVersionKind
+	schema *smd.Schema
+	root   smd.TypeRef
+	rest   diff.Schema
+}
+
+func (k *kindSchema) Node(o diff.Object, path []string) diff.Node {
+	node := k.rest.Node(o, path)
+	atom, ok := k.at(path)
+	if !ok {
+		return node
+	}
+	switch {
+	case atom.List != nil:
+		node.Keys, node.Set, node.Defaults = nil, false, nil
+		if atom.List.ElementRelationship == smd.Associative {
+			node.Keys = slices.Clone(atom.List.Keys)
+			node.Set = len(node.Keys) == 0
+			node.Defaults = k.defaults(atom.List)
+		}
+	case atom.Map != nil:
+		node.Atomic = atom.Map.ElementRelationship == smd.Atomic
+	}
+	return node
+}
+
+// at is the type at path; not found where the schema knows no fields.
+func (k *kindSchema) at(path []string) (smd.Atom, bool) {
+	ref := k.root
+	for _, name := range path {
+		atom, ok := k.schema.Resolve(ref)
+		if !ok {
+			return smd.Atom{}, false
+		}
+		switch {
+		case name == "[]" && atom.List != nil:
+			ref = atom.List.ElementType
+		case name != "[]" && atom.Map != nil:
+			if f, ok := atom.Map.FindField(name); ok {
+				ref = f.Type
+			} else {
+				ref = atom.Map.ElementType
+			}
+		default:
+			return smd.Atom{}, false
+		}
+	}
+	atom, ok := k.schema.Resolve(ref)
+	// An untyped part of a schema is a map and a list and a scalar at once.
+	if !ok || atom.Map != nil && atom.List != nil {
+		return smd.Atom{}, false
+	}
+	return atom, ok
+}
+
+func (k *kindSchema) defaults(l *smd.List) map[string]any {
+	item, ok := k.schema.Resolve(l.ElementType)
+	if !ok || item.Map == nil {
+		return nil
+	}
+	var out map[string]any
+	for _, key := range l.Keys {
+		if f, ok := item.Map.FindField(key); ok && f.Default != nil {
+			if out == nil {
+				out = map[string]any{}
+			}
+			out[key] = f.Default
+		}
+	}
+	return out
+}
