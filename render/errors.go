@@ -26,6 +26,8 @@ type Error struct {
 	RenderedLine int
 	// Path is the values path concerned, "image.repository", if there is one.
 	Path string
+	// Include is how a template came there, the outermost call first.
+	Include []Frame
 	// Hint says what to do next.
 	Hint string
 	// Err is the cause. Never nil.
@@ -36,7 +38,9 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
-	if e.File != "" {
+	// The words of a template's error begin with its place.
+	placed := e.File != "" && strings.Contains(e.Err.Error(), e.File)
+	if e.File != "" && !placed {
 		b.WriteString(" " + e.File)
 		if e.Line > 0 {
 			fmt.Fprintf(&b, ":%d", e.Line)
@@ -44,7 +48,7 @@ func (e *Error) Error() string {
 				fmt.Fprintf(&b, ":%d", e.Column)
 			}
 		}
-	} else if e.Chart != "" {
+	} else if e.Chart != "" && !placed {
 		b.WriteString(" chart " + e.Chart)
 	}
 	if e.RenderedLine > 0 {

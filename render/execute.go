@@ -2,12 +2,82 @@ package render
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/template"
 )
 
-type compiledSets struct{}
+// compiledSets keeps the compiled templates of a chart, for each set of enabled
+// subcharts that has been rendered.
+type compiledSets struct {
+	mu    sync.Mutex
+	byKey map[string]*compiledSet
+}
 
+type compiledSet struct {
+	once sync.Once
+	set  *template.Set
+	err  error
+}
+
+// maxCompiledSets bounds how many sets a chart keeps. One with ten optional
+// subcharts has a thousand, but no user renders them all.
+const maxCompiledSets = 32
+
+func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
+	s.mu.Lock()
+	known, ok := s.byKey[instance.Key()]
+	if !ok {
+		known = &compiledSet{}
+		if s.byKey == nil || len(s.byKey) >= maxCompiledSets {
+			s.byKey = map[string]*compiledSet{}
+		}
+		s.byKey[instance.Key()] = known
+	}
+	s.mu.Unlock()
+	known.once.Do(func() {
+		var sources []template.Source
+		for _, source := range instance.Sources() {
+			sources = append(sources, template.Source(source))
+		}
+		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap})
+	})
+	return known.set, known.err
+}
+
+// execute executes the templates, each after the other in Helm's order: what
+// one does to the values, those after it see.
 func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
-	return instance.RenderWithHelm(data)
+	set, err := c.sets.of(instance)
+	if err != nil {
+		return nil, c.templateError(err)
+	}
+	env := template.Env{Limits: in.Limits.forTemplates()}
+	if in.Lookup != nil {
+		env.Lookup = func(apiVersion, kind, namespace, name string) (map[string]any, error) {
+			return in.Lookup(ctx, apiVersion, kind, namespace, name)
+		}
+	}
+	run := set.NewRun(ctx, env)
+	files := make(map[string]string, len(set.Names()))
+	for _, name := range set.Names() {
+		text, err := run.Execute(name, data.Of(name))
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+				err = errors.Join(err, cause)
+			}
+			return nil, c.templateError(err)
+		}
+		files[name] = text
+	}
+	return files, nil
+}
+
+func (l Limits) forTemplates() template.Limits {
+	return template.Limits{
+		Depth: l.TemplateDepth, Output: l.OutputBytes, Memory: l.MemoryBytes,
+		Result: l.ResultBytes, Steps: l.Steps, Keys: l.Keys, Time: -1, // the context has it
+	}
 }

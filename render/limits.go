@@ -24,15 +24,27 @@ type Limits struct {
 	Depth int
 	// OutputBytes is the size of all rendered text of one render. Default 64 MiB.
 	OutputBytes int64
-	// TemplateDepth is how deep include and template calls may nest. Default
-	// 1,000, which is Helm's.
+	// TemplateDepth is how deep templates, include and tpl calls may nest.
+	// Default 10,000. Helm's own bound of a name included 1,000 times inside of
+	// itself holds besides.
 	TemplateDepth int
+	// MemoryBytes is what the larger results of template functions may take
+	// together. Default 128 MiB.
+	MemoryBytes int64
+	// ResultBytes is what one template function may return. Default 16 MiB.
+	ResultBytes int64
+	// Steps is how many actions the templates may run, costly functions counted
+	// by their work. Default 50 million.
+	Steps int64
+	// Keys is how many private keys, certificates and slow hashes one render
+	// may make. Default 64.
+	Keys int
 	// Time is how long one render may take. Default 30 s.
 	Time time.Duration
 }
 
 func limit[T int | int64 | time.Duration](set, otherwise T) T {
-	const none = 1<<63 - 1
+	const none = 1 << 62 // leaves room for sums
 	switch {
 	case set == 0:
 		return otherwise
@@ -51,7 +63,11 @@ func (l Limits) withDefaults() Limits {
 		Ratio:         limit(l.Ratio, 200),
 		Depth:         limit(l.Depth, 16),
 		OutputBytes:   limit(l.OutputBytes, 64<<20),
-		TemplateDepth: limit(l.TemplateDepth, 1000),
+		TemplateDepth: limit(l.TemplateDepth, 10_000),
+		MemoryBytes:   limit(l.MemoryBytes, 128<<20),
+		ResultBytes:   limit(l.ResultBytes, 16<<20),
+		Steps:         limit(l.Steps, 50_000_000),
+		Keys:          limit(l.Keys, 64),
 		Time:          limit(l.Time, 30*time.Second),
 	}
 }

@@ -235,9 +235,8 @@ func (i *Instance) CRDs() []File {
 	return files
 }
 
-// CheckInstallable refuses what cannot be a release: a library chart, one whose
-// dependencies are not all there, or one that another Kubernetes version is
-// needed for.
+// CheckInstallable refuses what cannot be a release: a library chart, and one
+// whose dependencies are not all there.
 func (c *Chart) CheckInstallable() error {
 	if isLibrary(c.root) {
 		return &Error{File: "Chart.yaml", Err: errors.New("library charts are not installable"), Hint: "name it as a dependency of an application chart"}

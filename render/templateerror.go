@@ -1,0 +1,99 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/template"
+)
+
+// Frame is a call of include, tpl or template on the way to an error.
+type Frame struct {
+	// File is the template that holds the call, Line and Column are from 1.
+	File         string
+	Line, Column int
+	// Call is the expression, as far as it is known.
+	Call string
+}
+
+// templateError says what a template's error says in fields.
+func (c *Chart) templateError(err error) error {
+	e := &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: "correct the template"}
+	var at *template.Error
+	if errors.As(err, &at) {
+		e.File, e.Line = at.Template, at.Line
+		if at.Line > 0 && at.Expr != "" {
+			e.Column = at.Column + 1
+		}
+		for _, f := range at.Include {
+			e.Include = append(e.Include, Frame{File: f.Template, Line: f.Line, Column: f.Column + 1, Call: f.Expr})
+		}
+		// The text of a tpl has no file: its caller does.
+		for i := len(e.Include) - 1; i >= 0 && e.File == "gotpl"; i-- {
+			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
+		}
+		e.Chart = chartOf(e.File, c.info.Name)
+		e.Path, e.Hint = missingValue(at, e.Chart)
+	}
+	var breach *template.LimitError
+	if errors.As(err, &breach) {
+		return c.breach(e, breach, err)
+	}
+	return e
+}
+
+// breach makes a limit's error of one of the executor. Time may also be the
+// caller's own: then it is no limit.
+func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
+	names := map[string]string{
+		"Depth": "TemplateDepth", "Nesting": "TemplateDepth", "Output": "OutputBytes",
+		"Memory": "MemoryBytes", "Result": "ResultBytes",
+	}
+	own := &LimitError{Limit: breach.Limit, Max: breach.Max, Subject: breach.Template}
+	if name, ok := names[breach.Limit]; ok {
+		own.Limit = name
+	}
+	if breach.Function != "" {
+		own.Subject += ", function " + breach.Function
+	}
+	var ours *LimitError
+	if breach.Limit == "Time" && breach.Err != nil && !errors.As(err, &ours) {
+		e.Err, e.Hint = fmt.Errorf("ended before it was done: %w", breach.Err), ""
+		return e
+	}
+	e.Err, e.Hint = own, "if the chart is to be trusted, raise this limit in Input.Limits"
+	return e
+}
+
+// missingValue names the values path that an expression needed, seen from the
+// top chart, and says what to do.
+func missingValue(at *template.Error, chart string) (path, hint string) {
+	m := at.Missing
+	if m == nil || m.Root != "." && m.Root != "$" {
+		return "", "correct the template, or the values that it reads"
+	}
+	if len(m.Path) == 0 || m.Path[0] != "Values" {
+		return "", "look at what the template is given: " + m.Root + " is not always the root"
+	}
+	for i, name := range strings.Split(chart, "/charts/") {
+		if i > 0 {
+			path = joinKey(path, name)
+		}
+	}
+	for _, key := range m.Path[1:] {
+		path = joinKey(path, key)
+	}
+	if path == "" {
+		return m.Key, "give a value for " + m.Key
+	}
+	return path, fmt.Sprintf("give a mapping with %s for the value %s", m.Key, path)
+}
+
+// chartOf is the chart that a template is of, by the template's path.
+func chartOf(file, otherwise string) string {
+	if i := strings.LastIndex(file, "/templates/"); i > 0 {
+		return file[:i]
+	}
+	return otherwise
+}
