@@ -1,0 +1,45 @@
+package charts
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/render"
+	"github.com/google/go-cmp/cmp"
+)
+
+// The charts render the same through render as through Helm.
+func TestScenariosRenderAsByHelm(t *testing.T) {
+	charts := map[string]*render.Chart{"webapp": WebApp(), "database": Database()}
+	for _, s := range scenarios(t) {
+		t.Run(s.name, func(t *testing.T) {
+			values, err := render.MergeValues(render.FromMap(s.name, s.values))
+			if err != nil {
+				t.Fatal(err)
+			}
+			manifest, err := charts[s.chart].Render(t.Context(), render.Input{Name: s.release, Namespace: "prod", Values: values})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := read(t, filepath.Join("testdata/golden", s.name+".yaml"))
+			if diff := cmp.Diff(want, string(golden(manifest.Files))); diff != "" {
+				t.Errorf("-Helm +render:\n%s", diff)
+			}
+			if manifest.Notes == "" {
+				t.Error("no notes")
+			}
+		})
+	}
+}
+
+func TestBuiltinChartsAreShared(t *testing.T) {
+	if WebApp() != WebApp() || Database() != Database() {
+		t.Error("a chart is loaded at each call")
+	}
+}
+
+func TestFilesOfAnUnknownChart(t *testing.T) {
+	if _, err := Files("webap"); err == nil {
+		t.Error("there is no chart webap")
+	}
+}
