@@ -148,6 +148,9 @@ func (p *printer) values(f Field) (painted, text string) {
 		return p.secret(f)
 	}
 	live, desired := p.value(f.Live), p.value(f.Desired)
+	if f.Reordered {
+		live, desired = keyList(f.Live), keyList(f.Desired)
+	}
 	switch {
 	case f.Live == nil:
 		return p.paint(green, desired), desired
@@ -180,6 +183,17 @@ func (p *printer) secret(f Field) (painted, text string) {
 		text = "changed (" + what + ")"
 	}
 	return p.paint(magenta, text), text
+}
+
+// keyList is the keys of reordered items, as they stand in a path.
+func keyList(v any) string {
+	l, _ := v.([]any)
+	keys := make([]string, 0, len(l))
+	for _, e := range l {
+		s, _ := e.(string)
+		keys = append(keys, oneLine(s))
+	}
+	return "[" + strings.Join(keys, "; ") + "]"
 }
 
 // value is v on one line.

@@ -163,7 +163,11 @@ func htmlFieldOf(f Field) htmlField {
 	}
 	live, lok := blockText(f.Live)
 	desired, dok := blockText(f.Desired)
-	if !lok && !dok || f.Reordered {
+	if f.Reordered {
+		h.Live, h.Desired = keyList(f.Live), keyList(f.Desired)
+		return h
+	}
+	if !lok && !dok {
 		if f.Live != nil {
 			h.Live = flow(f.Live)
 		}

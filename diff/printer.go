@@ -71,14 +71,18 @@ func (p *printer) change(ch Change) {
 	if ch.Local {
 		note += ", not confirmed by the server"
 	}
-	if ch.Source != "" {
-		note += "  " + oneLine(ch.Source)
+	source := oneLine(ch.Source)
+	if source != "" && columns(left)+columns(note)+columns(source)+4 <= p.Width {
+		note, source = note+"  "+source, ""
 	}
 	gap := p.Width - columns(left) - columns(note)
 	if gap < 2 {
 		gap = 2
 	}
 	p.line(p.paint(c, p.strong(left, c)) + strings.Repeat(" ", gap) + p.paint(dim, note))
+	if source != "" {
+		p.line("    " + p.paint(dim, source))
+	}
 	if ch.Reason != "" {
 		p.wrapped("    ", ch.Reason, dim)
 	}

@@ -158,3 +158,28 @@ func TestRedactorNames(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// FuzzRedactor looks for a secret value in a text that was cleaned of it.
+func FuzzRedactor(f *testing.F) {
+	f.Add("user ", "hunter22", " logged in")
+	f.Add("", "aaaaaa", "aaa")
+	f.Add("\"", "line\nbreak\t", "\"")
+	f.Fuzz(func(t *testing.T, before, value, after string) {
+		if len(value) < minSecret || strings.ContainsAny(value, "[]") || strings.Contains("secret", value) {
+			return // too short, or part of the placeholder
+		}
+		r := NewRedactor(RedactorOptions{}, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Secret", "stringData": map[string]any{"v": value},
+		}})
+		text := before + value + after
+		for _, in := range []string{text, base64.StdEncoding.EncodeToString([]byte(text)), base64.RawURLEncoding.EncodeToString([]byte(text))} {
+			out := r.String(in)
+			if strings.Contains(out, value) || !r.Contains(in) {
+				t.Errorf("String(%q) = %q shows %q", in, out, value)
+			}
+			if again := r.String(out); strings.Contains(again, value) {
+				t.Errorf("String(%q) = %q", out, again)
+			}
+		}
+	})
+}

@@ -51,7 +51,7 @@ func (r Report) Summary() string {
 	say(count[Created], "%d to create")
 	say(count[Updated], "%d to update")
 	if count[Updated] > 0 && len(names) > 0 {
-		parts[len(parts)-1] += " (" + strings.Join(names, ", ") + ")"
+		parts[len(parts)-1] += " (" + oneLine(strings.Join(names, ", ")) + ")"
 	}
 	say(count[Replaced], "%d to replace")
 	say(count[Adopted], "%d to adopt")

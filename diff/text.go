@@ -27,7 +27,7 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 	}
 	p := &printer{TextOptions: o}
 	if r.Title != "" {
-		p.line(p.paint(bold, clip(r.Title, o.Width)))
+		p.line(p.paint(bold, clip(oneLine(r.Title), o.Width)))
 		p.line("")
 	}
 	for _, s := range r.Warnings {
