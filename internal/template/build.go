@@ -211,6 +211,24 @@ func (b *builder) call(n *parse.IdentifierNode, blame parse.Node, args []parse.N
 	return &e
 }
 
+// parseCost estimates how many bytes a text takes once compiled.
+func parseCost(text string) int {
+	cost := 2 * len(text)
+	for rest := text; ; {
+		i := strings.Index(rest, "{{")
+		if i < 0 {
+			return cost
+		}
+		rest = rest[i+2:]
+		end := strings.Index(rest, "}}")
+		if end < 0 {
+			end = len(rest)
+		}
+		cost += 512 + 24*end
+		rest = rest[end:]
+	}
+}
+
 // tooDeep reports whether blocks nest deeper than limit, before the parser
 // recurses into them. It knows just enough of the lexer to see actions.
 func tooDeep(text string, limit int) bool {

@@ -72,6 +72,7 @@ func (e *callExpr) eval(r *Run, dot, final value) value {
 	if err != nil {
 		r.calling(e.blame, e.fn.name, err)
 	}
+	r.settle(v, e.fn.name)
 	return v
 }
 

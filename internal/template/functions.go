@@ -22,6 +22,18 @@ var functions = sync.OnceValue(func() map[string]*function {
 	for name, call := range lateFunctions() {
 		table[name].call = call
 	}
+	for name, look := range guards() {
+		if f := table[name]; f != nil {
+			call := f.call
+			f.call = func(r *Run, a []value) (value, error) {
+				look(r, a)
+				return call(r, a)
+			}
+		}
+	}
+	for _, name := range slowFunctions {
+		table[name].call = slow(name, table[name].call)
+	}
 	return table
 })
 

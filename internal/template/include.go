@@ -33,7 +33,9 @@ func (e *includeExpr) eval(r *Run, dot, final value) value {
 	r.out = r.out[:mark]
 	r.leave()
 	r.included[name] = nested
-	return concrete(text)
+	v := concrete(text)
+	r.settle(v, "include")
+	return v
 }
 
 var errNested = errors.New("unable to execute template")
@@ -76,7 +78,12 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 		return concrete(strings.ReplaceAll(text, noValue, ""))
 	}
 	r.step()
-	u := r.set.parseTpl(text)
+	u := r.set.tpls.get(text)
+	if u == nil {
+		r.work(int64(len(text)), "tpl")
+		r.charge(parseCost(text), "tpl")
+		u = r.set.parseTpl(text)
+	}
 	if u.err != nil {
 		if limit, ok := u.err.(*LimitError); ok {
 			panic(&stop{err: limit})
@@ -88,5 +95,7 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 	out := string(r.out[mark:])
 	r.out = r.out[:mark]
 	r.leave()
-	return concrete(strings.ReplaceAll(out, noValue, ""))
+	v := concrete(strings.ReplaceAll(out, noValue, ""))
+	r.settle(v, "tpl")
+	return v
 }

@@ -91,6 +91,7 @@ func (r *Run) print(node parse.Node, v value) {
 }
 
 func (r *Run) printAny(node parse.Node, v value) {
+	r.inspectAll("print", []value{v})
 	p, ok := printable(v.reflect())
 	if !ok {
 		r.errorf("can't print %s of type %s", node, v.reflect().Type())

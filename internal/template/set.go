@@ -20,6 +20,9 @@ type Options struct {
 	// anything on the value. It only saves time: without it such maps are read
 	// by reflection.
 	AsMap func(any) (map[string]any, bool)
+	// Memory is how many bytes the compiled templates may take, by an estimate
+	// that is on the high side: 0 means 256 MiB, a negative number no bound.
+	Memory int64
 	// Nesting is how deep blocks may nest in one text: 0 means 10 000.
 	Nesting int
 	// TplCache is how many bytes the compiled texts of tpl may take, roughly:
@@ -30,6 +33,7 @@ type Options struct {
 const (
 	defaultNesting  = 10_000
 	defaultTplCache = 16 << 20
+	defaultCompiled = 256 << 20
 )
 
 // Set is the compiled templates of a chart. It is immutable and safe for
@@ -78,7 +82,12 @@ func Compile(sources []Source, opts Options) (*Set, error) {
 		}
 		return strings.Compare(b, a)
 	})
+	budget, spent := pick(opts.Memory, defaultCompiled), int64(0)
 	for _, name := range s.names {
+		if spent += int64(parseCost(texts[name])); spent > budget {
+			limit := &LimitError{Template: name, Limit: "Memory", Max: budget}
+			return nil, &Error{Template: name, Err: limit, text: limit.Error()}
+		}
 		trees, err := s.parse(name, texts[name])
 		if err != nil {
 			return nil, err
@@ -126,11 +135,8 @@ func (s *Set) trees(name, text string) (map[string]*parse.Tree, error) {
 	return parse.Parse(name, text, "", "", s.known)
 }
 
-// parseTpl compiles the text of a tpl, or remembers it.
+// parseTpl compiles the text of a tpl and keeps the outcome.
 func (s *Set) parseTpl(text string) *unit {
-	if u := s.tpls.get(text); u != nil {
-		return u
-	}
 	u := &unit{}
 	trees, err := s.trees(tplName, text)
 	if err != nil {
