@@ -87,6 +87,10 @@ func required(msg string, v any) (any, error) {
 func lateFunctions() map[string]impl {
 	return map[string]impl{
 		"now": func(r *Run, _ []value) (value, error) { return concrete(r.now()), nil },
+		"toYaml": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			return concrete(r.yaml(a[0].any())), nil
+		},
 		"lookup": func(r *Run, a []value) (v value, err error) {
 			if r.lookup == nil {
 				return concrete(map[string]any{}), nil

@@ -100,7 +100,7 @@ func guards() map[string]guard {
 	}
 	for _, name := range []string{
 		"print", "println", "html", "js", "urlquery", "quote", "squote", "cat", "toString", "toStrings",
-		"sortAlpha", "toYaml", "toYamlPretty", "toJson", "mustToJson", "toPrettyJson", "mustToPrettyJson", "toRawJson",
+		"sortAlpha", "toYamlPretty", "toJson", "mustToJson", "toPrettyJson", "mustToPrettyJson", "toRawJson",
 		"mustToRawJson", "toToml", "deepCopy", "mustDeepCopy", "merge", "mustMerge", "mergeOverwrite",
 		"mustMergeOverwrite", "toDecimal", "dict",
 	} {

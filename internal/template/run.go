@@ -38,6 +38,7 @@ type Run struct {
 	calls    []call
 	stack    []value // arguments under evaluation
 	out      []byte
+	scratch  []byte // of toYaml
 	included map[string]int
 
 	steps, written, memory int64
