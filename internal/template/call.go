@@ -3,7 +3,6 @@ package template
 import (
 	"fmt"
 	"reflect"
-	"sync"
 	"text/template/parse"
 )
 
@@ -209,34 +208,4 @@ func protect(err *error) {
 	default:
 		*err = fmt.Errorf("%v", p)
 	}
-}
-
-// methods remembers where the methods of types are. The zero value is ready,
-// and safe for concurrent use.
-type methods struct{ known sync.Map }
-
-type methodKey struct {
-	t    reflect.Type
-	name string
-}
-
-func (m *methods) method(rv reflect.Value, name string) (reflect.Value, bool) {
-	t := rv.Type()
-	if t.NumMethod() == 0 {
-		return reflect.Value{}, false
-	}
-	k := methodKey{t, name}
-	index, ok := m.known.Load(k)
-	if !ok {
-		at := -1
-		if found, ok := t.MethodByName(name); ok {
-			at = found.Index
-		}
-		m.known.Store(k, at)
-		index = at
-	}
-	if at := index.(int); at >= 0 {
-		return rv.Method(at), true
-	}
-	return reflect.Value{}, false
 }

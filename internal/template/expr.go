@@ -219,8 +219,8 @@ func (c *chain) field(r *Run, dot value, i int, v value, args []argument, final 
 	given := len(args) > 0 || final.k != missing
 	switch rv.Kind() {
 	case reflect.Struct:
-		f, ok := rv.Type().FieldByName(name)
-		if !ok {
+		f := r.set.types.field(rv.Type(), name)
+		if f == nil {
 			break
 		}
 		field, err := rv.FieldByIndexErr(f.Index)
@@ -251,7 +251,7 @@ func (c *chain) field(r *Run, dot value, i int, v value, args []argument, final 
 		return fromReflect(elem)
 	case reflect.Pointer:
 		if t := rv.Type().Elem(); t.Kind() == reflect.Struct {
-			if _, ok := t.FieldByName(name); !ok {
+			if r.set.types.field(t, name) == nil {
 				break
 			}
 		}

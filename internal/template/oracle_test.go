@@ -2,8 +2,11 @@ package template
 
 import (
 	"context"
+	cryptorand "crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"maps"
+	mathrand "math/rand/v2"
 	"path"
 	"regexp"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gobwas/glob"
+	"github.com/google/uuid"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
@@ -62,6 +66,19 @@ func (f files) AsSecrets() string {
 		m[path.Base(name)] = b64(data)
 	}
 	return toYAML(m)
+}
+
+// seed makes what templates draw at random the same each time, until the end of
+// the test.
+func seed(t testing.TB, n uint64) {
+	t.Helper()
+	before := cryptorand.Reader
+	t.Cleanup(func() { cryptorand.Reader = before })
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], n)
+	cryptorand.Reader = mathrand.NewChaCha8(key)
+	uuid.SetRand(cryptorand.Reader)
+	t.Cleanup(func() { uuid.SetRand(nil) })
 }
 
 // job is a template with the data that Helm gives it.

@@ -44,7 +44,7 @@ type Set struct {
 	funcs   map[string]*function
 	known   map[string]any // the names of funcs, for the parser
 	asMap   func(any) (map[string]any, bool)
-	types   methods
+	types   members
 	regexps regexpCache
 	tpls    tplCache
 	nesting int

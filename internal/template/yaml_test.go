@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func testRun(t testing.TB) *Run {
@@ -58,11 +59,39 @@ func TestYAML(t *testing.T) {
 		sameYAML(t, r, map[string]any{"k": v})
 		sameYAML(t, r, []any{v, v})
 	}
-	keys := map[string]any{}
-	for i, k := range strings.Fields("a A b a1 a10 a2 a01 a001 1 10 2 01 _ - . a-b a_b a.b ab aB Z z é 日 a1b a1c a10b 0 00 100 1000 a0 a00 a/b a~ b1 b0 b01 b001 x100y x10y x010y 9z 10z 1.2 1.10") {
-		keys[k] = i
+	// The order of keys is not transitive, so only pairs have one.
+	keys := strings.Fields("a A b a1 a10 a2 a01 a001 1 10 2 01 _ - . a-b a_b a.b ab aB Z z é 日 a1b a1c a10b 0 00 100 1000 a0 a00 a/b a~ b1 b0 b01 b001 x100y x10y x010y 9z 10z 1.2 1.10 a9é a9日")
+	for _, one := range keys {
+		for _, two := range keys {
+			sameYAML(t, r, map[string]any{one: 1, two: 2})
+		}
 	}
-	sameYAML(t, r, keys)
+}
+
+// tame spells the digits in keys of maps of more than two, whose order would be
+// left to chance, with letters.
+func tame(v any) any {
+	switch t := v.(type) {
+	case []any:
+		for i := range t {
+			t[i] = tame(t[i])
+		}
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range t {
+			if len(t) > 2 {
+				k = strings.Map(func(r rune) rune {
+					if unicode.IsDigit(r) {
+						return 'd'
+					}
+					return r
+				}, k)
+			}
+			out[k] = tame(e)
+		}
+		return out
+	}
+	return v
 }
 
 // FuzzYAML compares the writer with the original on any JSON.
@@ -76,6 +105,6 @@ func FuzzYAML(f *testing.F) {
 		if json.Unmarshal(data, &v) != nil || strings.Count(string(data), "[")+strings.Count(string(data), "{") > 500 {
 			return
 		}
-		sameYAML(t, r, v)
+		sameYAML(t, r, tame(v))
 	})
 }
