@@ -44,8 +44,10 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 	if err := s.writeParts(ctx, r, e); err != nil {
 		return err
 	}
+	fresh := *r
+	fresh.secret = nil // of an earlier try
 	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
-	got, err := secrets.Create(ctx, newSecret(r, e, labelCreated, time.Now()), metav1.CreateOptions{})
+	got, err := secrets.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()), metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		got, err = secrets.Get(ctx, secretName(r.Name, r.Revision), metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && got.Annotations[annotationAttempt] != r.attempt {
