@@ -22,7 +22,7 @@ func (c *cluster) capabilities(ctx context.Context) (*render.Capabilities, error
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server for its version: %w", err)
 	}
-	groups, lists, err := c.discovery.ServerGroupsAndResourcesWithContext(ctx)
+	groups, lists, err := c.discovery.ServerGroupsAndResourcesWithContext(c.quiet(ctx))
 	var partial *discovery.ErrGroupDiscoveryFailed
 	if err != nil && !errors.As(err, &partial) { // an aggregated API that is down must not stop everything
 		return nil, fmt.Errorf("ask the API server for its kinds: %w", err)

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/klog/v2"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -24,6 +27,7 @@ import (
 // transport, and what it serves. Safe for concurrent use.
 type cluster struct {
 	config   *rest.Config
+	logger   klog.Logger
 	dynamic  dynamic.Interface
 	typed    kubernetes.Interface
 	metadata metadata.Interface
@@ -35,7 +39,7 @@ type cluster struct {
 	version *version.Info // nil until asked for
 }
 
-func newCluster(cfg *rest.Config) (*cluster, error) {
+func newCluster(cfg *rest.Config, logger *slog.Logger) (*cluster, error) {
 	cfg = rest.CopyConfig(cfg)
 	if cfg.QPS == 0 && cfg.RateLimiter == nil {
 		cfg.QPS = -1 // no client-side throttling
@@ -49,11 +53,11 @@ func newCluster(cfg *rest.Config) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP client: %w", err)
 	}
-	return clusterWith(cfg, client)
+	return clusterWith(cfg, client, logger)
 }
 
-func clusterWith(cfg *rest.Config, client *http.Client) (*cluster, error) {
-	c := &cluster{config: cfg}
+func clusterWith(cfg *rest.Config, client *http.Client, logger *slog.Logger) (*cluster, error) {
+	c := &cluster{config: cfg, logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
 	var err error
 	if c.dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
 		return nil, fmt.Errorf("make the dynamic client: %w", err)
@@ -84,7 +88,7 @@ func (c *cluster) serverVersion(ctx context.Context) (*version.Info, error) {
 	if c.version != nil {
 		return c.version, nil
 	}
-	v, err := c.discovery.ServerVersionWithContext(ctx)
+	v, err := c.discovery.ServerVersionWithContext(c.quiet(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -92,14 +96,20 @@ func (c *cluster) serverVersion(ctx context.Context) (*version.Info, error) {
 	return v, nil
 }
 
+// quiet makes client-go log to the engine's logger what it would otherwise
+// print to stderr.
+func (c *cluster) quiet(ctx context.Context) context.Context {
+	return klog.NewContext(ctx, c.logger)
+}
+
 // mapping finds the resource of a kind. A kind that is not known is looked
 // for once more with fresh discovery: it may be new.
 func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	return c.mapper.RESTMappingWithContext(ctx, gvk.GroupKind(), gvk.Version)
+	return c.mapper.RESTMappingWithContext(c.quiet(ctx), gvk.GroupKind(), gvk.Version)
 }
 
 // forgetDiscovery makes the next look-up ask the API server again.
-func (c *cluster) forgetDiscovery(ctx context.Context) { c.mapper.ResetWithContext(ctx) }
+func (c *cluster) forgetDiscovery(ctx context.Context) { c.mapper.ResetWithContext(c.quiet(ctx)) }
 
 // resource is the client for one mapped kind; namespace is ignored for
 // cluster-scoped kinds.

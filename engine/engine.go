@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -23,8 +22,10 @@ type Options struct {
 	// somebody else's; name that one in FormerManagers then.
 	FieldManager string
 	// FormerManagers are field managers whose fields count as the release's
-	// own and are taken over without a conflict. Nil: "helm", which is what
-	// Helm 3 and 4 write under. Empty and not nil: none.
+	// own and are taken over without a conflict. Nil: "helm", the name of
+	// Helm's own program. Empty and not nil: none. Programs that embed Helm
+	// write under their own names; they need not be listed, because whoever
+	// wrote the release's mark into an object is known by that.
 	FormerManagers []string
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
@@ -61,11 +62,23 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if cfg == nil {
 		return nil, &Error{Op: "new engine", Err: fmt.Errorf("the rest.Config is nil: pass the configuration of the cluster to work on")}
 	}
-	c, err := newCluster(cfg)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	c, err := newCluster(cfg, opts.Logger)
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
-	return newEngine(c, opts)
+	if opts.FieldManager == "" {
+		opts.FieldManager = DefaultFieldManager
+	}
+	if opts.FormerManagers == nil {
+		opts.FormerManagers = []string{"helm"}
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 16
+	}
+	return &Engine{opts: opts, c: c, store: c.store(), events: newDispatcher(opts.OnEvent)}, nil
 }
 
 // NewFromGetter makes an Engine from what kubectl plug-ins and Helm wrappers
@@ -79,20 +92,4 @@ func NewFromGetter(g genericclioptions.RESTClientGetter, opts Options) (*Engine,
 		return nil, &Error{Op: "new engine", Hint: "check the kubeconfig, its current context and the --context given", Err: err}
 	}
 	return New(cfg, opts)
-}
-
-func newEngine(c *cluster, opts Options) (*Engine, error) {
-	if opts.FieldManager == "" {
-		opts.FieldManager = DefaultFieldManager
-	}
-	if opts.FormerManagers == nil {
-		opts.FormerManagers = []string{"helm"}
-	}
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = 16
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	}
-	return &Engine{opts: opts, c: c, store: c.store(), events: newDispatcher(opts.OnEvent)}, nil
 }

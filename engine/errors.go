@@ -170,12 +170,13 @@ func (e *ApplyError) Error() string {
 	fmt.Fprintf(&b, "revision %d of %s failed", e.Revision, e.Key)
 	for _, f := range e.Failed {
 		b.WriteString("\n  ")
-		if f.Object != (diff.Object{}) {
-			fmt.Fprintf(&b, "%s: ", f.Object)
-		} else {
-			fmt.Fprintf(&b, "%s: ", f.Op)
+		if f.Op != "apply" {
+			b.WriteString(f.Op + " ")
 		}
-		fmt.Fprintf(&b, "%v", f.Err)
+		if f.Object != (diff.Object{}) {
+			b.WriteString(f.Object.String())
+		}
+		fmt.Fprintf(&b, ": %v", f.Err)
 		if f.Hint != "" {
 			fmt.Fprintf(&b, " (%s)", f.Hint)
 		}

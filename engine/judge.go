@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,7 +64,7 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 	}
 	change, err := diff.Compare(
 		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: it.merged, Manager: pl.manager},
-		diff.Options{Secrets: redactor, FormerManagers: pl.e.opts.FormerManagers, Force: pl.force},
+		diff.Options{Secrets: redactor, FormerManagers: pl.formerManagers(it.live), Force: pl.force},
 	)
 	if err != nil {
 		return err
@@ -124,12 +126,13 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 		return nil
 	}
 	it.force = pl.force
+	former := pl.formerManagers(it.live)
 	merged, err := pl.e.applyObject(ctx, it, true)
 	if apierrors.IsConflict(err) && !it.force {
 		others, fields := conflictManagers(err)
 		theirs := false
 		for _, m := range others {
-			theirs = theirs || !pl.isFormer(m)
+			theirs = theirs || !slices.Contains(former, m)
 		}
 		if theirs || len(others) == 0 {
 			it.problems = append(it.problems, Problem{
@@ -186,13 +189,22 @@ func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstr
 	return e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.ApplyPatchType, body, opts)
 }
 
-func (pl *planning) isFormer(manager string) bool {
-	for _, m := range pl.e.opts.FormerManagers {
-		if m == manager {
-			return true
+// formerManagers are the field managers whose fields in the live object count
+// as the release's own: those of the options, and whoever wrote the release's
+// mark into it by other means than server-side apply. That is Helm, under
+// the name of whatever program it was built into.
+func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
+	managers := slices.Clone(pl.e.opts.FormerManagers)
+	if live == nil || owner(live) != pl.key {
+		return managers
+	}
+	for _, entry := range live.GetManagedFields() {
+		if entry.FieldsV1 != nil && entry.Operation == metav1.ManagedFieldsOperationUpdate &&
+			bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`)) {
+			managers = appendNew(managers, entry.Manager)
 		}
 	}
-	return false
+	return managers
 }
 
 func (pl *planning) conflict(it *item, fields []diff.Field) {

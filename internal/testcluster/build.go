@@ -51,8 +51,11 @@ func build(ctx context.Context, dir, path string, progress io.Writer) error {
 	start := time.Now()
 	partial := path + ".partial"
 	defer os.Remove(partial)
-	// Without debug information linking is quicker and the file a third smaller.
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", partial, ".")
+	flags, err := linkerFlags(dir)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", partial, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	var output bytes.Buffer
