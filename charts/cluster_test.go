@@ -43,12 +43,15 @@ func TestScenariosRunUnderTheRestrictedStandard(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
 			ground := newGround(t, cluster)
-			files, err := helmRender(helmChart(t, s.chart), s.release, ground.namespace, s.values)
+			manifest, err := renderRelease(t, s.chart, s.release, ground.namespace, s.values)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, object := range objectsOf(t, files) {
-				ground.apply(t, object)
+			for _, object := range manifest.Objects {
+				ground.apply(t, object.Unstructured)
+			}
+			for _, hook := range manifest.Hooks {
+				ground.apply(t, hook.Unstructured)
 			}
 			if len(ground.warnings.all) > 0 {
 				t.Errorf("the API server warned:\n%s", strings.Join(ground.warnings.all, "\n"))

@@ -8,16 +8,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func renderRelease(t *testing.T, chart, release, namespace string, plain map[string]any) (*render.Manifest, error) {
+	t.Helper()
+	values, err := render.MergeValues(render.FromMap(t.Name(), plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := map[string]*render.Chart{"webapp": WebApp(), "database": Database()}[chart]
+	return c.Render(t.Context(), render.Input{Name: release, Namespace: namespace, Values: values})
+}
+
 // The charts render the same through render as through Helm.
 func TestScenariosRenderAsByHelm(t *testing.T) {
-	charts := map[string]*render.Chart{"webapp": WebApp(), "database": Database()}
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
-			values, err := render.MergeValues(render.FromMap(s.name, s.values))
-			if err != nil {
-				t.Fatal(err)
-			}
-			manifest, err := charts[s.chart].Render(t.Context(), render.Input{Name: s.release, Namespace: "prod", Values: values})
+			manifest, err := renderRelease(t, s.chart, s.release, "prod", s.values)
 			if err != nil {
 				t.Fatal(err)
 			}
