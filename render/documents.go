@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 	plain := true
 	for _, source := range slices.Sorted(maps.Keys(files)) {
 		text := files[source]
-		if strings.HasPrefix(path.Base(source), "_") || strings.TrimSpace(text) == "" {
+		if strings.TrimSpace(text) == "" {
 			continue
 		}
 		for _, p := range split(text) {

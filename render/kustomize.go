@@ -1,0 +1,195 @@
+package render
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/kustomize"
+)
+
+// Kustomization is a kustomization as a source of its own. Immutable, safe for
+// concurrent use.
+type Kustomization struct {
+	inner *kustomize.Kustomization
+	info  ChartInfo
+}
+
+// LoadKustomization reads the kustomization in a folder of a file system ("."
+// for its root), with all files of the file system, because it may refer to any.
+// It is built in memory: no plugins are run, and a reference to a URL or a
+// repository is refused with an [*Error].
+func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
+	files, err := (&budget{limits: Limits{}.withDefaults()}).readAll(fsys)
+	if err != nil {
+		return nil, loadError(err)
+	}
+	inside := make([]kustomize.File, len(files))
+	for i, f := range files {
+		inside[i] = kustomize.File(f)
+	}
+	inner, err := kustomize.New(inside, dir)
+	if err != nil {
+		return nil, kustomizeError("load", dir, err)
+	}
+	info := ChartInfo{Name: "kustomization", Version: "0.0.0", Files: files, Digest: digest(files)}
+	if base := path.Base(path.Clean(dir)); base != "." && base != "/" {
+		info.Name = base
+	}
+	return &Kustomization{inner: inner, info: info}, nil
+}
+
+func kustomizeError(op, file string, err error) error {
+	e := &Error{Op: op, File: file, Err: err, Hint: "correct the kustomization"}
+	var remote *kustomize.RemoteError
+	switch {
+	case errors.As(err, &remote):
+		e.File = remote.File
+		e.Hint = "put a copy into the file system and refer to that"
+	case errors.Is(err, kustomize.ErrNoFile):
+		e.Hint = "name the folder that has the kustomization"
+	}
+	return e
+}
+
+// Info tells name and files: the name is that of the folder.
+func (k *Kustomization) Info() ChartInfo { return k.info }
+
+// Render builds the kustomization. Values in the input are refused: there is
+// nothing that would read them. Of the manifest's Files there is one, the whole
+// result under the path of the kustomization.
+func (k *Kustomization) Render(ctx context.Context, in Input) (*Manifest, error) {
+	in, err := in.without("a kustomization")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := withTime(ctx, in.Limits)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Op: "render", File: k.inner.File(), Err: ended(ctx)}
+	}
+	docs, err := k.inner.Build(nil)
+	if err != nil {
+		return nil, kustomizeError("render", k.inner.File(), err)
+	}
+	text := "---\n" + string(bytes.Join(docs, []byte("---\n")))
+	return plainManifests(ctx, k.info, map[string]string{k.inner.File(): text}, in)
+}
+
+// without refuses values, for sources that have no use for them.
+func (in Input) without(what string) (Input, error) {
+	if !in.Values.IsZero() {
+		return in, &Error{Op: "render", Err: fmt.Errorf("%s takes no values", what), Hint: "leave Input.Values empty, or change objects with a post-renderer"}
+	}
+	return in.checked()
+}
+
+// plainManifests makes a manifest of texts that are no templates.
+func plainManifests(ctx context.Context, info ChartInfo, files map[string]string, in Input) (*Manifest, error) {
+	m := &Manifest{Files: files, Chart: info, Name: in.Name, Namespace: in.Namespace}
+	if in.Capabilities != nil {
+		m.Capabilities = *in.Capabilities
+	}
+	if err := m.sort(files, in); err != nil {
+		return nil, err
+	}
+	if err := m.postRender(ctx, in); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Kustomize is a post-renderer: the kustomization in a folder of a file system,
+// with the rendered objects as its first resources, so that its patches, images,
+// labels and so on apply to them. What holds for [LoadKustomization] holds here;
+// the file system is read once, at the first use.
+func Kustomize(fsys fs.FS, dir string) PostRenderer {
+	load := sync.OnceValues(func() (*Kustomization, error) { return LoadKustomization(fsys, dir) })
+	return PostRenderFunc(func(ctx context.Context, objects []Object) ([]Object, error) {
+		k, err := load()
+		if err != nil {
+			return nil, err
+		}
+		return k.over(ctx, objects)
+	})
+}
+
+// indexAnnotation remembers which object a result was made of.
+const indexAnnotation = "fairlead.dev/rendered-object"
+
+func (k *Kustomization) over(ctx context.Context, objects []Object) ([]Object, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, ended(ctx)
+	}
+	var input bytes.Buffer
+	for i, o := range objects {
+		marked := o.DeepCopy()
+		annotations := marked.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[indexAnnotation] = strconv.Itoa(i)
+		marked.SetAnnotations(annotations)
+		text, err := sigsyaml.Marshal(marked.Object)
+		if err != nil {
+			return nil, err
+		}
+		input.WriteString("---\n")
+		input.Write(text)
+	}
+	docs, err := k.inner.Build(input.Bytes())
+	if err != nil {
+		return nil, kustomizeError("post-render", k.inner.File(), err)
+	}
+	changed := make([]Object, 0, len(docs))
+	for _, doc := range docs {
+		content, err := parseObject(doc)
+		if err != nil {
+			return nil, kustomizeError("post-render", k.inner.File(), err)
+		}
+		changed = append(changed, k.unmark(content, objects))
+	}
+	return changed, nil
+}
+
+// unmark takes the mark away, and gives back the text of an object that is as
+// it was, comments and all.
+func (k *Kustomization) unmark(content map[string]any, objects []Object) Object {
+	o := Object{Unstructured: &unstructured.Unstructured{Object: content}, Source: k.inner.File()}
+	annotations := o.GetAnnotations()
+	i, err := strconv.Atoi(annotations[indexAnnotation])
+	if err != nil || i < 0 || i >= len(objects) {
+		return o
+	}
+	from := objects[i]
+	o.Source = from.Source
+	unstructured.RemoveNestedField(content, "metadata", "annotations", indexAnnotation)
+	if len(annotations) == 1 {
+		before, had, _ := unstructured.NestedMap(from.Object, "metadata", "annotations")
+		if !had || len(before) > 0 {
+			unstructured.RemoveNestedField(content, "metadata", "annotations")
+		}
+	}
+	if reflect.DeepEqual(content, from.Object) {
+		o.Text = from.Text
+	}
+	return o
+}
+
+func isManifest(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
