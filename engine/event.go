@@ -83,24 +83,30 @@ type Skipped struct {
 
 func (e Skipped) String() string { return fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason) }
 
-// Waiting: a workload is not ready yet, and what it says has changed.
+// Waiting: an object is not ready yet, and what it says has changed.
 type Waiting struct {
 	of
 	Object diff.Object
-	// Ready of Desired parts (pods, completions) are ready; both are 0 for
-	// kinds that count nothing.
+	// Ready of Desired parts (pods, completions) are ready, and Updated of
+	// them are of the new revision; all are 0 for kinds that count nothing.
 	Ready, Updated, Desired int
 	Reason, Message         string
+	// Trouble is what the worst of its pods says; empty while nothing is wrong.
+	Trouble string
 }
 
 func (e Waiting) String() string {
+	s := fmt.Sprintf("Waiting %s: %s", e.Object, e.Message)
 	if e.Desired > 0 {
-		return fmt.Sprintf("Waiting %s: %d/%d ready, %d/%d updated", e.Object, e.Ready, e.Desired, e.Updated, e.Desired)
+		s = fmt.Sprintf("Waiting %s: %d/%d ready, %d/%d updated", e.Object, e.Ready, e.Desired, e.Updated, e.Desired)
 	}
-	return fmt.Sprintf("Waiting %s: %s", e.Object, oneLine(e.Message))
+	if e.Trouble != "" {
+		s += ": " + e.Trouble
+	}
+	return oneLine(s)
 }
 
-// Ready: the workload is what it shall be.
+// Ready: an object that was waited for is what it shall be.
 type Ready struct {
 	of
 	Object         diff.Object

@@ -172,7 +172,7 @@ func (r *run) deleteHook(ctx context.Context, h hook) error {
 // completion waits for a Pod to succeed, where otherwise running would do.
 func (r *run) completion() readiness.Options {
 	o := r.e.waitOptions()
-	o.OnUpdate = r.tellProgress
+	o.OnUpdate = newTeller(r).tell
 	o.Rules = map[schema.GroupKind]readiness.Rule{{Kind: "Pod"}: func(u *unstructured.Unstructured) (readiness.Status, error) {
 		phase, _, err := unstructured.NestedString(u.Object, "status", "phase")
 		if err != nil {

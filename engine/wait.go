@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
@@ -25,30 +26,49 @@ func (r *run) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
 	o := r.e.waitOptions()
-	o.OnUpdate = r.tellProgress
-	result, err := readiness.Wait(ctx, targets, o)
-	if err != nil {
+	o.OnUpdate = newTeller(r).tell
+	if _, err := readiness.Wait(ctx, targets, o); err != nil {
 		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
-	}
-	for _, out := range result.Objects {
-		r.e.events.emit(Ready{of{r.p.Key}, objectOf(out.Target), out.Status.Ready, out.Status.Desired})
 	}
 	return nil
 }
 
-func (r *run) tellProgress(u readiness.Update) {
+// teller makes events of what the wait sees: the same thing once, and nothing
+// of objects that were ready when they were first looked at.
+type teller struct {
+	r    *run
+	last map[diff.Object]string
+}
+
+func newTeller(r *run) *teller { return &teller{r, map[diff.Object]string{}} }
+
+// tell is called serially.
+func (t *teller) tell(u readiness.Update) {
+	if u.Status.Reason == readiness.ReasonNotSeen {
+		return
+	}
+	o := objectOf(u.Target)
+	var e Event
 	if u.Status.State == readiness.Ready {
-		return // told when all are
+		if t.last[o] == "" {
+			return
+		}
+		e = Ready{of{t.r.p.Key}, o, u.Status.Ready, u.Status.Desired}
+	} else {
+		w := Waiting{
+			of: of{t.r.p.Key}, Object: o,
+			Ready: u.Status.Ready, Updated: u.Status.Updated, Desired: u.Status.Desired,
+			Reason: u.Status.Reason, Message: t.r.w.redactor.String(u.Status.Message),
+		}
+		if len(u.Pods) > 0 {
+			w.Trouble = t.r.w.redactor.String(fmt.Sprintf("%s: %s", u.Pods[0].Reason, u.Pods[0].Message))
+		}
+		e = w
 	}
-	w := Waiting{
-		of: of{r.p.Key}, Object: objectOf(u.Target),
-		Ready: u.Status.Ready, Updated: u.Status.Updated, Desired: u.Status.Desired,
-		Reason: u.Status.Reason, Message: r.w.redactor.String(u.Status.Message),
+	if s := e.String(); s != t.last[o] {
+		t.last[o] = s
+		t.r.e.events.emit(e)
 	}
-	if len(u.Pods) > 0 {
-		w.Reason, w.Message = u.Pods[0].Reason, r.w.redactor.String(u.Pods[0].Message)
-	}
-	r.e.events.emit(w)
 }
 
 func (e *Engine) waitOptions() readiness.Options {

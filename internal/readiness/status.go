@@ -23,6 +23,10 @@ const (
 	Unknown State = "Unknown"
 )
 
+// ReasonNotSeen is the reason of the first Update of a target, before it was
+// looked at.
+const ReasonNotSeen = "NotSeen"
+
 // Status is a verdict with its reason.
 type Status struct {
 	State   State  `json:"state"`

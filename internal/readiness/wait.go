@@ -91,7 +91,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	for _, t := range targets {
 		tr := &tracked{Target: t, seen: map[string]*sighting{}, moved: now}
 		if needsWatch(t.GroupKind(), o.Rules) {
-			tr.status = Status{State: Progressing, Reason: "Waiting", Message: "not looked at yet"}
+			tr.status = Status{State: Progressing, Reason: ReasonNotSeen, Message: "not looked at yet"}
 			w.byName[t.identity()] = append(w.byName[t.identity()], tr)
 		} else {
 			tr.known, tr.status = true, Status{State: Ready, Reason: "Exists"}
