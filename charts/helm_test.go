@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/lint"
 )
 
@@ -24,6 +25,25 @@ func TestChartsShareOnePart(t *testing.T) {
 	want := read(t, filepath.Join("webapp", file))
 	if read(t, filepath.Join("database", file)) != want {
 		t.Errorf("%s differs between the charts: copy the newer one over the older", file)
+	}
+}
+
+// Templates of all charts are in one pot: those of the one must not take the place of the other's.
+func TestBothChartsInOneParent(t *testing.T) {
+	parent := &chart.Chart{Metadata: &chart.Metadata{APIVersion: "v2", Name: "stack", Version: "1.0.0"}}
+	parent.AddDependency(helmChart(t, "webapp"), helmChart(t, "database"))
+	files, err := helmRender(parent, "shop", "prod", map[string]any{"database": map[string]any{"auth": map[string]any{"password": "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]string{}
+	for _, object := range objectsOf(t, files) {
+		versions[object.GetKind()+"/"+object.GetName()] = object.GetLabels()["app.kubernetes.io/version"]
+	}
+	for object, version := range map[string]string{"Deployment/shop-webapp": "1.29", "StatefulSet/shop-database": "17"} {
+		if versions[object] != version {
+			t.Errorf("%s has the version %q, want %q, in %v", object, versions[object], version, versions)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@
 {{- include "fairlead.cut" (dict "name" (printf "%s-%s" (include "database.name" (index . 0)) (index . 1)) "max" 63) -}}
 {{- end -}}
 
-{{- define "fairlead.tag" -}}
+{{- define "database.tag" -}}
 {{- if .Values.image.tag -}}
 {{- .Values.image.tag -}}
 {{- else if not (or .Values.image.digest .Values.image.repository) -}}
@@ -20,7 +20,7 @@
 {{- fail "image.repository needs image.tag or image.digest: an image without either changes under one's feet" -}}
 {{- end -}}
 {{- $preset := include "database.preset" . | fromYaml -}}
-{{- include "fairlead.imageRef" (dict "repository" (.Values.image.repository | default $preset.image) "tag" (include "fairlead.tag" .) "digest" .Values.image.digest) -}}
+{{- include "fairlead.imageRef" (dict "repository" (.Values.image.repository | default $preset.image) "tag" (include "database.tag" .) "digest" .Values.image.digest) -}}
 {{- end -}}
 
 {{- define "database.secretName" -}}

@@ -37,7 +37,7 @@ app.kubernetes.io/name: {{ $root.Values.nameOverride | default $root.Chart.Name 
 
 {{/* The version that runs, as a label may spell it. */}}
 {{- define "fairlead.version" -}}
-{{- $tag := include "fairlead.tag" . -}}
+{{- $tag := include (hasKey .Values "engine" | ternary "database.tag" "webapp.tag") . -}}
 {{- regexReplaceAll "[^A-Za-z0-9_.-]" $tag "_" | trunc 63 | trimAll "-_." -}}
 {{- end -}}
 

@@ -1,5 +1,5 @@
 {{/* The tag that runs: a digest alone needs none. */}}
-{{- define "fairlead.tag" -}}
+{{- define "webapp.tag" -}}
 {{- if .Values.image.tag -}}
 {{- .Values.image.tag -}}
 {{- else if not .Values.image.digest -}}
@@ -8,7 +8,7 @@
 {{- end -}}
 
 {{- define "webapp.image" -}}
-{{- include "fairlead.imageRef" (dict "repository" .Values.image.repository "tag" (include "fairlead.tag" .) "digest" .Values.image.digest) -}}
+{{- include "fairlead.imageRef" (dict "repository" .Values.image.repository "tag" (include "webapp.tag" .) "digest" .Values.image.digest) -}}
 {{- end -}}
 
 {{- define "webapp.serviceAccountName" -}}
