@@ -51,11 +51,15 @@ func decompress(packed []byte) ([]byte, error) {
 	return text, nil
 }
 
-// pack writes a document as Helm does.
+// pack writes a document as Helm does. It answers ErrTooBig for what unpack
+// would refuse.
 func pack(doc document) ([]byte, error) {
 	text, err := json.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
+	}
+	if len(text) > maxDecoded {
+		return nil, ErrTooBig
 	}
 	packed, err := compress(text)
 	if err != nil {

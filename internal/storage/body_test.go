@@ -49,7 +49,7 @@ func sample(name string, revision int) *Record {
 // roundTrip stores the record in a Secret and reads it back, without a cluster.
 func roundTrip(t *testing.T, r *Record) *Record {
 	t.Helper()
-	e, err := encode(r)
+	e, err := encode(r, maxBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestCause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := sample("shop", 1)
 			r.Description, r.Cause = tc.description, tc.cause
-			e, err := encode(r)
+			e, err := encode(r, maxBody)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +178,7 @@ func TestStatusChangeKeepsTheRest(t *testing.T) {
 		t.Fatalf("read as %+v", r)
 	}
 	r.Status = StatusSuperseded
-	e, err := encode(r)
+	e, err := encode(r, maxBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		r.Status = StatusSuperseded
-		e, err := encode(r)
+		e, err := encode(r, maxBody)
 		if err != nil {
 			t.Fatalf("read, but not written: %v", err)
 		}

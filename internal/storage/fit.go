@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -20,6 +21,7 @@ type encoded struct {
 	body    []byte
 	trimmed string // what was left out of the chart; empty: nothing
 	tail    []byte
+	limit   int // of the body, and of each part of the tail
 }
 
 // digest of the tail; empty if there is none.
@@ -32,7 +34,7 @@ func (e *encoded) digest() string {
 
 // continuation of the body in further Secrets; zero if there is none.
 func (e *encoded) continuation() continuation {
-	return continuation{SHA256: e.digest(), Parts: partCount(e.tail)}
+	return continuation{SHA256: e.digest(), Parts: (len(e.tail) + e.limit - 1) / e.limit}
 }
 
 func digestOf(data []byte) string {
@@ -50,8 +52,8 @@ var moves = [][]string{
 }
 
 // encode writes the record as Helm does. What is too big has its chart trimmed
-// first, and is continued after that.
-func encode(r *Record) (*encoded, error) {
+// first, and is continued after that. The limit is of one Secret: maxBody.
+func encode(r *Record, limit int) (*encoded, error) {
 	if strings.HasPrefix(r.Manifest, continuedMark) {
 		return nil, fmt.Errorf("the manifest opens with %q, which stands for a continued revision", continuedMark)
 	}
@@ -60,11 +62,14 @@ func encode(r *Record) (*encoded, error) {
 		return nil, err
 	}
 	body, err := pack(doc)
-	if err != nil || len(body) <= maxBody {
-		return &encoded{body: body}, err
+	if err == nil && len(body) <= limit {
+		return &encoded{body: body, limit: limit}, nil
+	}
+	if err != nil && !errors.Is(err, ErrTooBig) {
+		return nil, err
 	}
 	for _, move := range moves {
-		out, err := encodeMoved(r, doc, move)
+		out, err := encodeMoved(r, doc, move, limit)
 		if err != nil || out != nil {
 			return out, err
 		}
@@ -74,7 +79,7 @@ func encode(r *Record) (*encoded, error) {
 
 // encodeMoved encodes with the members moved to the tail and as little of the
 // chart left out as it takes; nil if nothing is enough.
-func encodeMoved(r *Record, doc document, move []string) (*encoded, error) {
+func encodeMoved(r *Record, doc document, move []string, limit int) (*encoded, error) {
 	head := maps.Clone(doc)
 	tail := document{}
 	for _, member := range move {
@@ -83,7 +88,7 @@ func encodeMoved(r *Record, doc document, move []string) (*encoded, error) {
 			delete(head, member)
 		}
 	}
-	out := &encoded{}
+	out := &encoded{limit: limit}
 	if len(tail) > 0 {
 		text, err := json.Marshal(tail)
 		if err != nil {
@@ -95,7 +100,7 @@ func encodeMoved(r *Record, doc document, move []string) (*encoded, error) {
 		if out.tail, err = compress(text); err != nil {
 			return nil, err
 		}
-		if len(out.tail) > maxParts*maxBody {
+		if len(out.tail) > maxParts*limit {
 			return nil, nil
 		}
 		if err := head.set(memberManifest, out.continuation().manifest(r)); err != nil {
@@ -108,7 +113,10 @@ func encodeMoved(r *Record, doc document, move []string) (*encoded, error) {
 		}
 		out.trimmed = t.name
 		out.body, err = pack(head)
-		return len(out.body) <= maxBody, err
+		if errors.Is(err, ErrTooBig) {
+			return false, nil
+		}
+		return len(out.body) <= limit, err
 	}
 	// The deepest first: mostly it tells at once that the chart is not at
 	// fault.

@@ -24,10 +24,8 @@ func noise(n int, seed uint64) string {
 	return string(b)
 }
 
-const mib = 1 << 20
-
 func TestTrimmedChart(t *testing.T) {
-	big := []byte(noise(mib, 1))
+	big := []byte(noise(testLimit, 1))
 	for name, tc := range map[string]struct {
 		add      File
 		trimmed  string
@@ -50,11 +48,11 @@ func TestTrimmedChart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := sample("shop", 1)
 			r.Chart.Files = append(slices.DeleteFunc(r.Chart.Files, func(f File) bool { return f.Name == tc.add.Name }), tc.add)
-			e, err := encode(r)
+			e, err := encode(r, testLimit)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(e.tail) > 0 || len(e.body) > maxBody || e.trimmed != tc.trimmed {
+			if len(e.tail) > 0 || len(e.body) > testLimit || e.trimmed != tc.trimmed {
 				t.Fatalf("%d bytes, %d more, trimmed %q; want trimmed %q", len(e.body), len(e.tail), e.trimmed, tc.trimmed)
 			}
 			var stored struct {
@@ -83,7 +81,7 @@ func TestTrimmedChart(t *testing.T) {
 				t.Error("trimming touched what was applied")
 			}
 			back.Status = StatusSuperseded
-			if e, err = encode(back); err != nil {
+			if e, err = encode(back, testLimit); err != nil {
 				t.Fatal(err)
 			}
 			if got := newSecret(back, e, labelModified, time.Now()).Annotations[annotationTrimmed]; got != tc.trimmed {
@@ -96,10 +94,10 @@ func TestTrimmedChart(t *testing.T) {
 // What another writer stored to the brim has no room for a longer description.
 func TestTrimmedOnUpdate(t *testing.T) {
 	r := sample("shop", 1)
-	r.Chart.Files = append(r.Chart.Files, File{"docs/a.md", []byte(noise(maxBody/2, 1))})
-	back := roundTrip(t, r)
-	back.Description = noise(maxBody/2, 2)
-	e, err := encode(back)
+	r.Chart.Files = append(r.Chart.Files, File{"docs/a.md", []byte(noise(testLimit, 1))})
+	back := roundTrip(t, r) // to a larger limit
+	back.Description = noise(testLimit/4, 2)
+	e, err := encode(back, testLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,18 +108,18 @@ func TestTrimmedOnUpdate(t *testing.T) {
 
 func TestTooBig(t *testing.T) {
 	r := sample("shop", 1)
-	r.Notes = noise(2*mib, 1)
-	if _, err := encode(r); !errors.Is(err, ErrTooBig) {
+	r.Notes = noise(2*testLimit, 1)
+	if _, err := encode(r, testLimit); !errors.Is(err, ErrTooBig) {
 		t.Errorf("%v, want ErrTooBig", err)
 	}
 	r = sample("shop", 1)
-	r.Manifest = noise(maxDecoded+1, 1)
-	if _, err := encode(r); !errors.Is(err, ErrTooBig) {
+	r.Manifest = strings.Repeat("a", maxDecoded+1) // packs to little, and would not be unpacked
+	if _, err := encode(r, testLimit); !errors.Is(err, ErrTooBig) {
 		t.Errorf("%v, want ErrTooBig", err)
 	}
 	r = sample("shop", 1)
 	r.Manifest = continuedMark + "kind: X\n"
-	if _, err := encode(r); err == nil {
+	if _, err := encode(r, testLimit); err == nil {
 		t.Error("a manifest that passes for a continuation is stored")
 	}
 }
@@ -133,7 +131,7 @@ func bigManifest(n int) string {
 
 func (s *shelf) big(revision int, status Status) *Record {
 	r := s.record(revision, status)
-	r.Manifest = bigManifest(3 * mib)
+	r.Manifest = bigManifest(3 * testLimit)
 	return r
 }
 
@@ -169,7 +167,7 @@ func TestContinued(t *testing.T) {
 
 	// Hooks go to the tail as well if it takes that; a new tail takes the
 	// place of the old one.
-	r.Hooks[0].Manifest = noise(2*mib, 9)
+	r.Hooks[0].Manifest = noise(2*testLimit, 9)
 	if err := s.Update(s.ctx, r); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +204,7 @@ func TestContinuedAgain(t *testing.T) {
 	if err := s.Delete(s.ctx, s.ns, "shop", 1); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.get(2); got.Manifest != bigManifest(3*mib) {
+	if got := s.get(2); got.Manifest != bigManifest(3*testLimit) {
 		t.Error("the second revision shared the first one's parts")
 	}
 }
@@ -256,7 +254,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	// revision 2.
 	for _, lost := range []*Record{s.big(1, StatusPendingInstall), s.big(2, StatusPendingInstall)} {
 		lost.Manifest += "# lost\n"
-		e, err := encode(lost)
+		e, err := encode(lost, testLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +289,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	if got := len(orphans(revisions, parts, time.Now().Add(2*orphanAge))); got != 3 {
 		t.Errorf("%d orphans when they are old, want the 3 lost ones", got)
 	}
-	if s.get(2).Manifest != bigManifest(3*mib) {
+	if s.get(2).Manifest != bigManifest(3*testLimit) {
 		t.Error("collecting tore the revision")
 	}
 	if err := s.Purge(s.ctx, s.ns, "shop"); err != nil {

@@ -20,6 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 // helm is Helm 3's own code over the namespace of a shelf.
@@ -282,4 +284,94 @@ func TestHelmGoesOnFromOurs(t *testing.T) {
 	if got := strings.Join(s.names(), " "); got != "" {
 		t.Errorf("helm uninstall left %s", got)
 	}
+}
+
+// Helm shows a continued revision, and refuses to act on what it cannot see.
+func TestHelmShowsContinued(t *testing.T) {
+	s := newShelf(t)
+	if err := s.Create(s.ctx, s.big(1, StatusDeployed)); err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.helm()
+	history, err := action.NewHistory(cfg).Run("shop")
+	if err != nil || len(history) != 1 || !strings.HasSuffix(history[0].Info.Description, "ticket 7: raise the limit") || history[0].Chart.Metadata.Version != "1.2.3" {
+		t.Errorf("helm history: %v, %v", history, err)
+	}
+	list := action.NewList(cfg)
+	list.SetStateMask()
+	if releases, err := list.Run(); err != nil || len(releases) != 1 || releases[0].Version != 1 {
+		t.Errorf("helm list: %v, %v", releases, err)
+	}
+	if values, err := action.NewGetValues(cfg).Run("shop"); err != nil || values["replicas"] != 3.0 {
+		t.Errorf("helm get values: %v, %v", values, err)
+	}
+}
+
+func TestHelmStopsAtContinued(t *testing.T) {
+	for name, run := range map[string]func(cfg *action.Configuration, ns string) error{
+		"rollback to it": func(cfg *action.Configuration, _ string) error {
+			rollback := action.NewRollback(cfg)
+			rollback.Version = 2
+			return rollback.Run("shop")
+		},
+		"rollback from it": func(cfg *action.Configuration, _ string) error {
+			rollback := action.NewRollback(cfg)
+			rollback.Version = 1
+			return rollback.Run("shop")
+		},
+		"upgrade": func(cfg *action.Configuration, ns string) error {
+			upgrade := action.NewUpgrade(cfg)
+			upgrade.Namespace, upgrade.ReuseValues = ns, true
+			next, err := loader.LoadFiles([]*loader.BufferedFile{{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: shop\nversion: 2.0.0\n")}})
+			if err != nil {
+				return nil
+			}
+			_, err = upgrade.Run("shop", next, nil)
+			return err
+		},
+		"uninstall": func(cfg *action.Configuration, _ string) error {
+			_, err := action.NewUninstall(cfg).Run("shop")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			first := s.record(1, StatusSuperseded)
+			first.Manifest = "---\n# Source: shop/templates/map.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n"
+			records := []*Record{first, s.big(2, StatusSuperseded), s.big(3, StatusDeployed)}
+			for _, r := range records {
+				r.Hooks = nil
+				if err := s.Create(s.ctx, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := run(s.helm(), s.ns)
+			// Uninstall does not pass the reason on.
+			if err == nil || !strings.Contains(err.Error(), "ContinuedRevision") && err.Error() != "failed to delete release: shop" {
+				t.Errorf("helm acts on a revision that it sees only in part: %v", err)
+			}
+			for _, r := range records {
+				if got := s.get(r.Revision); got.Manifest != r.Manifest {
+					t.Errorf("revision %d has another manifest", r.Revision)
+				}
+			}
+		})
+	}
+}
+
+// Parts go with their revision, whoever deletes it.
+func TestPartsGoWithTheirRevision(t *testing.T) {
+	s := newShelf(t)
+	if err := s.Create(s.ctx, s.big(1, StatusDeployed)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.helmStorage().Delete("shop", 1); err != nil {
+		t.Fatal(err)
+	}
+	testcluster.Eventually(t, time.Minute, func(context.Context) error {
+		if left := s.names(); len(left) > 0 {
+			return fmt.Errorf("left: %v", left)
+		}
+		return nil
+	})
 }

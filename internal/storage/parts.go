@@ -30,8 +30,6 @@ func partName(name string, revision int, digest string, part int) string {
 	return fmt.Sprintf("%s.%s.%d", secretName(name, revision), digest[:16], part)
 }
 
-func partCount(tail []byte) int { return (len(tail) + maxBody - 1) / maxBody }
-
 // writeParts stores the tail, before the Secret that refers to it. Parts that
 // are there are the same: their name is their digest.
 func (s *Store) writeParts(ctx context.Context, r *Record, e *encoded) error {
@@ -44,7 +42,7 @@ func (s *Store) writeParts(ctx context.Context, r *Record, e *encoded) error {
 		owners = []metav1.OwnerReference{ownerOf(r.secret)}
 	}
 	i := 0
-	for data := range slices.Chunk(e.tail, maxBody) {
+	for data := range slices.Chunk(e.tail, e.limit) {
 		i++
 		part := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
@@ -70,11 +68,11 @@ func ownerOf(revision *corev1.Secret) metav1.OwnerReference {
 
 // ownParts makes the Secret that was created the owner of its parts, so that
 // they go with it whoever deletes it, Helm too.
-func (s *Store) ownParts(ctx context.Context, r *Record, e *encoded) error {
+func (s *Store) ownParts(ctx context.Context, r *Record) error {
 	owner := ownerOf(r.secret)
-	for i := range partCount(e.tail) {
+	for i := range r.continued.Parts {
 		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			part, err := s.secrets.CoreV1().Secrets(r.Namespace).Get(ctx, partName(r.Name, r.Revision, e.digest(), i+1), metav1.GetOptions{})
+			part, err := s.secrets.CoreV1().Secrets(r.Namespace).Get(ctx, partName(r.Name, r.Revision, r.continued.SHA256, i+1), metav1.GetOptions{})
 			if err != nil || slices.ContainsFunc(part.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner.UID }) {
 				return err
 			}

@@ -22,11 +22,12 @@ import (
 type Store struct {
 	secrets  kubernetes.Interface
 	metadata metadata.Interface
+	limit    int // maxBody, less in tests
 }
 
 // New makes a Store over the clients of one cluster.
 func New(secrets kubernetes.Interface, metadata metadata.Interface) *Store {
-	return &Store{secrets, metadata}
+	return &Store{secrets, metadata, maxBody}
 }
 
 // Create records a new revision. It is the step that one of several deployers
@@ -34,7 +35,7 @@ func New(secrets kubernetes.Interface, metadata metadata.Interface) *Store {
 // outcome open (a timeout, a lost connection) it can be called again with the
 // same record: it knows its own. It can also answer ErrTooBig.
 func (s *Store) Create(ctx context.Context, r *Record) error {
-	e, err := encode(r)
+	e, err := encode(r, s.limit)
 	if err != nil {
 		return about(r, err)
 	}
@@ -58,7 +59,7 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 		return fmt.Errorf("record revision %d: %w", r.Revision, err)
 	}
 	r.secret, r.continued = withoutBody(got), e.continuation()
-	return s.ownParts(ctx, r, e)
+	return s.ownParts(ctx, r)
 }
 
 // Update records what has become of a revision that was created or read with
@@ -69,7 +70,7 @@ func (s *Store) Update(ctx context.Context, r *Record) error {
 	if r.secret == nil {
 		return about(r, fmt.Errorf("%w: the record was neither created nor read", ErrNotFound))
 	}
-	e, err := encode(r)
+	e, err := encode(r, s.limit)
 	if err != nil {
 		return about(r, err)
 	}

@@ -21,6 +21,9 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
+// testLimit of a Secret makes what is too big for one quick to make.
+const testLimit = 64 << 10
+
 func TestMain(m *testing.M) { testcluster.Main(m) }
 
 // shelf is a Store over a namespace of the test cluster.
@@ -50,7 +53,9 @@ func storeFor(t *testing.T, cfg *rest.Config) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(typed, meta)
+	store := New(typed, meta)
+	store.limit = testLimit
+	return store
 }
 
 func (s *shelf) record(revision int, status Status) *Record {
