@@ -280,9 +280,37 @@ func documentError(source string, p part, err error) error {
 	default:
 		e = yamlError(err)
 	}
-	e.Op, e.File, e.RenderedLine = "parse", source, p.line+max(e.Line, 1)-1
-	e.Line = 0
+	line := max(e.Line, 1)
+	if e.Line == 0 {
+		// The first line of a document may be a comment that many have.
+		line = max(firstContent(p.text), 1)
+	}
+	e.Op, e.File, e.Line, e.RenderedLine = "parse", source, 0, p.line+line-1
+	if lines := strings.Split(p.text, "\n"); line <= len(lines) {
+		e.printed = lines[line-1]
+	}
 	return e
+}
+
+// firstContent is the first line, from 1, that is neither blank nor a comment.
+func firstContent(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return n
+		}
+	}
+	return 0
+}
+
+// asWritten moves the place of an error in a text that no template printed.
+func asWritten(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.RenderedLine > 0 {
+		e.Line, e.RenderedLine = e.RenderedLine, 0
+	}
+	return err
 }
 
 // lineOf is the first line, from 1, that has the key in it; 0 if none has.
@@ -311,12 +339,7 @@ func (m *Manifest) addCRDs(file chartfile.File) error {
 			}
 		}
 		if err != nil {
-			err = documentError(file.Name, p, err)
-			var e *Error
-			if errors.As(err, &e) {
-				e.Line, e.RenderedLine = e.RenderedLine, 0
-			}
-			return err
+			return asWritten(documentError(file.Name, p, err))
 		}
 	}
 	return nil

@@ -32,6 +32,9 @@ type Error struct {
 	Hint string
 	// Err is the cause. Never nil.
 	Err error
+
+	// printed is the line RenderedLine.
+	printed string
 }
 
 // Error gives one line: operation, place, cause, and the hint behind a dash.

@@ -52,7 +52,7 @@ func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
 func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
 	set, err := c.sets.of(instance)
 	if err != nil {
-		return nil, c.templateError(err)
+		return nil, c.templateError(err, in.Values)
 	}
 	env := template.Env{Limits: in.Limits.forTemplates()}
 	if in.Lookup != nil {
@@ -68,7 +68,7 @@ func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data 
 			if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 				err = errors.Join(err, cause)
 			}
-			return nil, c.templateError(err)
+			return nil, c.templateError(err, in.Values)
 		}
 		files[name] = text
 	}

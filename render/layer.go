@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
@@ -66,7 +67,16 @@ func FromSetFile(expr string) Layer { return fromSet(chartfile.SetFile, expr) }
 func FromSetLiteral(expr string) Layer { return fromSet(chartfile.SetLiteral, expr) }
 
 func fromSet(kind chartfile.SetKind, expr string) Layer {
-	return Layer{kind: layerSet, set: kind, name: string(kind) + " " + expr, text: []byte(expr)}
+	return Layer{kind: layerSet, set: kind, name: setName(kind, expr), text: []byte(expr)}
+}
+
+// setName is the flag and the first path: what is set may be a secret.
+func setName(kind chartfile.SetKind, expr string) string {
+	path, _, _ := strings.Cut(expr, "=")
+	if strings.ContainsAny(path, "{\"'") {
+		return string(kind)
+	}
+	return string(kind) + " " + shorten(path, 80)
 }
 
 // MergeValues merges layers, later ones over earlier ones, by Helm's rules:

@@ -8,8 +8,9 @@ import (
 // Origin tells where a value came from.
 type Origin struct {
 	// Layer is the name of the layer: a file's path, the name given to
-	// [FromYAML] or [FromMap], or the flag and expression, "--set a.b=1". For a
-	// chart's own value it is "chart NAME".
+	// [FromYAML] or [FromMap], or the flag and its first path, "--set a.b": never
+	// what was set, which may be a secret. For a chart's own value it is
+	// "chart NAME".
 	Layer string `json:"layer"`
 	// File is the file's name where there is one, else "".
 	File string `json:"file,omitempty"`

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 		}
 	}
 	if err := m.sort(rest, in); err != nil {
-		return nil, c.place(err)
+		return nil, c.place(err, instance)
 	}
 	for _, crd := range instance.CRDs() {
 		if err := m.addCRDs(crd); err != nil {
@@ -77,7 +78,7 @@ func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfil
 	}
 	if version := caps.KubeVersion.Version; !chartfile.FitsKube(c.info.KubeVersion, version) {
 		return nil, nil, &Error{
-			Op: "render", Chart: c.info.Name, File: "Chart.yaml",
+			Op: "render", Chart: c.info.Name, File: c.info.Name + "/Chart.yaml",
 			Err:  fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", c.info.KubeVersion, version),
 			Hint: "use a chart version that supports this cluster",
 		}
@@ -96,12 +97,22 @@ func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfil
 	}, instance, nil
 }
 
-// place gives an error of a document the file name without the chart's, as the
-// chart's author knows it, and the chart.
-func (c *Chart) place(err error) error {
+// place adds the chart and the template's line to an error of a document.
+func (c *Chart) place(err error, instance *chartfile.Instance) error {
 	var e *Error
-	if errors.As(err, &e) && e.Chart == "" {
-		e.Chart = c.info.Name
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Chart == "" {
+		e.Chart = chartOf(e.File, c.info.Name)
+	}
+	if e.printed == "" {
+		return err
+	}
+	for _, source := range instance.Sources() {
+		if source.Name == e.File {
+			e.Line = templateLine(source.Text, e.printed)
+		}
 	}
 	return err
 }
@@ -109,7 +120,8 @@ func (c *Chart) place(err error) error {
 func (c *Chart) renderError(err error) error {
 	var of *chartfile.Error
 	if errors.As(err, &of) {
-		return &Error{Op: "render", Chart: c.info.Name, File: of.File, Hint: of.Hint, Err: of.Err}
+		chart := cmp.Or(of.Chart, c.info.Name)
+		return &Error{Op: "render", Chart: chart, File: path.Join(chart, of.File), Hint: of.Hint, Err: of.Err}
 	}
 	return &Error{Op: "render", Chart: c.info.Name, Err: err}
 }

@@ -48,7 +48,8 @@ func (m *Manifests) Render(ctx context.Context, in Input) (*Manifest, error) {
 	for _, f := range m.info.Files {
 		files[f.Name] = string(f.Data)
 	}
-	return plainManifests(ctx, m.info, files, in)
+	manifest, err := plainManifests(ctx, m.info, files, in)
+	return manifest, asWritten(err)
 }
 
 // readAll reads all files but those whose names, or folders' names, begin with

@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/template"
@@ -18,7 +19,7 @@ type Frame struct {
 }
 
 // templateError says what a template's error says in fields.
-func (c *Chart) templateError(err error) error {
+func (c *Chart) templateError(err error, given Values) error {
 	e := &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: "correct the template"}
 	var at *template.Error
 	if errors.As(err, &at) {
@@ -34,7 +35,7 @@ func (c *Chart) templateError(err error) error {
 			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
 		}
 		e.Chart = chartOf(e.File, c.info.Name)
-		e.Path, e.Hint = missingValue(at, e.Chart)
+		e.Path, e.Hint = missingValue(at, e.Chart, given)
 	}
 	var breach *template.LimitError
 	if errors.As(err, &breach) {
@@ -68,8 +69,11 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 
 // missingValue names the values path that an expression needed, seen from the
 // top chart, and says what to do.
-func missingValue(at *template.Error, chart string) (path, hint string) {
+func missingValue(at *template.Error, chart string, given Values) (path, hint string) {
 	m := at.Missing
+	if named := noTemplate.FindStringSubmatch(at.Error()); named != nil {
+		return "", fmt.Sprintf("no file of the chart defines %q: look for a subchart that is missing or disabled; an embed.FS needs the prefix all: to have files that begin with _", named[1])
+	}
 	if m == nil || m.Root != "." && m.Root != "$" {
 		return "", "correct the template, or the values that it reads"
 	}
@@ -84,11 +88,27 @@ func missingValue(at *template.Error, chart string) (path, hint string) {
 	for _, key := range m.Path[1:] {
 		path = joinKey(path, key)
 	}
-	if path == "" {
-		return m.Key, "give a value for " + m.Key
+	above := path
+	path = joinKey(path, m.Key)
+	if above == "" {
+		return path, "give a value for " + path
 	}
-	return path, fmt.Sprintf("give a mapping with %s for the value %s", m.Key, path)
+	return path, fmt.Sprintf("give a value for %s: %s is not there or is no mapping, neither in the values given (%s) nor in the chart's own", path, above, given.layerNames())
 }
+
+// layerNames lists the layers, for errors.
+func (v Values) layerNames() string {
+	if v.origins == nil || len(v.origins.layers) == 0 {
+		return "none"
+	}
+	names := make([]string, len(v.origins.layers))
+	for i, l := range v.origins.layers {
+		names[i] = l.name
+	}
+	return strings.Join(names, ", ")
+}
+
+var noTemplate = regexp.MustCompile(`no template "([^"]*)" associated`)
 
 // chartOf is the chart that a template is of, by the template's path.
 func chartOf(file, otherwise string) string {
