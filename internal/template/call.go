@@ -159,6 +159,9 @@ func paramType(t reflect.Type, i int) reflect.Type {
 
 // toParam is the validated value as reflection passes it.
 func toParam(v value, t reflect.Type) reflect.Value {
+	if v.k == boxed && t.Kind() != reflect.Interface && t != reflectValueType {
+		v = v.unbox()
+	}
 	rv := v.reflect()
 	if t == reflectValueType {
 		return reflect.ValueOf(rv)

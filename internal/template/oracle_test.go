@@ -145,7 +145,7 @@ func renderSet(s *Set, env Env, c *chart.Chart, vals chartutil.Values) (map[stri
 	for _, name := range s.Names() {
 		j := all[name]
 		j.data["Template"] = chartutil.Values{"Name": name, "BasePath": path.Join(strings.SplitAfterN(name, "templates", 2)[0])}
-		text, err := run.Execute(name, map[string]any(j.data))
+		text, err := run.Execute(name, j.data)
 		if err != nil {
 			return map[string]string{}, err
 		}

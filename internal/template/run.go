@@ -59,7 +59,9 @@ func (s *Set) NewRun(ctx context.Context, env Env) *Run {
 
 // Execute executes the template of that name on data and returns what it
 // printed, as Helm's engine does for one file. The values in data may be
-// changed by the templates. The error is an *Error.
+// changed by the templates. The Go types in data show, in errors and through
+// typeOf and printf, so they are to be Helm's: data itself is chartutil.Values,
+// say. The error is an *Error.
 func (r *Run) Execute(name string, data any) (text string, err error) {
 	r.tmpl, r.node, r.scope = r.set.root.defs[name], nil, &r.set.root
 	if r.tmpl == nil {

@@ -99,8 +99,8 @@ func FuzzYAML(f *testing.F) {
 	for _, s := range []string{`{"a":"b: c","d":["x\ny\n",1.5,null,{"e":[]}]}`, `"- x"`, `[[["a"],{"b":" c"}],"yes"]`, `{"a1":1,"a10":"0x1","a2":"1:30"}`} {
 		f.Add([]byte(s))
 	}
-	r := testRun(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
+		r := testRun(t)
 		var v any
 		if json.Unmarshal(data, &v) != nil || strings.Count(string(data), "[")+strings.Count(string(data), "{") > 500 {
 			return
