@@ -245,7 +245,7 @@ func TestStalePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	cm.Labels["other"] = "label"
-	if cm, err = f.client.CoreV1().ConfigMaps(f.namespace).Update(f.ctx, cm, metav1.UpdateOptions{}); err != nil {
+	if _, err = f.client.CoreV1().ConfigMaps(f.namespace).Update(f.ctx, cm, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(p)

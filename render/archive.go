@@ -80,7 +80,7 @@ func (b *budget) readEntry(archive *tar.Reader, header *tar.Header) (chartfile.F
 	switch header.Typeflag {
 	case tar.TypeXGlobalHeader, tar.TypeXHeader:
 		return none, false, b.entry(header.Name)
-	case tar.TypeReg, tar.TypeRegA: //nolint:staticcheck // old archives have the second
+	case tar.TypeReg:
 	default:
 		return none, false, &Error{Op: "load", File: header.Name, Err: errors.New("the archive holds a link or a device"), Hint: "pack a copy in place of a link"}
 	}
@@ -114,7 +114,7 @@ func entryName(name string) (string, error) {
 	}
 	first, inside, found := strings.Cut(slashed, "/")
 	if first == "Chart.yaml" {
-		return "", &Error{Op: "load", File: name, Err: errors.New("Chart.yaml is not inside of a folder"), Hint: archiveHint}
+		return "", &Error{Op: "load", File: name, Err: errors.New("the archive holds Chart.yaml outside of a folder"), Hint: archiveHint}
 	}
 	if !found {
 		return refused("the archive holds a file outside of the chart's folder")

@@ -18,7 +18,6 @@ type Layer struct {
 	set  chartfile.SetKind
 	text []byte
 	m    map[string]any
-	err  error
 }
 
 type layerKind int

@@ -55,5 +55,4 @@ type unit struct {
 	main *template
 	defs map[string]*template
 	err  error // it could not be parsed
-	size int
 }
