@@ -33,7 +33,7 @@ func (c *comparer) cause(b, l, d, m any) verdict {
 		o = nil // what is not there cannot be anyone's
 	}
 	switch {
-	case o != nil && !c.force && m != nil:
+	case o != nil && !c.force && m != nil && (c.takes == nil || !c.takes(o.manager, c.at.String())):
 		return verdict{Conflict, o}
 	case !c.equal(d, b):
 		return verdict{Chart, o}

@@ -45,6 +45,9 @@ type Options struct {
 	// Force says that fields of other managers are taken without asking:
 	// nothing is a Conflict, but Chart or Drift with the Manager named.
 	Force bool
+	// Takes says the same of single fields: the one at path, in the notation
+	// of Field, is taken from manager. Nil: none is.
+	Takes func(manager, path string) bool
 }
 
 // IdentityError says that the states given to [Compare] are not of one
@@ -73,7 +76,7 @@ func Compare(in Input, opts Options) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	c := &comparer{obj: o, schema: opts.Schema, force: opts.Force, native: IsBuiltinGroup(o.Group)}
+	c := &comparer{obj: o, schema: opts.Schema, force: opts.Force, takes: opts.Takes, native: IsBuiltinGroup(o.Group)}
 	if c.schema == nil {
 		c.schema = Builtin()
 	}

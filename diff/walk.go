@@ -9,6 +9,7 @@ type comparer struct {
 	schema Schema
 	owners *owners
 	force  bool
+	takes  func(manager, path string) bool
 	native bool // the API server serves the kind itself
 
 	at     path     // where it stands

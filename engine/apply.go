@@ -78,9 +78,9 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
 	switch p.Kind {
 	case PlanRollback:
-		return e.planRollback(ctx, p.Key, p.Target, PlanOptions{})
+		return e.planRollback(ctx, p.Key, p.Target, PlanOptions{brief: true})
 	case PlanUninstall:
-		return e.planUninstall(ctx, p.Key, PlanOptions{})
+		return e.planUninstall(ctx, p.Key, PlanOptions{brief: true})
 	}
 	var r Release
 	switch {
@@ -94,7 +94,7 @@ func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan,
 	if r.Key != p.Key {
 		return nil, &Error{Op: "apply", Key: p.Key, Err: fmt.Errorf("the release given is %s", r.Key)}
 	}
-	return e.planDeploy(ctx, r, PlanOptions{})
+	return e.planDeploy(ctx, r, PlanOptions{brief: true})
 }
 
 // compareplans answers a *StalePlanError if the fresh plan does anything else
@@ -173,7 +173,7 @@ func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
 // still waits until that is ready, unless told not to.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
 	defer e.events.drain()
-	p, err := e.planDeploy(ctx, r, PlanOptions{})
+	p, err := e.planDeploy(ctx, r, PlanOptions{brief: true})
 	if err != nil {
 		return nil, explain("deploy", r.Key, diff.Object{}, err)
 	}
@@ -185,7 +185,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	defer e.events.drain()
-	p, err := e.planRollback(ctx, k, revision, PlanOptions{})
+	p, err := e.planRollback(ctx, k, revision, PlanOptions{brief: true})
 	if err != nil {
 		return nil, explain("rollback", k, diff.Object{}, err)
 	}
@@ -198,7 +198,7 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // PlanUninstall tells which.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
 	defer e.events.drain()
-	p, err := e.planUninstall(ctx, k, PlanOptions{})
+	p, err := e.planUninstall(ctx, k, PlanOptions{brief: true})
 	if err != nil {
 		return explain("uninstall", k, diff.Object{}, err)
 	}

@@ -46,6 +46,23 @@ func (c *cluster) capabilities(ctx context.Context) (*render.Capabilities, error
 	return caps, nil
 }
 
+// serves says whether the API server serves the group version, as far as is
+// known: it does not look again.
+func (c *cluster) serves(ctx context.Context, gv schema.GroupVersion) (bool, error) {
+	groups, err := c.discovery.ServerGroupsWithContext(c.quiet(ctx))
+	if err != nil {
+		return false, fmt.Errorf("ask the API server for its kinds: %w", err)
+	}
+	for _, g := range groups.Groups {
+		for _, v := range g.Versions {
+			if v.GroupVersion == gv.String() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // lookup answers the template function of that name, within what
 // Options.Lookup allows.
 func (e *Engine) lookup(k Key) render.LookupFunc {

@@ -8,7 +8,9 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
@@ -20,6 +22,7 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/klog/v2"
 
+	"github.com/fairlead-dev/fairlead/internal/merge"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -34,6 +37,7 @@ type cluster struct {
 
 	discovery discovery.CachedDiscoveryInterfaceWithContext
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	merger    *merge.Merger
 
 	mu      sync.Mutex
 	version *version.Info // nil until asked for
@@ -74,7 +78,22 @@ func clusterWith(cfg *rest.Config, client *http.Client, logger *slog.Logger) (*c
 	}
 	c.discovery = memory.NewMemCacheClientWithContext(disco)
 	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
+	c.merger = merge.New(c.openAPI)
 	return c, nil
+}
+
+// openAPI loads the API server's schema of a group version; nil if it has
+// none.
+func (c *cluster) openAPI(ctx context.Context, gv schema.GroupVersion) ([]byte, error) {
+	path := []string{"openapi", "v3", "apis", gv.Group, gv.Version}
+	if gv.Group == "" {
+		path = []string{"openapi", "v3", "api", gv.Version}
+	}
+	data, err := c.typed.Discovery().RESTClient().Get().AbsPath(path...).SetHeader("Accept", "application/json").Do(c.quiet(ctx)).Raw()
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return data, err
 }
 
 func (c *cluster) store() *storage.Store {
@@ -110,6 +129,18 @@ func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*me
 
 // forgetDiscovery makes the next look-up ask the API server again.
 func (c *cluster) forgetDiscovery(ctx context.Context) { c.mapper.ResetWithContext(c.quiet(ctx)) }
+
+// forgetSchemas drops what is known of the kinds that a CRD defines.
+func (c *cluster) forgetSchemas(crd *unstructured.Unstructured) {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		if v, ok := v.(map[string]any); ok {
+			name, _ := v["name"].(string)
+			c.merger.Forget(schema.GroupVersion{Group: group, Version: name})
+		}
+	}
+}
 
 // resource is the client for one mapped kind; namespace is ignored for
 // cluster-scoped kinds.

@@ -27,6 +27,11 @@ type Options struct {
 	// write under their own names; they need not be listed, because whoever
 	// wrote the release's mark into an object is known by that.
 	FormerManagers []string
+	// Ownership settles conflicts with other field managers, field by field;
+	// the first rule that matches holds. Without one a conflict is a problem
+	// of the plan. spec.replicas of a workload that an autoscaler targets is
+	// left to it without any rule.
+	Ownership []Ownership
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
 	// every event names its release. It never holds up the work. All events

@@ -2,8 +2,9 @@ package engine
 
 import (
 	"maps"
+	"slices"
+	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -22,13 +23,17 @@ type item struct {
 	base    *unstructured.Unstructured // as applied last, with marks; nil: never
 	desired *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
 	live    *unstructured.Unstructured // nil: does not exist
-	merged  *unstructured.Unstructured // what applying makes of it; nil: not known
 
+	schema   diff.Schema // of a kind that is not built in; nil: diff's own
 	change   diff.Change
 	problems []Problem
 	missing  []string // rights
+	notes    []string // for people, about fields left to others
 	force    bool     // apply with force: all conflicts are ours to win
+	takeOver bool     // former managers own fields that are ours
 	crd      bool     // from the chart's crds/: created if missing, else left alone
+
+	ownCause bool // the chart sets the change cause itself
 }
 
 // Marks by which Helm, and so Fairlead, knows its own objects, as in Helm's
@@ -69,8 +74,12 @@ func setAnnotation(u *unstructured.Unstructured, key, value string) {
 	u.SetAnnotations(annotations)
 }
 
-// owner is the release that the object says it belongs to; zero if none.
+// owner is the release that the object says it belongs to; zero if none, or
+// if there is no object.
 func owner(u *unstructured.Unstructured) Key {
+	if u == nil {
+		return Key{}
+	}
 	a := u.GetAnnotations()
 	if a[annotationName] == "" {
 		return Key{}
@@ -88,44 +97,39 @@ func hasCause(o diff.Object) bool {
 	return o.Group == "apps" && (o.Kind == "Deployment" || o.Kind == "StatefulSet" || o.Kind == "DaemonSet")
 }
 
-// settleCause decides the change cause of a workload. A cause belongs to a
-// version of the pods: it is set when the pod template changes, and stays as
-// it is otherwise, because kubectl and the controllers would put it on the
-// current version. A cause that the chart itself sets is the chart's business.
-func (it *item) settleCause(cause string) {
-	if it.desired == nil || !hasCause(it.object) {
+// keepCause gives what is desired the cause that is live, so that leaving it
+// out does not look like its removal; settleCause decides.
+func (it *item) keepCause() {
+	if !hasCause(it.object) {
 		return
 	}
-	if chart, ok := it.desired.GetAnnotations()[annotationCause]; ok && chart != "" {
+	if it.ownCause = it.desired.GetAnnotations()[annotationCause] != ""; it.ownCause || it.live == nil {
 		return
 	}
-	if it.live == nil {
-		setAnnotation(it.desired, annotationCause, cause)
-		return
-	}
-	have := it.live.GetAnnotations()[annotationCause]
-	if have == "" && cause == "" {
-		return
-	}
-	after := it.merged
-	if after == nil {
-		after = it.desired
-	}
-	before := it.live
-	if it.merged == nil && it.base != nil {
-		before = it.base // without the server's word, like is compared with like
-	}
-	want := have
-	if !equality.Semantic.DeepEqual(podTemplate(before), podTemplate(after)) {
-		want = cause
-	}
-	setAnnotation(it.desired, annotationCause, want)
-	if it.merged != nil {
-		setAnnotation(it.merged, annotationCause, want)
+	if have := it.live.GetAnnotations()[annotationCause]; have != "" {
+		setAnnotation(it.desired, annotationCause, have)
 	}
 }
 
-func podTemplate(u *unstructured.Unstructured) map[string]any {
-	t, _, _ := unstructured.NestedMap(u.Object, "spec", "template")
-	return t
+// settleCause decides the change cause of a workload, and says whether that
+// changed what is desired. A cause belongs to a version of the pods: it is set
+// when the pod template changes, and stays as it is otherwise, because kubectl
+// and the controllers would put it on the current version. A cause that the
+// chart itself sets is the chart's business.
+func (it *item) settleCause(cause string, f forecast, change diff.Change) bool {
+	if !hasCause(it.object) || it.ownCause || it.live != nil && !slices.ContainsFunc(change.Fields, ofPodTemplate) {
+		return false
+	}
+	if it.desired.GetAnnotations()[annotationCause] == cause {
+		return false
+	}
+	setAnnotation(it.desired, annotationCause, cause)
+	if f.merged != nil {
+		setAnnotation(f.merged, annotationCause, cause)
+	}
+	return true
+}
+
+func ofPodTemplate(f diff.Field) bool {
+	return f.Path == "spec.template" || strings.HasPrefix(f.Path, "spec.template.")
 }

@@ -1,29 +1,28 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 // judge decides for each item what becomes of it.
 func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Redactor) error {
+	scalers, err := pl.scalers(ctx, items)
+	if err != nil {
+		return err
+	}
 	work := newLimited(ctx, pl.e.opts.Concurrency)
 	for _, it := range items {
 		work.do(func(ctx context.Context) error {
 			ctx, warned := withWarnings(ctx)
+			scalers.yield(it, pl.manager)
 			if err := pl.judgeOne(ctx, it, redactor); err != nil {
 				return explain("plan", pl.key, it.object, err)
 			}
@@ -47,40 +46,68 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		// to the cluster, whose other users a change could break.
 		it.change = diff.Change{Object: it.object, Action: diff.Unchanged, Reason: "a CRD of the chart's crds/ folder is left as it is once it exists"}
 		return nil
-	case it.live != nil && !pl.mayTake(it):
-		// Reported as a problem; what would change is shown all the same.
+	case it.live != nil:
+		pl.mayTake(it) // if not, that is a problem; what would change is shown all the same
 	}
 	if it.live != nil && it.live.GetDeletionTimestamp() != nil {
 		it.problem(ProblemTerminating, "it is being deleted and still there", "wait until it is gone; a finalizer may hold it")
 	}
-	if err := pl.predict(ctx, it, redactor); err != nil {
+	if !diff.IsBuiltinGroup(it.object.Group) {
+		var undecided *merge.UndecidedError
+		schema, err := pl.e.c.merger.Schema(ctx, it.mapping.GroupVersionKind)
+		if err != nil && !errors.As(err, &undecided) {
+			return err
+		}
+		it.schema = schema
+	}
+	it.keepCause()
+	f, err := pl.predict(ctx, it, redactor)
+	if err != nil {
 		return err
 	}
-	it.settleCause(pl.cause)
 	if it.base != nil && hasCause(it.object) && it.base.GetAnnotations()[annotationCause] == "" && it.live != nil {
 		// The stored manifest does not hold the cause that was applied with
 		// it; what is live is what was applied.
 		setAnnotation(it.base, annotationCause, it.live.GetAnnotations()[annotationCause])
 	}
-	change, err := diff.Compare(
-		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: it.merged, Manager: pl.manager},
-		diff.Options{Secrets: redactor, FormerManagers: pl.formerManagers(it.live), Force: pl.force},
-	)
+	change, err := pl.compare(it, f.merged, redactor)
+	if err == nil && it.settleCause(pl.cause, f, change) {
+		change, err = pl.compare(it, f.merged, redactor)
+	}
 	if err != nil {
 		return err
 	}
-	change.Local = it.merged == nil
+	change.Local = !f.confirmed
 	if change.Action == diff.Adopted && owner(it.live) == pl.key {
 		change.Action = diff.Unchanged
 		if len(change.Fields) > 0 {
 			change.Action = diff.Updated
 		}
 	}
+	if len(it.notes) > 0 {
+		change.Warnings = append(change.Warnings, it.notes...)
+	}
 	it.change = change
-	if conflicts := change.Conflicts(); len(conflicts) > 0 && !it.has(ProblemConflict) {
-		pl.conflict(it, conflicts)
+	if conflicts := change.Conflicts(); len(conflicts) > 0 && !it.force {
+		var managers, fields []string
+		for _, f := range conflicts {
+			managers, fields = appendNew(managers, f.Manager), append(fields, f.Path)
+		}
+		it.conflict(managers, fields)
 	}
 	return nil
+}
+
+// compare is the change that merged makes. A nil redactor is for those who
+// only count its fields.
+func (pl *planning) compare(it *item, merged *unstructured.Unstructured, redactor *diff.Redactor) (diff.Change, error) {
+	return diff.Compare(
+		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
+		diff.Options{
+			Schema: it.schema, Secrets: redactor, FormerManagers: pl.formerManagers(it.live), Force: pl.force,
+			Takes: func(manager, path string) bool { return pl.settle(manager, path, it.object) == Take },
+		},
+	)
 }
 
 // judgeRemoval decides about an object that an earlier revision applied and
@@ -117,111 +144,6 @@ func (pl *planning) mayTake(it *item) bool {
 	return false
 }
 
-// predict asks the API server what applying would make of the object, by a
-// dry-run, and notes what it refuses. Where it cannot be asked, merged stays
-// nil, and the comparison is a local one.
-func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redactor) error {
-	inNewNamespace := pl.namespaceMissing && it.object.Namespace == pl.key.Namespace
-	if pl.opts.Local || it.pending || it.object.Namespace != "" && inNewNamespace {
-		return nil
-	}
-	it.force = pl.force
-	former := pl.formerManagers(it.live)
-	merged, err := pl.e.applyObject(ctx, it, true)
-	if apierrors.IsConflict(err) && !it.force {
-		others, fields := conflictManagers(err)
-		theirs := false
-		for _, m := range others {
-			theirs = theirs || !slices.Contains(former, m)
-		}
-		if theirs || len(others) == 0 {
-			it.problems = append(it.problems, Problem{
-				Kind: ProblemConflict, Object: it.object, Fields: fields,
-				Message: redactor.String(fmt.Sprintf("%s own%s fields that would change: %s", strings.Join(others, ", "), plural(others), strings.Join(fields, ", "))),
-				Hint:    "leave these fields out of the chart, or set Release.Force to take them",
-			})
-		}
-		// What it would be if it were forced is what the report shows.
-		it.force = true
-		merged, err = pl.e.applyObject(ctx, it, true)
-		it.force = !theirs && len(others) > 0
-	}
-	switch {
-	case err == nil:
-		it.merged = merged
-	case apierrors.IsForbidden(err) && lacksRight(err):
-		it.missing = append(it.missing, right("patch", it))
-		if it.live == nil {
-			it.missing = append(it.missing, right("create", it))
-		}
-	case apierrors.IsNotFound(err) && it.live == nil:
-		return &Error{
-			Op: "plan", Key: pl.key, Object: it.object, Hint: "create it first, or make it part of the release",
-			Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, it.object.Namespace),
-		}
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
-		p := Problem{Kind: ProblemInvalid, Object: it.object, Message: redactor.String(err.Error()), Fields: conflictCauses(err)}
-		if it.live != nil && immutable.MatchString(err.Error()) {
-			p.Kind = ProblemImmutable
-			p.Hint = "this field cannot change on a living object: set it back, or delete the object first and mind what depends on it"
-		}
-		it.problems = append(it.problems, p)
-	default:
-		return err
-	}
-	return nil
-}
-
-// immutable knows the API server's ways of saying that a field may not
-// change; there is no status reason for it.
-var immutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
-
-// applyObject applies the item's desired state by server-side apply.
-func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstructured.Unstructured, error) {
-	body, err := json.Marshal(it.desired)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	opts := metav1.PatchOptions{FieldManager: e.opts.FieldManager, Force: &it.force}
-	if dryRun {
-		opts.DryRun = []string{metav1.DryRunAll}
-	}
-	return e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.ApplyPatchType, body, opts)
-}
-
-// formerManagers are the field managers whose fields in the live object count
-// as the release's own: those of the options, and whoever wrote the release's
-// mark into it by other means than server-side apply. That is Helm, under
-// the name of whatever program it was built into.
-func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
-	managers := slices.Clone(pl.e.opts.FormerManagers)
-	if live == nil || owner(live) != pl.key {
-		return managers
-	}
-	for _, entry := range live.GetManagedFields() {
-		if entry.FieldsV1 != nil && entry.Operation == metav1.ManagedFieldsOperationUpdate &&
-			bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`)) {
-			managers = appendNew(managers, entry.Manager)
-		}
-	}
-	return managers
-}
-
-func (pl *planning) conflict(it *item, fields []diff.Field) {
-	var names, managers []string
-	for _, f := range fields {
-		names = append(names, f.Path)
-		managers = appendNew(managers, f.Manager)
-	}
-	if pl.opts.Local || it.merged == nil {
-		it.problems = append(it.problems, Problem{
-			Kind: ProblemConflict, Object: it.object, Fields: names,
-			Message: fmt.Sprintf("%s own%s fields that would change: %s", strings.Join(managers, ", "), plural(managers), strings.Join(names, ", ")),
-			Hint:    "leave these fields out of the chart, or set Release.Force to take them",
-		})
-	}
-}
-
 func plural(managers []string) string {
 	if len(managers) == 1 {
 		return "s"
@@ -229,72 +151,10 @@ func plural(managers []string) string {
 	return ""
 }
 
-func appendNew(list []string, s string) []string {
-	for _, have := range list {
-		if have == s {
-			return list
-		}
-	}
-	return append(list, s)
-}
-
 func (it *item) problem(kind ProblemKind, message, hint string) {
 	it.problems = append(it.problems, Problem{Kind: kind, Object: it.object, Message: message, Hint: hint})
 }
 
 func (it *item) has(kind ProblemKind) bool {
-	for _, p := range it.problems {
-		if p.Kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
-var conflictWith = regexp.MustCompile(`^conflict with "((?:[^"\\]|\\.)*)"`)
-
-// conflictManagers reads from a refused server-side apply who owns what.
-func conflictManagers(err error) (managers, fields []string) {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
-		return nil, nil
-	}
-	for _, c := range status.Status().Details.Causes {
-		if c.Type != metav1.CauseTypeFieldManagerConflict {
-			continue
-		}
-		fields = append(fields, strings.TrimPrefix(c.Field, "."))
-		if m := conflictWith.FindStringSubmatch(c.Message); m != nil {
-			managers = appendNew(managers, m[1])
-		}
-	}
-	return managers, fields
-}
-
-// lacksRight tells a refusal by RBAC from one by quota or admission, which
-// carry the same status reason.
-func lacksRight(err error) bool {
-	return strings.Contains(err.Error(), " cannot ")
-}
-
-// isAdmission says whether an admission webhook or policy refused the object.
-func isAdmission(err error) bool {
-	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
-}
-
-// isUntyped says whether the object does not fit its schema: server-side
-// apply answers that as an internal error.
-func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object")
-}
-
-func right(verb string, it *item) string {
-	resource := it.mapping.Resource.Resource
-	if g := it.mapping.Resource.Group; g != "" {
-		resource += "." + g
-	}
-	if it.object.Namespace == "" {
-		return verb + " " + resource
-	}
-	return fmt.Sprintf("%s %s in namespace %s", verb, resource, it.object.Namespace)
+	return slices.ContainsFunc(it.problems, func(p Problem) bool { return p.Kind == kind })
 }

@@ -21,13 +21,32 @@ const (
 )
 
 // PlanOptions are the settings of planning. The zero value asks the API
-// server about every object.
+// server where its word matters.
 type PlanOptions struct {
-	// Local computes everything here, without dry-run requests: cheaper, and
-	// the plan then knows nothing of defaults and admission. All its changes
-	// are marked Local.
-	Local bool
+	// DryRun says which objects the API server is asked about.
+	DryRun DryRun
+
+	// brief leaves out the question whether plain data may be created: what
+	// is applied next is told soon enough.
+	brief bool
 }
+
+// DryRun says which objects of a plan the API server is asked about, by a
+// request that writes nothing.
+type DryRun string
+
+const (
+	// DryRunChanged asks about objects that are new, or that a merge done
+	// here, by the API server's own schemas and rules of ownership, shows to
+	// change, and where that cannot tell. The default.
+	DryRunChanged DryRun = ""
+	// DryRunAll asks about all objects: what changes only by admission is
+	// seen too.
+	DryRunAll DryRun = "All"
+	// DryRunNone asks about none. Changes are marked Local: they know nothing
+	// of admission, quotas, immutable fields, and defaults that change.
+	DryRunNone DryRun = "None"
+)
 
 // Plan is what a call would do, and what it was computed from. It is plain
 // data: print its Report, store it as JSON, apply it later, in another

@@ -301,6 +301,10 @@ func (e *Engine) namespaceMissing(ctx context.Context, r Release) (bool, error) 
 	}
 }
 
+// publicKeys are keys of Secrets whose values are no secret: shown elsewhere,
+// they hide nothing.
+var publicKeys = []string{"username", "user", "database"}
+
 // redactorFor hides the values of all Secrets of the plan, in all states,
 // under a key of its own, so that hashes of two plans say nothing together.
 func redactorFor(items []*item) *diff.Redactor {
@@ -310,7 +314,7 @@ func redactorFor(items []*item) *diff.Redactor {
 	for _, it := range items {
 		secrets = append(secrets, it.base, it.live, it.desired)
 	}
-	return diff.NewRedactor(diff.RedactorOptions{Key: key}, secrets...)
+	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, secrets...)
 }
 
 // ordered sorts out the order of the report: what is written in install

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -144,6 +145,11 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 	if it.change.Changed() {
 		ctx, warned := withWarnings(ctx)
 		err := retry.OnError(backoff, retriable, func() error {
+			if it.takeOver {
+				if err := r.takeOver(ctx, it); err != nil {
+					return fmt.Errorf("take over from former field managers: %w", err)
+				}
+			}
 			u, err := r.e.applyObject(ctx, it, false)
 			if err == nil {
 				it.live = u
@@ -272,5 +278,8 @@ func (r *run) serve(ctx context.Context, crds []*item) error {
 		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
 	}
 	r.e.c.forgetDiscovery(ctx)
+	for _, it := range crds {
+		r.e.c.forgetSchemas(it.desired)
+	}
 	return nil
 }

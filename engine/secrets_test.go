@@ -52,7 +52,7 @@ func TestSecretsNeverShow(t *testing.T) {
 	show(f.engine.Plan(f.ctx, first, engine.PlanOptions{}))
 	f.deploy(first)
 	show(f.engine.Plan(f.ctx, second, engine.PlanOptions{}))
-	show(f.engine.Plan(f.ctx, second, engine.PlanOptions{Local: true}))
+	show(f.engine.Plan(f.ctx, second, engine.PlanOptions{DryRun: engine.DryRunNone}))
 	f.deploy(second)
 	show(f.engine.PlanRollback(f.ctx, f.key, 1, engine.PlanOptions{}))
 	show(f.engine.PlanUninstall(f.ctx, f.key, engine.PlanOptions{}))

@@ -49,6 +49,9 @@ type Request struct {
 	Manager string
 	// Force takes the fields of other managers.
 	Force bool
+	// Yield says which conflicts are settled by leaving the field to the
+	// other manager. Nil: none.
+	Yield func(Conflict) bool
 }
 
 // Result is the outcome of a Request.
@@ -62,6 +65,10 @@ type Result struct {
 	Conflicts []Conflict
 	// Removed are the paths that live has and Merged has not.
 	Removed []string
+	// Yielded are the conflicts that Request.Yield settled, and Desired what
+	// remains to be applied after that; nil if there are none.
+	Yielded []Conflict
+	Desired *unstructured.Unstructured
 }
 
 // Conflict is a field that desired would change and another manager owns.
@@ -201,6 +208,16 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 	before := a.who.sets[a.id]
 	merged, sets, err := a.updater.Apply(a.live, a.desired, a.version, a.who.sets.Copy(), a.id, req.Force)
 	var conflicts merge.Conflicts
+	if errors.As(err, &conflicts) && req.Yield != nil {
+		if res.Yielded, res.Desired, err = a.yield(req, conflicts, live, desired, converter); err != nil {
+			return Result{}, undecided(desired, ErrLive, err)
+		}
+		if res.Desired != nil {
+			desired = res.Desired
+		}
+		merged, sets, err = a.updater.Apply(a.live, a.desired, a.version, a.who.sets.Copy(), a.id, req.Force)
+		conflicts = nil
+	}
 	if errors.As(err, &conflicts) {
 		res.Conflicts = a.conflicts(conflicts, live, desired)
 		merged, sets, err = a.updater.Apply(a.live, a.desired, a.version, a.who.sets.Copy(), a.id, true)
@@ -231,6 +248,28 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 	}
 	res.Merged = u
 	return res, nil
+}
+
+// yield takes out of desired what is left to others.
+func (a *apply) yield(req Request, in merge.Conflicts, live, desired *unstructured.Unstructured, converter managedfields.TypeConverter) ([]Conflict, *unstructured.Unstructured, error) {
+	left := fieldpath.NewSet()
+	var yielded []Conflict
+	for _, c := range in {
+		told := a.conflicts(merge.Conflicts{c}, live, desired)[0]
+		if req.Yield(told) {
+			left.Insert(c.Path)
+			yielded = append(yielded, told)
+		}
+	}
+	if len(yielded) == 0 {
+		return nil, nil, nil
+	}
+	a.desired = a.desired.RemoveItems(left)
+	o, err := converter.TypedToObject(a.desired)
+	if err != nil {
+		return nil, nil, err
+	}
+	return yielded, o.(*unstructured.Unstructured), nil
 }
 
 func (a *apply) conflicts(in merge.Conflicts, live, desired *unstructured.Unstructured) []Conflict {

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// Settle says how a field that another manager owns and that the release sets
+// differently is settled.
+type Settle string
+
+const (
+	// Fail reports a problem, and the plan is not applied. The default.
+	Fail Settle = "Fail"
+	// Take takes the field from the other manager.
+	Take Settle = "Take"
+	// Yield leaves the field to the other manager: it is left out of what is
+	// applied.
+	Yield Settle = "Yield"
+)
+
+// Ownership settles conflicts over some fields. Empty parts match all.
+type Ownership struct {
+	// Manager is a pattern of the other field manager's name, with * and ?.
+	Manager string
+	// Kind is "Deployment", or "Deployment.apps" where two groups have one.
+	Kind string
+	// Path is a field in the notation of diff.Field, such as
+	// `spec.template.spec.containers[name="web"].image`; it covers all below.
+	Path   string
+	Settle Settle
+}
+
+func (o Ownership) matches(manager, fieldPath string, object diff.Object) bool {
+	if o.Kind != "" && o.Kind != object.Kind && o.Kind != object.Kind+"."+object.Group {
+		return false
+	}
+	if o.Manager != "" {
+		if ok, err := path.Match(o.Manager, manager); err != nil || !ok {
+			return false
+		}
+	}
+	rest, ok := strings.CutPrefix(fieldPath, o.Path)
+	return ok && (o.Path == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// settle is what becomes of a field that manager owns.
+func (pl *planning) settle(manager, fieldPath string, o diff.Object) Settle {
+	if pl.force {
+		return Take
+	}
+	for _, rule := range pl.e.opts.Ownership {
+		if rule.matches(manager, fieldPath, o) {
+			return rule.Settle
+		}
+	}
+	return Fail
+}
+
+// clientSideApply is the manager of kubectl apply without --server-side.
+const clientSideApply = "kubectl-client-side-apply"
+
+// formerManagers are the field managers whose fields in the live object count
+// as the release's own: those of the options, whoever wrote the release's
+// mark into it by other means than server-side apply, which is Helm, under
+// the name of whatever program it was built into, and, of an object that is
+// being adopted, kubectl's client-side apply.
+func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
+	managers := slices.Clone(pl.e.opts.FormerManagers)
+	switch owner(live) {
+	case pl.key:
+	case Key{}:
+		if live != nil && pl.adopt {
+			managers = appendNew(managers, clientSideApply)
+		}
+		return managers
+	default:
+		return managers
+	}
+	for _, entry := range live.GetManagedFields() {
+		if entry.FieldsV1 != nil && entry.Operation == metav1.ManagedFieldsOperationUpdate &&
+			bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`)) {
+			managers = appendNew(managers, entry.Manager)
+		}
+	}
+	return managers
+}
+
+// lastApplied is the configuration that the former managers of live applied
+// last: the release's, or what kubectl wrote down.
+func (pl *planning) lastApplied(it *item) *unstructured.Unstructured {
+	if it.base != nil || it.live == nil {
+		return it.base
+	}
+	text := it.live.GetAnnotations()[corev1.LastAppliedConfigAnnotation]
+	u := &unstructured.Unstructured{}
+	if text == "" || json.Unmarshal([]byte(text), &u.Object) != nil || identity(diff.ObjectOf(u)) != identity(it.object) {
+		return nil
+	}
+	return u
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}

@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
+)
+
+// forecast is what applying would make of an object.
+type forecast struct {
+	// merged is the object after the apply; nil if nobody can tell.
+	merged *unstructured.Unstructured
+	// confirmed says that merged is the API server's own word, or as good.
+	confirmed bool
+}
+
+// predict says what applying would make of the object: first by a merge done
+// here, with the API server's schema, then, where that shows a change or
+// cannot tell, by asking the API server in a dry-run. What it finds in the way
+// becomes problems of the item.
+func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redactor) (forecast, error) {
+	local, err := pl.mergeLocally(ctx, it)
+	var invalid *merge.InvalidError
+	var undecided *merge.UndecidedError
+	switch {
+	case errors.As(err, &invalid), errors.As(err, &undecided):
+	case err != nil:
+		return forecast{}, err
+	}
+	here := forecast{merged: local.Merged}
+	ask := pl.mayAsk(it)
+	if err == nil && ask && pl.opts.DryRun != DryRunAll {
+		ask, err = pl.worthAsking(it, local)
+		if err != nil {
+			return forecast{}, err
+		}
+		here.confirmed = !ask && it.live != nil
+	}
+	if ask {
+		there, asked, err := pl.dryRun(ctx, it, redactor)
+		switch {
+		case err != nil:
+			return forecast{}, err
+		case there != nil && !it.losesFormer(local):
+			return forecast{there, true}, nil
+		case asked:
+			return here, nil // refused, which is a problem of the item by now
+		}
+	}
+	// Without the right to ask.
+	if invalid != nil {
+		it.problem(ProblemInvalid, redactor.String(invalid.Err.Error()), "mend the chart, or the values that lead to it")
+	}
+	return here, nil
+}
+
+// mayAsk says whether the API server can be asked about the item at all.
+func (pl *planning) mayAsk(it *item) bool {
+	inNewNamespace := pl.namespaceMissing && it.object.Namespace == pl.key.Namespace
+	return pl.opts.DryRun != DryRunNone && !it.pending && (it.object.Namespace == "" || !inNewNamespace)
+}
+
+// schemaTellsAll are kinds of which the API server checks little but their
+// schema. Many of them make up a big release, and none of them starts
+// anything.
+var schemaTellsAll = map[string]bool{"ConfigMap": true, "Secret": true, "ServiceAccount": true}
+
+// worthAsking says whether the API server's word on an object that was merged
+// here is worth a request.
+func (pl *planning) worthAsking(it *item, local merge.Result) (bool, error) {
+	if it.live == nil {
+		return !pl.opts.brief || it.object.Group != "" || !schemaTellsAll[it.object.Kind], nil
+	}
+	change, err := pl.compare(it, local.Merged, nil)
+	return len(change.Fields) > 0 || len(local.Conflicts) > 0, err
+}
+
+// mergeLocally merges as the API server would, and settles on the way who
+// gets which field: fields of former managers become ours, others are taken
+// or yielded as the policy says, the rest are problems.
+func (pl *planning) mergeLocally(ctx context.Context, it *item) (merge.Result, error) {
+	if it.pending {
+		return merge.Result{}, &merge.UndecidedError{GVK: it.mapping.GroupVersionKind, Name: it.object.Name, Reason: merge.ErrNoSchema}
+	}
+	merger := pl.e.c.merger
+	live, base := it.live, pl.lastApplied(it)
+	if live != nil {
+		taken, err := merger.TakeOver(ctx, live, base, pl.manager, pl.formerManagers(live), annotationName)
+		if err != nil {
+			return merge.Result{}, err
+		}
+		it.takeOver = taken != live
+		live = taken
+	}
+	req := merge.Request{
+		Live: live, Desired: it.desired, Base: base, Manager: pl.manager,
+		Yield: func(c merge.Conflict) bool { return pl.settle(c.Manager, c.Path, it.object) == Yield },
+	}
+	res, err := merger.Merge(ctx, req)
+	var invalid *merge.InvalidError
+	if errors.As(err, &invalid) && !diff.IsBuiltinGroup(it.object.Group) {
+		// The definition may have changed since its schema was read.
+		merger.Forget(it.mapping.GroupVersionKind.GroupVersion())
+		res, err = merger.Merge(ctx, req)
+	}
+	if err != nil {
+		return merge.Result{}, err
+	}
+	if res.Desired != nil {
+		it.desired = res.Desired
+		it.yield(res.Yielded)
+	}
+	former := pl.formerManagers(it.live)
+	var others []merge.Conflict
+	for _, c := range res.Conflicts {
+		if !slices.Contains(former, c.Manager) && pl.settle(c.Manager, c.Path, it.object) != Take {
+			others = append(others, c)
+		}
+	}
+	it.force = len(res.Conflicts) > 0 && len(others) == 0
+	if len(others) > 0 {
+		var managers, fields []string
+		for _, c := range others {
+			managers, fields = appendNew(managers, c.Manager), appendNew(fields, c.Path)
+		}
+		it.conflict(managers, fields)
+	}
+	return res, nil
+}
+
+// losesFormer says whether the merge done here removes what the API server,
+// in a dry-run, would leave to a former manager.
+func (it *item) losesFormer(local merge.Result) bool {
+	return it.takeOver && len(local.Removed) > 0
+}
+
+func (it *item) conflict(managers, fields []string) {
+	if it.has(ProblemConflict) {
+		return
+	}
+	it.problems = append(it.problems, Problem{
+		Kind: ProblemConflict, Object: it.object, Fields: fields,
+		Message: fmt.Sprintf("%s own%s fields that would change: %s", strings.Join(managers, ", "), plural(managers), strings.Join(fields, ", ")),
+		Hint:    "leave these fields out of the chart, settle them by Options.Ownership, or set Release.Force to take them",
+	})
+}
+
+// dryRun asks the API server what applying would make of the object. There is
+// no answer, and asked is false, without the right to ask; there is none and
+// asked is true where the API server refuses, which becomes a problem.
+func (pl *planning) dryRun(ctx context.Context, it *item, redactor *diff.Redactor) (merged *unstructured.Unstructured, asked bool, err error) {
+	settled := it.force
+	defer func() { it.force = settled }()
+	// What it would be if it were forced is what the report shows.
+	it.force = it.force || it.takeOver || it.has(ProblemConflict)
+	merged, err = pl.e.applyObject(ctx, it, true)
+	if apierrors.IsConflict(err) && !it.force {
+		// No merge was done here, or another manager came in between.
+		managers, fields := conflictManagers(err)
+		former := pl.formerManagers(it.live)
+		ours := len(managers) > 0
+		for _, m := range managers {
+			ours = ours && (slices.Contains(former, m) || pl.takesAll(m, fields, it.object))
+		}
+		if !ours {
+			it.conflict(managers, fields)
+		}
+		settled, it.force = ours, true
+		merged, err = pl.e.applyObject(ctx, it, true)
+	}
+	switch {
+	case err == nil:
+		return merged, true, nil
+	case apierrors.IsForbidden(err) && lacksRight(err):
+		it.missing = append(it.missing, right("patch", it))
+		if it.live == nil {
+			it.missing = append(it.missing, right("create", it))
+		}
+		return nil, false, nil
+	case apierrors.IsNotFound(err) && it.live == nil:
+		return nil, true, &Error{
+			Op: "plan", Key: pl.key, Object: it.object, Hint: "create it first, or make it part of the release",
+			Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, it.object.Namespace),
+		}
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
+		p := Problem{Kind: ProblemInvalid, Object: it.object, Message: redactor.String(err.Error()), Fields: conflictCauses(err)}
+		if it.live != nil && immutable.MatchString(err.Error()) {
+			p.Kind = ProblemImmutable
+			p.Hint = "this field cannot change on a living object: set it back, or delete the object first and mind what depends on it"
+		}
+		it.problems = append(it.problems, p)
+		return nil, true, nil
+	}
+	return nil, true, err
+}
+
+func (pl *planning) takesAll(manager string, fields []string, o diff.Object) bool {
+	for _, f := range fields {
+		if pl.settle(manager, f, o) != Take {
+			return false
+		}
+	}
+	return true
+}
+
+// immutable knows the API server's ways of saying that a field may not
+// change; there is no status reason for it.
+var immutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
+
+// applyObject applies the item's desired state by server-side apply.
+func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstructured.Unstructured, error) {
+	body, err := json.Marshal(it.desired)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	opts := metav1.PatchOptions{FieldManager: e.opts.FieldManager, Force: &it.force}
+	if dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	return e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.ApplyPatchType, body, opts)
+}
+
+var conflictWith = regexp.MustCompile(`^conflict with "((?:[^"\\]|\\.)*)"`)
+
+// conflictManagers reads from a refused server-side apply who owns what.
+func conflictManagers(err error) (managers, fields []string) {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return nil, nil
+	}
+	for _, c := range status.Status().Details.Causes {
+		if c.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		fields = append(fields, strings.TrimPrefix(c.Field, "."))
+		if m := conflictWith.FindStringSubmatch(c.Message); m != nil {
+			managers = appendNew(managers, m[1])
+		}
+	}
+	return managers, fields
+}
+
+// lacksRight tells a refusal by RBAC from one by quota or admission, which
+// carry the same status reason.
+func lacksRight(err error) bool {
+	return strings.Contains(err.Error(), " cannot ")
+}
+
+// isAdmission says whether an admission webhook or policy refused the object.
+func isAdmission(err error) bool {
+	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
+}
+
+// isUntyped says whether the object does not fit its schema: server-side
+// apply answers that as an internal error.
+func isUntyped(err error) bool {
+	return strings.Contains(err.Error(), "failed to create typed patch object")
+}
+
+func right(verb string, it *item) string {
+	resource := it.mapping.Resource.Resource
+	if g := it.mapping.Resource.Group; g != "" {
+		resource += "." + g
+	}
+	if it.object.Namespace == "" {
+		return verb + " " + resource
+	}
+	return fmt.Sprintf("%s %s in namespace %s", verb, resource, it.object.Namespace)
+}
