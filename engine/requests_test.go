@@ -1,0 +1,66 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+func manyConfigMaps(n int) map[string]string {
+	return map[string]string{"many.yaml": `
+{{- range $i := until ` + fmt.Sprint(n) + ` }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: many-{{ $i }}}
+data:
+  text: {{ repeat 100 "some lines of text, " | quote }}
+  which: {{ if eq $i 500 }}{{ $.Values.which | default "first" | quote }}{{ else }}"all"{{ end }}
+{{- end }}`}
+}
+
+// A release of a thousand objects costs a plan a handful of requests, a deploy
+// a write for each change, and nothing where nothing changes.
+func TestRequestsForAThousandObjects(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(manyConfigMaps(1000))
+	all := func(testcluster.Request) bool { return true }
+	atMost := func(what string, limit int) {
+		t.Helper()
+		if n := f.requests.Count(all); n > limit {
+			t.Errorf("%s took %d requests, want at most %d: %v", what, n, limit, f.requests.Paths())
+		}
+		f.requests.Reset()
+	}
+	f.deploy(f.release(c))
+	if w := len(f.writes()); w != 1002 { // the revision twice
+		t.Errorf("installing wrote %d times", w)
+	}
+	atMost("installing", 1010)
+
+	f.engine = f.newEngine(f.config)
+	if s := f.plan(f.release(c)).Report.Summary(); !strings.Contains(s, "no changes") {
+		t.Errorf("plan: %s", s)
+	}
+	atMost("planning no change, cold,", 40)
+	f.plan(f.release(c))
+	atMost("planning no change", 20)
+	if s := f.plan(f.release(c, "which=second")).Report.Summary(); !strings.Contains(s, "1 to update") {
+		t.Errorf("plan: %s", s)
+	}
+	atMost("planning one change", 20)
+	f.deploy(f.release(c))
+	if w := f.writes(); len(w) > 0 {
+		t.Errorf("deploying no change wrote %v", w)
+	}
+	atMost("deploying no change", 20)
+	f.deploy(f.release(c, "which=second"))
+	atMost("deploying one change", 20)
+	f.wantHistory("1 superseded", "2 deployed")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Error(err)
+	}
+}
