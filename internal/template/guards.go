@@ -69,6 +69,13 @@ func guards() map[string]guard {
 		},
 		"without": func(r *Run, a []value) { r.work(lengthOf(a[0])*int64(len(a)), "without") },
 		"has":     func(r *Run, a []value) { r.work(lengthOf(a[1]), "has") },
+		// Keys are written out; values, which are often all that there is, only
+		// referred to.
+		"dict": func(r *Run, a []value) {
+			for i := 0; i < len(a); i += 2 {
+				r.inspectAll("dict", a[i:i+1])
+			}
+		},
 	}
 	table["mustUniq"], table["mustWithout"], table["mustHas"] = table["uniq"], table["without"], table["has"]
 	for _, name := range []string{"randAlphaNum", "randAlpha", "randAscii", "randNumeric"} {
@@ -102,7 +109,7 @@ func guards() map[string]guard {
 		"print", "println", "html", "js", "urlquery", "quote", "squote", "cat", "toString", "toStrings",
 		"sortAlpha", "toYamlPretty", "toJson", "mustToJson", "toPrettyJson", "mustToPrettyJson", "toRawJson",
 		"mustToRawJson", "toToml", "deepCopy", "mustDeepCopy", "merge", "mustMerge", "mergeOverwrite",
-		"mustMergeOverwrite", "toDecimal", "dict",
+		"mustMergeOverwrite", "toDecimal",
 	} {
 		table[name] = func(r *Run, a []value) { r.inspectAll(name, a) }
 	}
