@@ -50,6 +50,15 @@ func TestPostgreSQLReplicates(t *testing.T) {
 	replica.start(second)
 	replica.eventually(second, "SELECT count(*) FROM orders", "2")
 
+	first1 := primary.backup(second)
+	if list := p.run(nil, "pg_restore", "--list", first1); !strings.Contains(list, "TABLE DATA public orders") {
+		t.Errorf("the backup holds no orders:\n%s", list)
+	}
+	time.Sleep(1100 * time.Millisecond) // backups are named by the second
+	if again := primary.backup(second); again == first1 {
+		t.Errorf("the second backup is the first: %s", again)
+	}
+
 	// The primary's own script does nothing, with data or without.
 	primary.join(first)
 }
@@ -84,7 +93,7 @@ func newPostgres(t *testing.T, bin string) *postgres {
 		}
 	}
 	objects := renderObjects(t, "database", "shop-db", "prod", map[string]any{
-		"replicas": 2, "port": p.port, "configuration": "shared_buffers = 16MB\n", "auth": map[string]any{"password": "unused"},
+		"replicas": 2, "port": p.port, "configuration": "shared_buffers = 16MB\n", "backup": map[string]any{"enabled": true, "keep": 1}, "auth": map[string]any{"password": "unused"},
 	})
 	for _, object := range objects {
 		if object.GetKind() == "ConfigMap" {
@@ -165,6 +174,18 @@ func (s *pgServer) env(password string) []string {
 func (s *pgServer) join(password string) {
 	s.t.Helper()
 	s.run(s.env(password), "/bin/sh", s.files["join.sh"])
+}
+
+// backup runs the CronJob's script and answers the only backup that is there.
+func (s *pgServer) backup(password string) string {
+	s.t.Helper()
+	dir := filepath.Join(s.dir, "backups")
+	s.run(append(s.env(password), "PRIMARY_HOST="+s.host, "POSTGRES_DB=postgres", "BACKUPS="+dir), "/bin/sh", s.files["backup.sh"])
+	found, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(found) != 1 || filepath.Ext(found[0]) != ".dump" {
+		s.t.Fatalf("backups %v, one was to be kept", found)
+	}
+	return found[0]
 }
 
 func (s *pgServer) start(password string) {

@@ -32,12 +32,29 @@ func TestRedisReplicates(t *testing.T) {
 	r.eventually("127.0.0.1", "OK", r.password, "set", "order", "42")
 	r.eventually("127.0.0.2", "42", r.password, "get", "order")
 	r.eventually("127.0.0.2", "READONLY", r.password, "set", "order", "43")
+	r.backup()
 	r.eventually("127.0.0.1", "noeviction", r.password, "config", "get", "maxmemory-policy")
 }
 
 type redis struct {
 	t              *testing.T
 	port, password string
+	backupScript   string
+}
+
+// backup runs the CronJob's script on the primary.
+func (r *redis) backup() {
+	r.t.Helper()
+	dir := r.t.TempDir()
+	cmd := exec.CommandContext(r.t.Context(), "sh", r.backupScript)
+	cmd.Env = append(os.Environ(), "PRIMARY_HOST=127.0.0.1", "REDIS_PASSWORD="+r.password, "BACKUPS="+filepath.Join(dir, "shop"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("%v\n%s", err, out)
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, "shop", "*.rdb"))
+	if len(found) != 1 || !strings.HasPrefix(read(r.t, found[0]), "REDIS") {
+		r.t.Errorf("backups %v", found)
+	}
 }
 
 // start runs a pod's server. The paths of the container become those of a folder.
@@ -47,7 +64,7 @@ func (r *redis) start(name, host string) {
 	port, _ := strconv.Atoi(r.port)
 	objects := renderObjects(r.t, "database", "shop-db", "prod", map[string]any{
 		"engine": "redis", "replicas": 2, "port": port, "configuration": "bind " + host + "\nmaxmemory-policy noeviction\n",
-		"auth": map[string]any{"password": r.password},
+		"auth": map[string]any{"password": r.password}, "backup": map[string]any{"enabled": true},
 	})
 	replace := strings.NewReplacer("/etc/database/", dir+"/", "/tmp/redis.conf", dir+"/own.conf", "dir /data", "dir "+dir)
 	for _, object := range objects {
@@ -56,6 +73,7 @@ func (r *redis) start(name, host string) {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(replace.Replace(content.(string))), 0o644); err != nil {
 					r.t.Fatal(err)
 				}
+				r.backupScript = filepath.Join(dir, "backup.sh")
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type DatabaseValues struct {
 
 	// The database that runs: its image, port, paths, probes and replication come from a preset.
 	Engine string `json:"engine,omitempty" schema:"enum=postgresql|mysql|mongodb|redis"`
-	// Number of pods. Pod 0 is the primary; with postgresql and redis the rest follow it.
+	// Number of pods. The first is the primary; with postgresql and redis the rest follow it.
 	Replicas *int32 `json:"replicas,omitempty" schema:"minimum=0"`
 	// Allows several pods of an engine whose preset does not replicate: databases that know nothing of each other.
 	IndependentReplicas bool `json:"independentReplicas,omitempty"`
@@ -47,11 +47,15 @@ type DatabaseValues struct {
 
 	// The claims in which the data live.
 	Storage DatabaseStorage `json:"storage,omitzero"`
+	// A container that hands the volumes to the database's user before it starts.
+	VolumePermissions DatabaseVolumePermissions `json:"volumePermissions,omitzero"`
 	// A StorageClass of this release's own.
 	StorageClass DatabaseStorageClass `json:"storageClass,omitzero"`
 
 	// Whether pods come and go one by one, or all at once.
 	PodManagementPolicy string `json:"podManagementPolicy,omitempty" schema:"enum=OrderedReady|Parallel"`
+	// How pods are numbered.
+	Ordinals DatabaseOrdinals `json:"ordinals,omitzero"`
 	// How pods are renewed.
 	UpdateStrategy DatabaseUpdateStrategy `json:"updateStrategy,omitzero"`
 	// Seconds for which a new pod must be ready before it counts.
@@ -98,6 +102,10 @@ type DatabaseValues struct {
 	// PriorityClass of the pods.
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
+	// Backups on a schedule, into a claim of their own.
+	Backup DatabaseBackup `json:"backup,omitzero"`
+	// An exporter of metrics beside the database.
+	Metrics DatabaseMetrics `json:"metrics,omitzero"`
 	// A PodDisruptionBudget for the pods.
 	PodDisruptionBudget DisruptionBudget `json:"podDisruptionBudget,omitzero"`
 	// A NetworkPolicy for the pods.
@@ -208,6 +216,65 @@ type DatabaseUpdateStrategy struct {
 	Type string `json:"type,omitempty" schema:"enum=RollingUpdate|OnDelete"`
 	// Ordinal below which pods stay as they are.
 	Partition int32 `json:"partition,omitempty" schema:"minimum=0"`
+}
+
+// DatabaseOrdinals are the numbers of the pods.
+type DatabaseOrdinals struct {
+	// Number of the first pod, which is the primary. To change it later is to change the primary.
+	Start int32 `json:"start,omitempty" schema:"minimum=0"`
+}
+
+// DatabaseVolumePermissions is for volumes whose driver does not heed fsGroup, as many of NFS. The container is root, with
+// three capabilities, which the restricted Pod Security Standard does not allow and the baseline one does.
+type DatabaseVolumePermissions struct {
+	// Whether there is such a container. It runs as root: the namespace must allow the baseline Pod Security Standard.
+	Enabled bool `json:"enabled,omitempty"`
+}
+
+// DatabaseBackup is a CronJob that dumps the primary into a claim. Redis gives its snapshot, the others a dump of
+// auth.database.
+type DatabaseBackup struct {
+	// Whether there are backups.
+	Enabled bool `json:"enabled,omitempty"`
+	// When they are made, in cron's five fields.
+	Schedule string `json:"schedule,omitempty" schema:"minLength=1"`
+	// Time zone of the schedule, as Etc/UTC; none: that of the cluster.
+	TimeZone string `json:"timeZone,omitempty"`
+	// Backups to keep; older ones are deleted when a new one is complete.
+	Keep int32 `json:"keep,omitempty" schema:"minimum=1"`
+	// Whether the schedule rests.
+	Suspend bool `json:"suspend,omitempty"`
+	// An existing claim to write to; none: the chart makes one, which stays when the release is uninstalled.
+	ExistingClaim string `json:"existingClaim,omitempty"`
+	// Size of the claim.
+	Size resource.Quantity `json:"size,omitzero"`
+	// How the claim's volume may be mounted; none: as the data's.
+	AccessModes []string `json:"accessModes,omitempty" schema:"enum=ReadWriteOnce|ReadWriteOncePod|ReadOnlyMany|ReadWriteMany"`
+	// An existing StorageClass for the claim; none: that of the data.
+	ClassName string `json:"className,omitempty"`
+	// Requests and limits; none: the database's.
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+	// Further attempts of a failed backup.
+	BackoffLimit *int32 `json:"backoffLimit,omitempty" schema:"minimum=0"`
+	// Seconds after which a backup is ended.
+	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty" schema:"minimum=1"`
+}
+
+// DatabaseMetrics is an exporter of metrics beside the database, at the port metrics of the pods and of the headless
+// Service.
+type DatabaseMetrics struct {
+	// Whether there is an exporter.
+	Enabled bool `json:"enabled,omitempty"`
+	// The image of the exporter; none: the usual one of the engine.
+	Image Image `json:"image,omitzero"`
+	// Port of the metrics; none: the exporter's own.
+	Port int32 `json:"port,omitempty" schema:"minimum=1024,maximum=65535"`
+	// Arguments behind the chart's own.
+	Args []string `json:"args,omitempty"`
+	// Variables, name to value.
+	Env map[string]string `json:"env,omitempty"`
+	// Requests and limits of the exporter.
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
 }
 
 // DatabaseNetworkPolicy says who may talk to the database.

@@ -41,7 +41,7 @@
 {{- end -}}
 
 {{- define "database.primary" -}}
-{{- printf "%s-0" (include "database.name" .) -}}
+{{- printf "%s-%d" (include "database.name" .) (dig "start" 0 (.Values.ordinals | default dict) | int) -}}
 {{- end -}}
 
 {{/* The spec of a claim. Takes a list: root, values of the volume. */}}

@@ -53,14 +53,14 @@
 {{- end }}
 {{- end -}}
 
-{{/* What the server's container shares with the one that lets a replica join. Takes a list: root, preset. */}}
-{{- define "database.container" -}}
+{{/* What every container of the database's image has. Takes a list: root, preset, resources. */}}
+{{- define "database.program" -}}
 {{- $v := (index . 0).Values -}}
 image: {{ include "database.image" (index . 0) }}
 imagePullPolicy: {{ $v.image.pullPolicy }}
 env:
   {{- include "database.env" . | trim | nindent 2 }}
-{{- with $v.resources }}
+{{- with index . 2 }}
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -68,6 +68,11 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* What the server's container shares with the one that lets a replica join. Takes a list: root, preset. */}}
+{{- define "database.container" -}}
+{{- include "database.program" (append . (index . 0).Values.resources) }}
 volumeMounts:
   {{- include "database.volumeMounts" . | nindent 2 }}
 {{- end -}}
