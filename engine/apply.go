@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/client-go/util/retry"
-
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -34,6 +32,14 @@ type ApplyOptions struct {
 	// KeepHistory leaves the revisions of an uninstalled release stored, the
 	// last one as uninstalled.
 	KeepHistory bool
+	// LockTimeout is how long to wait for another deployer that is at work on
+	// the release. 0: only until it is known whether that one lives, which
+	// takes at most LeaseDuration; the call fails with ErrBusy if it does.
+	LockTimeout time.Duration
+	// Supersede takes the release over from a deployer that has written
+	// everything and only waits for readiness; that one's call ends with
+	// ErrSuperseded. It is seen within a third of LeaseDuration.
+	Supersede bool
 	// Release is needed to apply a plan of a deploy that was read from JSON:
 	// it is rendered again and must give what the plan was made from.
 	Release *Release
@@ -64,14 +70,13 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	fresh, err := e.replan(ctx, p, opts)
-	if err != nil {
-		return nil, explain("apply", p.Key, diff.Object{}, err)
-	}
-	if err := compareplans(p, fresh); err != nil {
-		return nil, err
-	}
-	return e.execute(ctx, fresh, opts)
+	return e.carryOut(ctx, p.Key, "apply", opts, func(ctx context.Context) (*Plan, error) {
+		fresh, err := e.replan(ctx, p, opts)
+		if err == nil {
+			err = compareplans(p, fresh)
+		}
+		return fresh, err
+	})
 }
 
 // replan makes the plan again from what there is now.
@@ -173,11 +178,9 @@ func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
 // still waits until that is ready, unless told not to.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
 	defer e.events.drain()
-	p, err := e.planDeploy(ctx, r, PlanOptions{brief: true})
-	if err != nil {
-		return nil, explain("deploy", r.Key, diff.Object{}, err)
-	}
-	return e.execute(ctx, p, opts)
+	return e.carryOut(ctx, r.Key, "deploy", opts, func(ctx context.Context) (*Plan, error) {
+		return e.planDeploy(ctx, r, PlanOptions{brief: true})
+	})
 }
 
 // Rollback goes back to an earlier revision: its manifest and values become a
@@ -185,11 +188,9 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	defer e.events.drain()
-	p, err := e.planRollback(ctx, k, revision, PlanOptions{brief: true})
-	if err != nil {
-		return nil, explain("rollback", k, diff.Object{}, err)
-	}
-	return e.execute(ctx, p, opts)
+	return e.carryOut(ctx, k, "rollback", opts, func(ctx context.Context) (*Plan, error) {
+		return e.planRollback(ctx, k, revision, PlanOptions{brief: true})
+	})
 }
 
 // Uninstall deletes the release's objects in reverse order, and its history
@@ -198,11 +199,9 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // PlanUninstall tells which.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
 	defer e.events.drain()
-	p, err := e.planUninstall(ctx, k, PlanOptions{brief: true})
-	if err != nil {
-		return explain("uninstall", k, diff.Object{}, err)
-	}
-	_, err = e.execute(ctx, p, opts)
+	_, err := e.carryOut(ctx, k, "uninstall", opts, func(ctx context.Context) (*Plan, error) {
+		return e.planUninstall(ctx, k, PlanOptions{brief: true})
+	})
 	return err
 }
 
@@ -210,45 +209,91 @@ func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error 
 // context has ended.
 const recordingTime = 15 * time.Second
 
-// execute carries out a plan that was just made.
-func (e *Engine) execute(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), countChanged(p.Report)})
-	run := &run{e: e, p: p, w: p.work, opts: opts, record: p.work.record}
-	if p.Kind == PlanUninstall {
-		return run.uninstall(ctx)
-	}
-	if !p.Changed() {
-		run.record = p.work.last
-		run.tellUnchanged()
-		if err := run.waitReady(ctx); err != nil {
-			return revisionOf(run.record), err
+// maxRaces bounds how often a plan is made again because another deployer,
+// without a lock, recorded a revision in between.
+const maxRaces = 5
+
+// carryOut plans, and carries the plan out under the release's lock. What was
+// planned while another deployer was at work is planned again.
+func (e *Engine) carryOut(ctx context.Context, k Key, op string, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
+	var held *lock
+	defer func() { held.release() }()
+	for race := 0; ; race++ {
+		p, err := plan(ctx)
+		if err != nil {
+			return nil, explain(op, k, diff.Object{}, err)
 		}
-		return revisionOf(run.record), nil
+		if err := p.Err(); err != nil {
+			return nil, err
+		}
+		if !p.Changed() {
+			return e.leave(ctx, p, opts)
+		}
+		r := &run{e: e, p: p, w: p.work, opts: opts, record: p.work.record}
+		if held == nil {
+			if p.work.createNamespace {
+				if err := r.createNamespace(ctx); err != nil {
+					return nil, explain(op, k, diff.Object{}, err)
+				}
+			}
+			if held, err = e.acquire(ctx, k, opts); err != nil {
+				return nil, explain(op, k, diff.Object{}, err)
+			}
+			if held != nil && held.waited {
+				continue // the other one has changed what was planned from
+			}
+		}
+		r.lock = held
+		rev, err := r.execute(ctx)
+		if !errors.Is(err, errRaced) {
+			return rev, err
+		}
+		if race == maxRaces {
+			return nil, &Error{Op: op, Key: k, Hint: "call again when it has finished", Err: fmt.Errorf("%w: it recorded revision %d first", ErrBusy, r.record.Revision)}
+		}
 	}
-	if err := run.begin(ctx); err != nil {
-		return nil, explain("record", p.Key, diff.Object{}, err)
+}
+
+// errRaced: another deployer recorded the revision that was planned.
+var errRaced = errors.New("the revision was recorded by another deployer")
+
+// leave is what is done for a plan that changes nothing.
+func (e *Engine) leave(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), 0})
+	r := &run{e: e, p: p, w: p.work, opts: opts, record: p.work.last}
+	r.tellUnchanged()
+	return revisionOf(r.record), r.waitReady(ctx)
+}
+
+// execute carries out the plan under the lock.
+func (r *run) execute(ctx context.Context) (*Revision, error) {
+	working := ctx
+	if r.lock != nil {
+		working = r.lock.ctx
 	}
-	err := run.deploy(ctx)
+	if r.p.Kind == PlanUninstall {
+		return r.uninstall(working)
+	}
+	if err := r.begin(working); err != nil {
+		return nil, explain("record", r.p.Key, diff.Object{}, err)
+	}
+	err := r.deploy(working)
+	if r.lock.lost() {
+		// The other one has the word on the record too.
+		return revisionOf(r.record), lostError(r.p.Key)
+	}
 
 	// The outcome is recorded even if the caller has given up.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
-	if recordErr := run.end(end, err); recordErr != nil {
-		err = errors.Join(err, explain("record", p.Key, diff.Object{}, recordErr))
+	if recordErr := r.end(end, err); recordErr != nil {
+		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}
-	return revisionOf(run.record), err
+	return revisionOf(r.record), err
 }
 
 // begin records the pending revision, before anything else is written.
 func (r *run) begin(ctx context.Context) error {
-	if r.w.createNamespace {
-		if err := r.createNamespace(ctx); err != nil {
-			return err
-		}
-	}
 	now := time.Now()
 	r.record.LastDeployed, r.record.FirstDeployed = now, now
 	if r.w.last != nil && !r.w.last.FirstDeployed.IsZero() {
@@ -257,14 +302,12 @@ func (r *run) begin(ctx context.Context) error {
 	r.record.Description = describe(r.p, "in progress")
 	err := r.e.store.Create(ctx, r.record)
 	if errors.Is(err, storage.ErrRevisionExists) {
-		return &Error{
-			Op: "record", Key: r.p.Key, Hint: "wait for it, then call again",
-			Err: fmt.Errorf("%w: revision %d exists already", ErrBusy, r.record.Revision),
-		}
+		return errRaced
 	}
 	if err != nil {
 		return err
 	}
+	r.e.events.emit(Planned{of{r.p.Key}, r.p.Report.Summary(), countChanged(r.p.Report)})
 	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
 	return nil
 }
@@ -278,8 +321,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 		r.record.Status = storage.StatusDeployed
 		r.record.Description = describe(r.p, "complete")
 	}
-	err := retry.OnError(retry.DefaultBackoff, retriable, func() error { return r.e.store.Update(ctx, r.record) })
-	if err != nil {
+	if err := r.e.store.Update(ctx, r.record); err != nil {
 		return err
 	}
 	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
@@ -303,7 +345,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if keep == 0 {
 		keep = DefaultHistory
 	}
-	if keep < 0 {
+	if keep < 0 || len(r.w.history) < keep {
 		return nil
 	}
 	return r.e.store.Trim(ctx, r.p.Key.Namespace, r.p.Key.Name, keep)

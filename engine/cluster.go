@@ -23,6 +23,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/fairlead-dev/fairlead/internal/merge"
+	"github.com/fairlead-dev/fairlead/internal/resend"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -53,6 +54,7 @@ func newCluster(cfg *rest.Config, logger *slog.Logger) (*cluster, error) {
 	}
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return resend.New(next, logger) })
 	client, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP client: %w", err)

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -43,6 +44,10 @@ type Options struct {
 	// objects in the release's own namespace, Secrets included; whatever is
 	// not allowed answers empty, as in helm template.
 	Lookup func(key Key, gvk schema.GroupVersionKind, namespace, name string) bool
+	// LeaseDuration is how long a deployer that is not heard of counts as
+	// alive; it is heard of every third of it. Rounded to seconds. 0:
+	// DefaultLeaseDuration.
+	LeaseDuration time.Duration
 	// Concurrency bounds the requests in flight of one call. 0: 16.
 	Concurrency int
 	// Logger gets diagnostics that no caller needs to act on. Nil: discarded.
@@ -80,6 +85,10 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if opts.FormerManagers == nil {
 		opts.FormerManagers = []string{"helm"}
 	}
+	if opts.LeaseDuration <= 0 {
+		opts.LeaseDuration = DefaultLeaseDuration
+	}
+	opts.LeaseDuration = max(time.Second, opts.LeaseDuration.Round(time.Second))
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 16
 	}

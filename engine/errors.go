@@ -32,8 +32,12 @@ var (
 	ErrUnreachable = errors.New("API server unreachable")
 	// ErrForbidden: the API server refused for lack of rights.
 	ErrForbidden = errors.New("forbidden")
-	// ErrBusy: another deployer recorded the same next revision first.
-	ErrBusy = errors.New("another deployer was first")
+	// ErrBusy: another deployer is at work on the release.
+	ErrBusy = errors.New("another deployer is at work on the release")
+	// ErrSuperseded: another deployer has taken the release over, because this
+	// one had not been heard of, or only waited and ApplyOptions.Supersede
+	// was set.
+	ErrSuperseded = errors.New("superseded by another deployer")
 	// ErrSourceNeeded: a plan that was read from JSON is applied without
 	// ApplyOptions.Release.
 	ErrSourceNeeded = errors.New("the release is needed to apply a stored plan")

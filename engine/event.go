@@ -34,6 +34,15 @@ type Planned struct {
 
 func (e Planned) String() string { return "plan: " + e.Summary }
 
+// LockWaited: another deployer is at work on the release, or was until it
+// died; the call waits for it.
+type LockWaited struct {
+	of
+	Holder string
+}
+
+func (e LockWaited) String() string { return "waiting for " + oneLine(e.Holder) }
+
 // Recorded: a revision was stored, or its status changed.
 type Recorded struct {
 	of

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/internal/resend"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -115,7 +116,12 @@ func (r *run) runHook(ctx context.Context, h hook) error {
 	if err != nil {
 		return err
 	}
-	u, err := r.e.c.resource(it.mapping, it.object.Namespace).Create(ctx, h.parsed.Unstructured, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
+	sent, again := resend.Count(ctx)
+	client := r.e.c.resource(it.mapping, it.object.Namespace)
+	u, err := client.Create(sent, h.parsed.Unstructured, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
+	if apierrors.IsAlreadyExists(err) && again.Load() > 0 {
+		u, err = client.Get(ctx, it.object.Name, metav1.GetOptions{}) // created by a request whose answer was lost
+	}
 	if err != nil {
 		return r.failed(it, "create hook", err)
 	}

@@ -31,6 +31,9 @@ type forecast struct {
 // cannot tell, by asking the API server in a dry-run. What it finds in the way
 // becomes problems of the item.
 func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redactor) (forecast, error) {
+	if it.live == nil && pl.opts.brief && isPlain(it.desired) {
+		return forecast{}, nil
+	}
 	local, err := pl.mergeLocally(ctx, it)
 	var invalid *merge.InvalidError
 	var undecided *merge.UndecidedError
@@ -72,16 +75,46 @@ func (pl *planning) mayAsk(it *item) bool {
 	return pl.opts.DryRun != DryRunNone && !it.pending && (it.object.Namespace == "" || !inNewNamespace)
 }
 
-// schemaTellsAll are kinds of which the API server checks little but their
-// schema. Many of them make up a big release, and none of them starts
-// anything.
-var schemaTellsAll = map[string]bool{"ConfigMap": true, "Secret": true, "ServiceAccount": true}
+// isPlain says whether the object is one of those of which a big release has
+// many, that start nothing, and that the API server has little to say about:
+// a ConfigMap, Secret or ServiceAccount of the right shape.
+func isPlain(u *unstructured.Unstructured) bool {
+	var allowed []string
+	switch u.GetAPIVersion() + "/" + u.GetKind() {
+	case "v1/ConfigMap":
+		allowed = []string{"data", "binaryData", "immutable"}
+	case "v1/Secret":
+		allowed = []string{"data", "stringData", "immutable", "type"}
+	case "v1/ServiceAccount":
+		allowed = []string{"secrets", "imagePullSecrets", "automountServiceAccountToken"}
+	default:
+		return false
+	}
+	for key, v := range u.Object {
+		switch {
+		case key == "apiVersion", key == "kind", key == "metadata":
+		case !slices.Contains(allowed, key):
+			return false
+		case strings.HasSuffix(strings.ToLower(key), "data"):
+			data, ok := v.(map[string]any)
+			if !ok {
+				return false
+			}
+			for _, text := range data {
+				if _, ok := text.(string); !ok {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
 
 // worthAsking says whether the API server's word on an object that was merged
 // here is worth a request.
 func (pl *planning) worthAsking(it *item, local merge.Result) (bool, error) {
 	if it.live == nil {
-		return !pl.opts.brief || it.object.Group != "" || !schemaTellsAll[it.object.Kind], nil
+		return true, nil
 	}
 	change, err := pl.compare(it, local.Merged, nil)
 	return len(change.Fields) > 0 || len(local.Conflicts) > 0, err

@@ -4,21 +4,22 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// backoff is how often and how far apart a request is tried that the API
-// server could not answer: at once, then after about 0.1, 0.3, 0.9, 2.7 s.
-// 429 with Retry-After is obeyed by client-go itself, before this.
-var backoff = wait.Backoff{Steps: 5, Duration: 100 * time.Millisecond, Factor: 3, Jitter: 0.2}
+// backoff is how often and how far apart a write is tried that met another
+// one of the same object: after about 10, 30, 90, 270 ms. What the API server
+// could not answer is sent again below the clients, see internal/resend.
+var backoff = wait.Backoff{Steps: 5, Duration: 10 * time.Millisecond, Factor: 3, Jitter: 0.5}
 
-// retriable says whether the same request may succeed a moment later.
-// Everything the engine writes is idempotent (server-side apply, delete by
-// UID), so that an unknown outcome may be tried again. Never retried: what
-// the API server judged (invalid, forbidden, conflict).
-func retriable(err error) bool {
-	return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
-		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) && !isAdmission(err) && !isUntyped(err) ||
-		utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err)
+// raced says whether a server-side apply lost against another writer and may
+// be tried again: both created the object, or the server's own attempts to
+// merge with the newest version were used up. A conflict over fields is no
+// race.
+func raced(err error) bool {
+	if apierrors.IsAlreadyExists(err) {
+		return true
+	}
+	managers, _ := conflictManagers(err)
+	return apierrors.IsConflict(err) && len(managers) == 0
 }

@@ -24,6 +24,7 @@ type run struct {
 	w      *work
 	opts   ApplyOptions
 	record *storage.Record // the revision that stands for the outcome
+	lock   *lock           // nil without rights on Leases
 }
 
 // deploy writes what the plan says, in order, and waits.
@@ -46,11 +47,18 @@ func (r *run) deploy(ctx context.Context) error {
 		func() error { return r.hooks(ctx, "pre-"+event) },
 		func() error { return r.applyStages(ctx, written) },
 		func() error { return r.removeStages(ctx, removed) },
-		func() error { return r.waitReady(ctx) },
+		func() error {
+			r.lock.onlyWaits(true)
+			defer r.lock.onlyWaits(false)
+			return r.waitReady(ctx)
+		},
 		func() error { return r.hooks(ctx, "post-"+event) },
 	}
 	for i, step := range steps {
-		err := step()
+		err := r.lock.check(ctx)
+		if err == nil {
+			err = step()
+		}
 		if err == nil {
 			continue
 		}
@@ -94,7 +102,11 @@ func (r *run) skip(failed *ApplyError, items []*item, why string) {
 func (r *run) applyStages(ctx context.Context, items []*item) error {
 	stages := byStage(items)
 	for i, stage := range stages {
-		if err := r.applyAll(ctx, stage); err != nil {
+		err := r.lock.check(ctx)
+		if err == nil {
+			err = r.applyAll(ctx, stage)
+		}
+		if err != nil {
 			var failed *ApplyError
 			if errors.As(err, &failed) {
 				for _, later := range stages[i+1:] {
@@ -144,7 +156,7 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 	begun := time.Now()
 	if it.change.Changed() {
 		ctx, warned := withWarnings(ctx)
-		err := retry.OnError(backoff, retriable, func() error {
+		err := retry.OnError(backoff, raced, func() error {
 			if it.takeOver {
 				if err := r.takeOver(ctx, it); err != nil {
 					return fmt.Errorf("take over from former field managers: %w", err)
@@ -225,10 +237,8 @@ func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	begun := time.Now()
 	uid := it.live.GetUID() // the one that was looked at, not another of its name
 	background := metav1.DeletePropagationBackground
-	err := retry.OnError(backoff, retriable, func() error {
-		return r.e.c.resource(it.mapping, it.object.Namespace).Delete(ctx, it.object.Name, metav1.DeleteOptions{
-			PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
-		})
+	err := r.e.c.resource(it.mapping, it.object.Namespace).Delete(ctx, it.object.Name, metav1.DeleteOptions{
+		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return r.failed(it, "delete", err)

@@ -17,7 +17,7 @@ import (
 func (r *run) takeOver(ctx context.Context, it *item) error {
 	pl := &planning{e: r.e, key: r.p.Key, manager: r.e.opts.FieldManager, adopt: r.w.release.Adopt}
 	resource := r.e.c.resource(it.mapping, it.object.Namespace)
-	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+	return retry.OnError(backoff, apierrors.IsConflict, func() error {
 		owned, err := r.e.c.merger.TakeOver(ctx, it.live, pl.lastApplied(it), pl.manager, pl.formerManagers(it.live), annotationName)
 		if err != nil {
 			return err

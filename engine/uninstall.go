@@ -109,9 +109,14 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	r.record = r.w.last
 	r.record.Status = storage.StatusUninstalling
 	r.record.Description = describe(r.p, "in progress")
-	if err := r.e.store.Update(ctx, r.record); err != nil {
+	err := r.e.store.Update(ctx, r.record)
+	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
+		err = errRaced
+	}
+	if err != nil {
 		return nil, explain("uninstall", r.p.Key, diff.Object{}, err)
 	}
+	r.e.events.emit(Planned{of{r.p.Key}, r.p.Report.Summary(), countChanged(r.p.Report)})
 	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, StatusUninstalling})
 
 	var items []*item
@@ -140,9 +145,15 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	}
 	var failure error
 	for _, step := range steps {
-		if failure = step(); failure != nil {
+		if failure = r.lock.check(ctx); failure == nil {
+			failure = step()
+		}
+		if failure != nil {
 			break
 		}
+	}
+	if r.lock.lost() {
+		return revisionOf(r.record), lostError(r.p.Key)
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
