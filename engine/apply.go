@@ -24,6 +24,9 @@ type ApplyOptions struct {
 	NoWait bool
 	// Timeout bounds the wait for readiness, and each hook. 0: DefaultTimeout.
 	Timeout time.Duration
+	// Patience says what counts as hopeless, which ends the wait before the
+	// timeout. Zero: the defaults.
+	Patience Patience
 	// NoHooks leaves the chart's hooks out.
 	NoHooks bool
 	// History is the number of revisions to keep; the deployed one is never
@@ -63,14 +66,13 @@ func (o ApplyOptions) timeout() time.Duration {
 // (*ApplyError, *NotReadyError, or the context's), and the next call goes on
 // from what is there.
 func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
-	defer e.events.drain()
 	if p == nil {
 		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return e.carryOut(ctx, p.Key, "apply", opts, func(ctx context.Context) (*Plan, error) {
+	return e.carryOut(ctx, p.Key, OperationApply, opts, func(ctx context.Context) (*Plan, error) {
 		fresh, err := e.replan(ctx, p, opts)
 		if err == nil {
 			err = compareplans(p, fresh)
@@ -177,8 +179,7 @@ func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
 // written, the history included, and the revision there is is answered; it
 // still waits until that is ready, unless told not to.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
-	defer e.events.drain()
-	return e.carryOut(ctx, r.Key, "deploy", opts, func(ctx context.Context) (*Plan, error) {
+	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planDeploy(ctx, r, PlanOptions{brief: true})
 	})
 }
@@ -187,8 +188,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // new revision. revision 0 is the newest one before the present that was
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
-	defer e.events.drain()
-	return e.carryOut(ctx, k, "rollback", opts, func(ctx context.Context) (*Plan, error) {
+	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planRollback(ctx, k, revision, PlanOptions{brief: true})
 	})
 }
@@ -198,8 +198,7 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // and so do the claims of StatefulSets, which no manifest names;
 // PlanUninstall tells which.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
-	defer e.events.drain()
-	_, err := e.carryOut(ctx, k, "uninstall", opts, func(ctx context.Context) (*Plan, error) {
+	_, err := e.carryOut(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planUninstall(ctx, k, PlanOptions{brief: true})
 	})
 	return err
@@ -215,7 +214,9 @@ const maxRaces = 5
 
 // carryOut plans, and carries the plan out under the release's lock. What was
 // planned while another deployer was at work is planned again.
-func (e *Engine) carryOut(ctx context.Context, k Key, op string, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
+func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (rev *Revision, err error) {
+	op := string(operation)
+	defer e.tell(operation, k)(&rev, &err) // when the lock is released
 	var held *lock
 	defer func() { held.release() }()
 	for race := 0; ; race++ {
@@ -259,7 +260,7 @@ var errRaced = errors.New("the revision was recorded by another deployer")
 
 // leave is what is done for a plan that changes nothing.
 func (e *Engine) leave(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
-	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), 0})
+	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0})
 	r := &run{e: e, p: p, w: p.work, opts: opts, record: p.work.last}
 	r.tellUnchanged()
 	return revisionOf(r.record), r.waitReady(ctx)
@@ -307,8 +308,8 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.e.events.emit(Planned{of{r.p.Key}, r.p.Report.Summary(), countChanged(r.p.Report)})
-	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
+	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
+	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, RevisionStatus(r.record.Status)})
 	return nil
 }
 
@@ -324,7 +325,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if err := r.e.store.Update(ctx, r.record); err != nil {
 		return err
 	}
-	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, RevisionStatus(r.record.Status)})
+	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, RevisionStatus(r.record.Status)})
 	if failure != nil {
 		return nil
 	}

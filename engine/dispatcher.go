@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // dispatcher hands events to the user's function one at a time without
 // holding up the work: emit only queues. Its goroutine lives while there is
@@ -57,5 +60,20 @@ func (d *dispatcher) drain() {
 	defer d.mu.Unlock()
 	for upTo := d.emitted; d.delivered < upTo; {
 		d.progress.Wait()
+	}
+}
+
+// tell begins a call, and answers the function that ends it with what the call
+// returns, when all events are delivered.
+func (e *Engine) tell(op Operation, k Key) func(rev **Revision, err *error) {
+	begun := time.Now()
+	e.events.emit(Started{about(k), op})
+	return func(rev **Revision, err *error) {
+		end := Ended{of: about(k), Operation: op, Took: time.Since(begun), Err: *err}
+		if *rev != nil {
+			end.Revision = (*rev).Revision
+		}
+		e.events.emit(end)
+		e.events.drain()
 	}
 }

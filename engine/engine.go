@@ -9,6 +9,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -39,6 +40,10 @@ type Options struct {
 	// of a call are delivered before the call returns, so OnEvent must not
 	// call the Engine and wait for it. Nil: nobody is told.
 	OnEvent func(Event)
+	// Rules judge whether objects are ready, by kind, in place of what the
+	// engine knows by itself; of two for one kind the later holds. Hooks are
+	// judged by them, too, except Pods, which must end. See [ReadyRule].
+	Rules []ReadyRule
 	// Lookup says what the template function lookup may read, with the
 	// rights of the engine. namespace and name may be empty (all). Nil: only
 	// objects in the release's own namespace, Secrets included; whatever is
@@ -62,6 +67,7 @@ type Engine struct {
 	opts   Options
 	c      *cluster
 	store  *storage.Store
+	rules  map[schema.GroupKind]readiness.Rule
 	events *dispatcher
 }
 
@@ -92,7 +98,11 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 16
 	}
-	return &Engine{opts: opts, c: c, store: c.store(), events: newDispatcher(opts.OnEvent)}, nil
+	rules, err := compileRules(opts.Rules)
+	if err != nil {
+		return nil, &Error{Op: "new engine", Err: err}
+	}
+	return &Engine{opts: opts, c: c, store: c.store(), rules: rules, events: newDispatcher(opts.OnEvent)}, nil
 }
 
 // NewFromGetter makes an Engine from what kubectl plug-ins and Helm wrappers

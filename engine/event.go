@@ -11,19 +11,74 @@ import (
 // switch tells them apart. Every event names its release, and prints as one
 // line without a line break. Secret values are never in an event.
 //
-// For each object that a plan names there is exactly one terminal event:
-// Applied, Kept, Failed or Skipped.
+// A call that writes begins with Started and finishes with Ended. In between,
+// the events of one object come in this order, each step once unless it says
+// otherwise:
+//
+//   - what became of writing it: exactly one of Applied, Kept, Failed and
+//     Skipped, for each object that the plan names;
+//   - if it was waited for and not ready at once: Waiting, Trouble and LogLine,
+//     any number of times, then exactly one of Ready and Unready.
+//
+// A hook has HookStarted and HookEnded in place of these, with Waiting,
+// Trouble and LogLine between the two.
 type Event interface {
 	fmt.Stringer
 	// Release that the event is about.
 	Release() Key
+	// Time of the fact, which may be a little before OnEvent is told of it.
+	Time() time.Time
 	event()
 }
 
-type of struct{ Key Key }
+// of is what all events have. Its fields are promoted: every event has Key and
+// At.
+type of struct {
+	Key Key
+	At  time.Time
+}
 
-func (o of) Release() Key { return o.Key }
-func (of) event()         {}
+func about(k Key) of { return of{k, time.Now()} }
+
+func (o of) Release() Key    { return o.Key }
+func (o of) Time() time.Time { return o.At }
+func (of) event()            {}
+
+// Operation is what a call does.
+type Operation string
+
+const (
+	OperationDeploy    Operation = "deploy"
+	OperationApply     Operation = "apply"
+	OperationRollback  Operation = "rollback"
+	OperationUninstall Operation = "uninstall"
+)
+
+// Started: a call that writes has begun.
+type Started struct {
+	of
+	Operation Operation
+}
+
+func (e Started) String() string { return fmt.Sprintf("%s %s", e.Operation, e.Key) }
+
+// Ended: the call is over, and all other events of it came before. Err is what
+// it returns, Revision the number of what it returns, 0 for none.
+type Ended struct {
+	of
+	Operation Operation
+	Revision  int
+	Took      time.Duration
+	Err       error
+}
+
+func (e Ended) String() string {
+	s := fmt.Sprintf("%s %s ended after %v", e.Operation, e.Key, e.Took.Round(time.Millisecond))
+	if e.Err != nil {
+		s += ": " + oneLine(e.Err.Error())
+	}
+	return s
+}
 
 // Planned: the plan is made, and this is what it says.
 type Planned struct {
@@ -92,7 +147,8 @@ type Skipped struct {
 
 func (e Skipped) String() string { return fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason) }
 
-// Waiting: an object is not ready yet, and what it says has changed.
+// Waiting: an object is not ready yet, and what it says has changed. A slow
+// OnEvent may miss some of these, never the last one of an object.
 type Waiting struct {
 	of
 	Object diff.Object
@@ -100,8 +156,6 @@ type Waiting struct {
 	// them are of the new revision; all are 0 for kinds that count nothing.
 	Ready, Updated, Desired int
 	Reason, Message         string
-	// Trouble is what the worst of its pods says; empty while nothing is wrong.
-	Trouble string
 }
 
 func (e Waiting) String() string {
@@ -109,16 +163,59 @@ func (e Waiting) String() string {
 	if e.Desired > 0 {
 		s = fmt.Sprintf("Waiting %s: %d/%d ready, %d/%d updated", e.Object, e.Ready, e.Desired, e.Updated, e.Desired)
 	}
-	if e.Trouble != "" {
-		s += ": " + e.Trouble
+	return oneLine(s)
+}
+
+// Trouble: something is wrong with an object that is waited for, or with one
+// of its pods. It may pass; once it has lasted too long by [Patience], Unready
+// follows. The same trouble of the same pod is told once, and of many pods in
+// the same trouble only the first few are named.
+type Trouble struct {
+	of
+	Object          diff.Object
+	Cause           string // one of those of Diagnosis.Cause
+	Reason, Message string
+	// Pod that it is about; nil: the object itself. Without Logs.
+	Pod *PodDiagnosis
+}
+
+func (e Trouble) String() string {
+	s := fmt.Sprintf("Trouble %s: ", e.Object)
+	if e.Pod != nil {
+		s += "pod " + e.Pod.Name
+		if e.Pod.Container != "" {
+			s += ", container " + e.Pod.Container
+		}
+		s += ": "
+	}
+	s += e.Reason
+	if e.Message != "" {
+		s += ": " + e.Message
 	}
 	return oneLine(s)
 }
 
-// Ready: an object that was waited for is what it shall be.
-type Ready struct {
+// LogLine: one of the last lines that a container in trouble has printed.
+type LogLine struct {
 	of
 	Object         diff.Object
+	Pod, Container string
+	Line           string
+}
+
+func (e LogLine) String() string {
+	return oneLine(fmt.Sprintf("Log %s, pod %s, container %s: %s", e.Object, e.Pod, e.Container, e.Line))
+}
+
+// Ready: an object that was waited for is what it shall be. Should it stop
+// being so while others are still waited for, Waiting follows, and the object
+// has one more Ready or Unready.
+type Ready struct {
+	of
+	Object diff.Object
+	// State is StateReady, or StateUnknown for an object that says nothing by
+	// which it could be judged and holds up the wait no more.
+	State          State
 	Ready, Desired int
 }
 
@@ -126,7 +223,27 @@ func (e Ready) String() string {
 	if e.Desired > 0 {
 		return fmt.Sprintf("Ready %s: %d/%d", e.Object, e.Ready, e.Desired)
 	}
+	if e.State == StateUnknown {
+		return fmt.Sprintf("Ready %s, as far as can be told", e.Object)
+	}
 	return fmt.Sprintf("Ready %s", e.Object)
+}
+
+// Unready: the wait has ended, and the object is not ready.
+type Unready struct {
+	of
+	Object    diff.Object
+	Diagnosis Diagnosis
+}
+
+func (e Unready) String() string {
+	s := fmt.Sprintf("Unready %s", e.Object)
+	for _, part := range []string{e.Diagnosis.Cause, e.Diagnosis.Reason, e.Diagnosis.Message} {
+		if part != "" {
+			s += ": " + part
+		}
+	}
+	return oneLine(s)
 }
 
 // HookStarted: a hook was created.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,7 +87,7 @@ func (r *run) hook(ctx context.Context, h hook, event string) error {
 	}
 	begun := time.Now()
 	h.stored.LastRun = storage.HookRun{StartedAt: begun, Phase: "Running"}
-	r.e.events.emit(HookStarted{of{r.p.Key}, h.object, event})
+	r.e.events.emit(HookStarted{about(r.p.Key), h.object, event})
 
 	err := r.runHook(ctx, h)
 
@@ -95,7 +96,7 @@ func (r *run) hook(ctx context.Context, h hook, event string) error {
 	if err != nil {
 		h.stored.LastRun.Phase = "Failed"
 	}
-	r.e.events.emit(HookEnded{of{r.p.Key}, h.object, event, time.Since(begun), err})
+	r.e.events.emit(HookEnded{about(r.p.Key), h.object, event, time.Since(begun), err})
 	if err == nil {
 		return nil
 	}
@@ -103,7 +104,7 @@ func (r *run) hook(ctx context.Context, h hook, event string) error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 		defer cancel()
 		if err := r.deleteHook(end, h); err != nil {
-			r.e.events.emit(Warning{of{r.p.Key}, "the failed hook is left behind: " + err.Error()})
+			r.e.events.emit(Warning{about(r.p.Key), "the failed hook is left behind: " + err.Error()})
 		}
 	}
 	return &Error{Op: event + " hook", Key: r.p.Key, Object: h.object, Err: err}
@@ -129,10 +130,7 @@ func (r *run) runHook(ctx context.Context, h hook) error {
 		return nil
 	}
 	it.live = u
-	if _, err := readiness.Wait(ctx, []readiness.Target{target(it)}, r.completion()); err != nil {
-		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
-	}
-	return nil
+	return r.wait(ctx, []readiness.Target{target(it)}, r.completion(), newTeller(r, true))
 }
 
 func (r *run) hookItem(ctx context.Context, h hook) (*item, error) {
@@ -177,9 +175,12 @@ func (r *run) deleteHook(ctx context.Context, h hook) error {
 
 // completion waits for a Pod to succeed, where otherwise running would do.
 func (r *run) completion() readiness.Options {
-	o := r.e.waitOptions()
-	o.OnUpdate = newTeller(r).tell
-	o.Rules = map[schema.GroupKind]readiness.Rule{{Kind: "Pod"}: func(u *unstructured.Unstructured) (readiness.Status, error) {
+	o := r.waitOptions()
+	rules := maps.Clone(o.Rules)
+	if rules == nil {
+		rules = map[schema.GroupKind]readiness.Rule{}
+	}
+	rules[schema.GroupKind{Kind: "Pod"}] = func(u *unstructured.Unstructured) (readiness.Status, error) {
 		phase, _, err := unstructured.NestedString(u.Object, "status", "phase")
 		if err != nil {
 			return readiness.Status{}, err
@@ -192,6 +193,7 @@ func (r *run) completion() readiness.Options {
 			return readiness.Status{State: readiness.Failed, Reason: phase, Message: message}, nil
 		}
 		return readiness.Status{State: readiness.Progressing, Reason: phase, Message: message}, nil
-	}}
+	}
+	o.Rules = rules
 	return o
 }

@@ -67,7 +67,7 @@ func (e *Engine) acquire(ctx context.Context, k Key, opts ApplyOptions) (*lock, 
 			go l.keep()
 			return l, nil
 		case apierrors.IsForbidden(err):
-			e.events.emit(Warning{of{k}, "nothing keeps other deployers off this release meanwhile: " + err.Error()})
+			e.events.emit(Warning{about(k), "nothing keeps other deployers off this release meanwhile: " + err.Error()})
 			return nil, nil
 		case !errors.Is(err, errHeld):
 			return nil, fmt.Errorf("lock the release: %w", err)
@@ -75,7 +75,7 @@ func (e *Engine) acquire(ctx context.Context, k Key, opts ApplyOptions) (*lock, 
 		l.waited = true
 		if !told && seen.holder != "" {
 			told = true
-			e.events.emit(LockWaited{of{k}, seen.holder})
+			e.events.emit(LockWaited{about(k), seen.holder})
 		}
 		waited := time.Since(begun)
 		if opts.LockTimeout > 0 && waited >= opts.LockTimeout || opts.LockTimeout <= 0 && seen.alive {

@@ -100,23 +100,27 @@ func notReady(k Key, revision int, redactor *diff.Redactor, err error) error {
 
 func diagnosis(d readiness.Diagnosis, redactor *diff.Redactor) Diagnosis {
 	out := Diagnosis{
-		Object: diff.Object{Group: d.Group, Kind: d.Kind, Namespace: d.Namespace, Name: d.Name},
+		Object: diff.Object{Group: d.Group, Version: d.Version, Kind: d.Kind, Namespace: d.Namespace, Name: d.Name},
 		State:  State(d.State), Cause: string(d.Cause), Reason: d.Reason, Message: redactor.String(d.Message),
-		Ready: d.Ready, Updated: d.Updated, Desired: d.Desired, Hint: d.Hint,
+		Ready: d.Ready, Updated: d.Updated, Desired: d.Desired, Hint: redactor.String(d.Hint),
 	}
 	for _, p := range d.Pods {
-		pod := PodDiagnosis{
-			Name: p.Name, Node: p.Node, Phase: p.Phase, Container: p.Container, Init: p.Init, Old: p.Old,
-			Cause: string(p.Cause), Reason: p.Reason, Message: redactor.String(p.Message),
-			ExitCode: p.ExitCode, Restarts: p.Restarts, Image: p.Image,
-		}
-		for _, line := range p.Logs {
-			pod.Logs = append(pod.Logs, redactor.String(line))
-		}
-		out.Pods = append(out.Pods, pod)
+		out.Pods = append(out.Pods, podDiagnosis(p, redactor))
 	}
 	for _, ev := range d.Events {
 		out.Events = append(out.Events, ClusterEvent{ev.Object, ev.Reason, redactor.String(ev.Message), ev.Count, ev.Last})
+	}
+	return out
+}
+
+func podDiagnosis(p readiness.PodDiagnosis, redactor *diff.Redactor) PodDiagnosis {
+	out := PodDiagnosis{
+		Name: p.Name, Node: p.Node, Phase: p.Phase, Container: p.Container, Init: p.Init, Old: p.Old,
+		Cause: string(p.Cause), Reason: p.Reason, Message: redactor.String(p.Message),
+		ExitCode: p.ExitCode, Restarts: p.Restarts, Image: redactor.String(p.Image),
+	}
+	for _, line := range p.Logs {
+		out.Logs = append(out.Logs, redactor.String(line))
 	}
 	return out
 }

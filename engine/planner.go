@@ -34,7 +34,7 @@ func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, 
 	if err != nil {
 		return nil, explain("plan", r.Key, diff.Object{}, err)
 	}
-	e.events.emit(Planned{of{p.Key}, p.Report.Summary(), countChanged(p.Report)})
+	e.events.emit(Planned{about(p.Key), p.Report.Summary(), countChanged(p.Report)})
 	return p, nil
 }
 
@@ -45,7 +45,7 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err != nil {
 		return nil, explain("plan rollback", k, diff.Object{}, err)
 	}
-	e.events.emit(Planned{of{k}, p.Report.Summary(), countChanged(p.Report)})
+	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
 	return p, nil
 }
 
@@ -57,7 +57,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if err != nil {
 		return nil, explain("plan uninstall", k, diff.Object{}, err)
 	}
-	e.events.emit(Planned{of{k}, p.Report.Summary(), countChanged(p.Report)})
+	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
 	return p, nil
 }
 

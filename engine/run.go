@@ -93,7 +93,7 @@ func (r *run) skip(failed *ApplyError, items []*item, why string) {
 			continue
 		}
 		failed.Skipped = append(failed.Skipped, it.object)
-		r.e.events.emit(Skipped{of{r.p.Key}, it.object, why})
+		r.e.events.emit(Skipped{about(r.p.Key), it.object, why})
 	}
 }
 
@@ -169,13 +169,13 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 			return err
 		})
 		for _, w := range warned.texts {
-			r.e.events.emit(Warning{of{r.p.Key}, r.w.redactor.String(w)})
+			r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String(w)})
 		}
 		if err != nil {
 			return r.failed(it, "apply", err)
 		}
 	}
-	r.e.events.emit(Applied{of{r.p.Key}, it.object, it.change.Action, time.Since(begun)})
+	r.e.events.emit(Applied{about(r.p.Key), it.object, it.change.Action, time.Since(begun)})
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (r *run) failed(it *item, op string, err error) *Error {
 	if hidden := r.w.redactor.String(e.Err.Error()); hidden != e.Err.Error() {
 		e.Err = &redacted{hidden, e.Err}
 	}
-	r.e.events.emit(Failed{of{r.p.Key}, it.object, e.Err})
+	r.e.events.emit(Failed{about(r.p.Key), it.object, e.Err})
 	return e
 }
 
@@ -231,7 +231,7 @@ func (r *run) removeStages(ctx context.Context, items []*item) error {
 
 func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	if it.change.Action == diff.Kept {
-		r.e.events.emit(Kept{of{r.p.Key}, it.object, it.change.Reason})
+		r.e.events.emit(Kept{about(r.p.Key), it.object, it.change.Reason})
 		return nil
 	}
 	begun := time.Now()
@@ -243,7 +243,7 @@ func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return r.failed(it, "delete", err)
 	}
-	r.e.events.emit(Applied{of{r.p.Key}, it.object, diff.Deleted, time.Since(begun)})
+	r.e.events.emit(Applied{about(r.p.Key), it.object, diff.Deleted, time.Since(begun)})
 	return nil
 }
 
@@ -254,9 +254,9 @@ func (r *run) tellUnchanged() {
 		switch {
 		case it.change.Action == "":
 		case it.change.Action == diff.Kept:
-			r.e.events.emit(Kept{of{r.p.Key}, it.object, it.change.Reason})
+			r.e.events.emit(Kept{about(r.p.Key), it.object, it.change.Reason})
 		default:
-			r.e.events.emit(Applied{of{r.p.Key}, it.object, it.change.Action, 0})
+			r.e.events.emit(Applied{about(r.p.Key), it.object, it.change.Action, 0})
 		}
 	}
 }
@@ -269,7 +269,7 @@ func (r *run) createNamespace(ctx context.Context) error {
 		return err
 	}
 	o := diff.Object{Version: "v1", Kind: "Namespace", Name: r.p.Key.Namespace}
-	r.e.events.emit(Applied{of{r.p.Key}, o, diff.Created, time.Since(begun)})
+	r.e.events.emit(Applied{about(r.p.Key), o, diff.Created, time.Since(begun)})
 	return nil
 }
 
@@ -282,10 +282,8 @@ func (r *run) serve(ctx context.Context, crds []*item) error {
 	for _, it := range crds {
 		targets = append(targets, target(it))
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
-	defer cancel()
-	if _, err := readiness.Wait(ctx, targets, r.e.waitOptions()); err != nil {
-		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+	if err := r.wait(ctx, targets, r.waitOptions(), newTeller(r, false)); err != nil {
+		return err
 	}
 	r.e.c.forgetDiscovery(ctx)
 	for _, it := range crds {

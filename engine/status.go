@@ -66,7 +66,7 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 			s.Objects[i] = Diagnosis{Object: it.object, State: StateMissing, Message: "it does not exist", Hint: "deploy the release again"}
 			continue
 		}
-		st := readiness.Assess(it.live)
+		st := readiness.Assess(it.live, e.rules)
 		s.Objects[i] = diagnosis(readiness.Diagnosis{
 			State: st.State, Reason: st.Reason, Message: st.Message, Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
 		}, redactor)

@@ -116,8 +116,8 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	if err != nil {
 		return nil, explain("uninstall", r.p.Key, diff.Object{}, err)
 	}
-	r.e.events.emit(Planned{of{r.p.Key}, r.p.Report.Summary(), countChanged(r.p.Report)})
-	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, StatusUninstalling})
+	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
+	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, StatusUninstalling})
 
 	var items []*item
 	var targets []readiness.Target
@@ -162,7 +162,7 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	}
 	for _, c := range r.p.Report.Changes {
 		if c.Object.Kind == "PersistentVolumeClaim" && c.Action == diff.Kept && failure == nil {
-			r.e.events.emit(Kept{of{r.p.Key}, c.Object, c.Reason})
+			r.e.events.emit(Kept{about(r.p.Key), c.Object, c.Reason})
 		}
 	}
 	return revisionOf(r.record), failure
@@ -190,6 +190,6 @@ func (r *run) endUninstall(ctx context.Context, failure error) error {
 			}
 		}
 	}
-	r.e.events.emit(Recorded{of{r.p.Key}, r.record.Revision, StatusUninstalled})
+	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, StatusUninstalled})
 	return nil
 }

@@ -43,7 +43,7 @@ func (p *progress) event(e engine.Event) {
 	if p.tty {
 		switch e := e.(type) {
 		case engine.Waiting:
-			if e.Desired > 0 && e.Trouble == "" {
+			if e.Desired > 0 {
 				p.workload(e.Object).show(min(e.Ready, e.Updated), e.Desired)
 				return
 			}

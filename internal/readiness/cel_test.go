@@ -26,7 +26,7 @@ func TestCompileRule(t *testing.T) {
 		widget + "status: {phase: Broken, replicas: 0, error: no}":                                         {State: Failed, Reason: "RuleFailed", Message: "phase Broken"},
 		widget + "metadata: {generation: 2}\nstatus: {observedGeneration: 1, phase: Running, replicas: 2}": {State: Progressing, Reason: "NotObserved"},
 	} {
-		got := assessWith(object(t, text), rules)
+		got := Assess(object(t, text), rules)
 		if got.State != want.State || got.Reason != want.Reason || want.Message != "" && got.Message != want.Message {
 			t.Errorf("%s\ngot %s, want %s", text, got, want)
 		}

@@ -35,6 +35,7 @@ const (
 type Diagnosis struct {
 	Kind      string `json:"kind"`
 	Group     string `json:"group,omitempty"`
+	Version   string `json:"version,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 

@@ -69,13 +69,13 @@ func (r *reader) enrich(d *Diagnosis, obj *unstructured.Unstructured) {
 	d.Hint = strings.Trim(d.Hint, "; ")
 }
 
+// crashes: the container ends by itself, and may have said why.
+func crashes(c Cause) bool {
+	return c == CauseCrashLoop || c == CauseOutOfMemory || c == CausePodFailed
+}
+
 func (r *reader) logs(namespace string, p *PodDiagnosis) {
-	if r.o.Logs == nil || p.Container == "" {
-		return
-	}
-	switch p.Cause {
-	case CauseCrashLoop, CauseOutOfMemory, CausePodFailed, CauseUnready:
-	default:
+	if r.o.Logs == nil || p.Container == "" || p.Cause != CauseUnready && !crashes(p.Cause) {
 		return
 	}
 	// The instance that crashed, if another was started since.

@@ -57,7 +57,7 @@ func TestTheAPIServerIsRestartedDuringTheWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if Assess(obj).State == Ready {
+		if Assess(obj, nil).State == Ready {
 			seen = time.Now()
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -114,7 +114,7 @@ func stillThere(left map[identity]Target, last map[identity]*unstructured.Unstru
 	}
 	slices.SortFunc(targets, compareTargets)
 	for _, t := range targets {
-		d := Diagnosis{Kind: t.Kind, Group: t.GVR.Group, Namespace: t.Namespace, Name: t.Name, State: Progressing, Reason: "Exists"}
+		d := Diagnosis{Kind: t.Kind, Group: t.GVR.Group, Version: t.GVR.Version, Namespace: t.Namespace, Name: t.Name, State: Progressing, Reason: "Exists"}
 		obj := last[t.identity()]
 		switch {
 		case obj == nil:

@@ -15,6 +15,31 @@ const (
 	maxLogLine  = 400
 )
 
+// maxCrashLogs bounds the containers whose logs are read during a wait.
+const maxCrashLogs = 5
+
+// crashLog is what a crashing container has printed last. It is read once, in
+// the background, when the first crash is seen; nil until then.
+func (w *waiter) crashLog(namespace string, t trouble) []string {
+	lines, asked := w.logs[t.key]
+	if asked || len(w.logs) == maxCrashLogs || w.o.Logs == nil || !crashes(t.cause) || t.pod.Container == "" {
+		return lines
+	}
+	w.logs[t.key] = nil
+	pod := *t.pod
+	w.group.Go(func() {
+		r := reader{ctx: w.ctx, o: w.o}
+		if r.logs(namespace, &pod); len(pod.Logs) == 0 {
+			return
+		}
+		select {
+		case w.notes <- note{learned: func() { w.logs[t.key] = pod.Logs }}:
+		case <-w.ctx.Done():
+		}
+	})
+	return nil
+}
+
 // PodLogs reads logs through the API server, bounded in lines and bytes.
 func PodLogs(client typedcore.PodsGetter) LogReader {
 	return func(ctx context.Context, namespace, pod, container string, previous bool, lines int64) ([]string, error) {

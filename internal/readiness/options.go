@@ -53,10 +53,18 @@ type LogReader func(ctx context.Context, namespace, pod, container string, previ
 
 // Update is one change in what is waited for.
 type Update struct {
-	Target Target
-	Status Status
-	Pods   []PodDiagnosis // in trouble, without logs; nil when none is
-	Cause  Cause          // of the first trouble; empty when there is none
+	Target   Target
+	Status   Status
+	Troubles []Trouble // the worst first; nil when nothing is wrong
+}
+
+// Trouble is one thing that is wrong and may pass.
+type Trouble struct {
+	Cause           Cause
+	Reason, Message string
+	// Pod that it is about; nil: the object itself. Of the first few containers
+	// that crash it has the last log lines, once they were read.
+	Pod *PodDiagnosis
 }
 
 // FailurePolicy says how long a trouble may last before the wait ends because

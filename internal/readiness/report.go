@@ -29,12 +29,15 @@ func (w *waiter) tell(tr *tracked) {
 	u := Update{Target: tr.Target, Status: tr.status}
 	told := tr.status.String() + fmt.Sprint(tr.status.Ready, tr.status.Updated, tr.status.Desired)
 	for _, t := range tr.troubles {
-		u.Cause = cmp.Or(u.Cause, t.cause)
 		told += "\n" + t.key + "\x00" + t.reason + "\x00" + t.message
+		one := Trouble{Cause: t.cause, Reason: t.reason, Message: t.message}
 		if t.pod != nil {
-			u.Pods = append(u.Pods, *t.pod)
-			told += fmt.Sprint(t.pod.Restarts)
+			pod := *t.pod
+			pod.Logs = w.crashLog(tr.Namespace, t)
+			one.Pod = &pod
+			told += fmt.Sprint(pod.Restarts, len(pod.Logs))
 		}
+		u.Troubles = append(u.Troubles, one)
 	}
 	if told != tr.told {
 		tr.told = told
@@ -110,7 +113,7 @@ func hasFeedError(err error) bool {
 // describe puts into a Diagnosis what is known without asking the cluster.
 func describe(v *view, t Target, obj *unstructured.Unstructured, st Status, troubles []trouble) Diagnosis {
 	d := Diagnosis{
-		Kind: t.Kind, Group: t.GVR.Group, Namespace: t.Namespace, Name: t.Name,
+		Kind: t.Kind, Group: t.GVR.Group, Version: t.GVR.Version, Namespace: t.Namespace, Name: t.Name,
 		State: st.State, Reason: st.Reason, Message: st.Message,
 		Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
 	}

@@ -57,15 +57,11 @@ func (s Status) String() string {
 // goes on.
 type Rule func(obj *unstructured.Unstructured) (Status, error)
 
-// Assess judges obj by what it says of itself. It is pure: no cluster, no
-// clock. A nil object is Unknown.
-func Assess(obj *unstructured.Unstructured) Status {
-	return assessWith(obj, nil)
-}
-
-// assessWith lets rules of the caller go before the built-in ones. What holds
-// for every kind (deletion, a generation not yet observed) is decided first.
-func assessWith(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
+// Assess judges obj by what it says of itself. Rules of the caller, which may
+// be nil, go before the built-in ones; what holds for every kind (deletion, a
+// generation not yet observed) is decided first. It is pure, as far as the
+// rules are: no cluster, no clock. A nil object is Unknown.
+func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
 	if obj == nil || obj.Object == nil {
 		return Status{State: Unknown, Reason: "NoObject", Message: "there is no object to judge"}
 	}

@@ -118,13 +118,13 @@ func TestAssess(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Assess(object(t, c.yaml))
+			got := Assess(object(t, c.yaml), nil)
 			if got.State != c.state || got.Reason != c.reason || got.Ready != c.ready || got.Desired != c.desired {
 				t.Errorf("got %s, %d of %d; want %s: %s, %d of %d", got, got.Ready, got.Desired, c.state, c.reason, c.ready, c.desired)
 			}
 		})
 	}
-	if got := Assess(nil); got.State != Unknown {
+	if got := Assess(nil, nil); got.State != Unknown {
 		t.Errorf("nil object: %s", got)
 	}
 }
@@ -138,10 +138,10 @@ func TestRulesOfTheCallerGoFirst(t *testing.T) {
 			return Status{State: Ready, Reason: "X"}, nil
 		},
 	}
-	if got := assessWith(object(t, "apiVersion: v1\nkind: ConfigMap"), rules); got.State != Progressing || got.Reason != "RuleError" {
+	if got := Assess(object(t, "apiVersion: v1\nkind: ConfigMap"), rules); got.State != Progressing || got.Reason != "RuleError" {
 		t.Errorf("a rule that cannot judge: %s", got)
 	}
-	if got := assessWith(object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {annotations: {x: set}}"), rules); got.Reason != "X" {
+	if got := Assess(object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {annotations: {x: set}}"), rules); got.Reason != "X" {
 		t.Errorf("a rule that says ready: %s", got)
 	}
 	if !needsWatch(schema.GroupKind{Kind: "ConfigMap"}, rules) || needsWatch(schema.GroupKind{Kind: "Secret"}, rules) {

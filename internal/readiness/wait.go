@@ -70,6 +70,7 @@ type waiter struct {
 	broken  map[*feed]error // feeds that are interrupted
 	classes map[string]*class
 	claims  map[types.UID]*podClaims // by pod
+	logs    map[string][]string      // of crashing containers, by trouble; nil: asked for
 }
 
 // space is a namespace with what is watched there beside the targets.
@@ -86,6 +87,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 		ctx: ctx, o: o, policy: o.Policy.withDefaults(), began: now,
 		byName: map[identity][]*tracked{}, spaces: map[string]*space{},
 		notes: make(chan note), broken: map[*feed]error{}, classes: map[string]*class{}, claims: map[types.UID]*podClaims{},
+		logs: map[string][]string{},
 		post: newMailbox(o.OnUpdate),
 	}
 	for _, t := range targets {
@@ -196,7 +198,7 @@ func (w *waiter) take(n note) {
 			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() {
 				continue
 			}
-			if final := assessWith(withoutDeletion(n.deleted), w.o.Rules); final.State == Ready && endsByItself(tr.Target) {
+			if final := Assess(withoutDeletion(n.deleted), w.o.Rules); final.State == Ready && endsByItself(tr.Target) {
 				tr.finished, tr.status = true, final
 			}
 			w.update(tr, nil)
@@ -273,7 +275,7 @@ func (w *waiter) judge(tr *tracked) {
 		// The watch resumes with older news before it brings the newest.
 		tr.status = Status{State: Progressing, Reason: "NotObserved", Message: "the cluster shows an earlier generation", Desired: was.Desired}
 	default:
-		tr.status = assessWith(tr.obj, w.o.Rules)
+		tr.status = Assess(tr.obj, w.o.Rules)
 		if isClaim(tr.Target) && tr.status.Reason == "Unbound" {
 			tr.status = w.claimStatus(tr.obj, tr.status)
 		}

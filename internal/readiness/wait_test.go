@@ -104,7 +104,9 @@ func TestACrashLoopThatRecoversIsNotFailed(t *testing.T) {
 		b.play(name, fmt.Sprintf(playWaiting, restarts, "CrashLoopBackOff", "back-off", "{terminated: {exitCode: 1, reason: Error}}"))
 		time.Sleep(300 * time.Millisecond)
 	}
-	w.until(t, "the crash loop", func(u Update) bool { return u.Cause == CauseCrashLoop && u.Pods[0].Restarts == 2 })
+	w.until(t, "the crash loop", func(u Update) bool {
+		return len(u.Troubles) > 0 && u.Troubles[0].Cause == CauseCrashLoop && u.Troubles[0].Pod.Restarts == 2
+	})
 	b.play(name, playReady)
 	if err := w.end(t); err != nil {
 		t.Fatal(err)
@@ -195,7 +197,7 @@ func TestDelayUntilTheReturn(t *testing.T) {
 		b.play(b.pods(name, "web:1", 1)[0].GetName(), playReady)
 		var seen time.Time
 		for ev := range raw.ResultChan() {
-			if u := asUnstructured(ev.Object); u != nil && Assess(u).State == Ready {
+			if u := asUnstructured(ev.Object); u != nil && Assess(u, nil).State == Ready {
 				seen = time.Now()
 				break
 			}
