@@ -3,26 +3,43 @@ package engine
 import (
 	"sync"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
+// patienceWithReceivers bounds how long a call waits at its end for a slow
+// OnEvent.
+const patienceWithReceivers = 5 * time.Second
+
 // dispatcher hands events to the user's function one at a time without
-// holding up the work: emit only queues. Its goroutine lives while there is
-// something to deliver, so an idle Engine holds none.
+// holding up the work: emit only queues. The queue is bounded by the size of the
+// plans: a Waiting takes the place of the one before it, if that is still
+// queued and nothing else of the object came in between. Its goroutine lives
+// while there is something to deliver, so an idle Engine holds none.
 type dispatcher struct {
 	handler func(Event)
 
 	mu        sync.Mutex
 	queue     []Event
-	emitted   uint64 // events queued so far
-	delivered uint64 // events handed over so far
+	first     uint64                // number of queue[0], counted from the first ever emitted
+	waiting   map[waitingFor]uint64 // numbers of the queued Waiting that may be replaced
 	running   bool
-	progress  *sync.Cond
+	drainings []draining
+}
+
+type waitingFor struct {
+	release Key
+	object  diff.Object
+}
+
+// draining is a call that waits until all events before upTo are delivered.
+type draining struct {
+	upTo uint64
+	done chan struct{}
 }
 
 func newDispatcher(handler func(Event)) *dispatcher {
-	d := &dispatcher{handler: handler}
-	d.progress = sync.NewCond(&d.mu)
-	return d
+	return &dispatcher{handler: handler, waiting: map[waitingFor]uint64{}}
 }
 
 func (d *dispatcher) emit(e Event) {
@@ -31,8 +48,27 @@ func (d *dispatcher) emit(e Event) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	next := d.first + uint64(len(d.queue))
+	switch e := e.(type) {
+	case Waiting:
+		k := waitingFor{e.Key, e.Object}
+		if older, queued := d.waiting[k]; queued {
+			d.queue[older-d.first] = e
+			return
+		}
+		d.waiting[k] = next
+	case Trouble:
+		delete(d.waiting, waitingFor{e.Key, e.Object})
+	case LogLine:
+		delete(d.waiting, waitingFor{e.Key, e.Object})
+	case Ready:
+		delete(d.waiting, waitingFor{e.Key, e.Object})
+	case Unready:
+		delete(d.waiting, waitingFor{e.Key, e.Object})
+	case HookEnded:
+		delete(d.waiting, waitingFor{e.Key, e.Object})
+	}
 	d.queue = append(d.queue, e)
-	d.emitted++
 	if !d.running {
 		d.running = true
 		go d.run()
@@ -44,22 +80,50 @@ func (d *dispatcher) run() {
 	defer d.mu.Unlock()
 	for len(d.queue) > 0 {
 		e := d.queue[0]
+		d.queue[0] = nil
 		d.queue = d.queue[1:]
+		if w, ok := e.(Waiting); ok && d.waiting[waitingFor{w.Key, w.Object}] == d.first {
+			delete(d.waiting, waitingFor{w.Key, w.Object})
+		}
+		d.first++
 		d.mu.Unlock()
 		d.handler(e)
 		d.mu.Lock()
-		d.delivered++
-		d.progress.Broadcast()
+		d.drainings = dropDone(d.drainings, d.first)
 	}
 	d.running = false
 }
 
-// drain returns when all that was emitted before it has been delivered.
-func (d *dispatcher) drain() {
+func dropDone(waiting []draining, delivered uint64) []draining {
+	kept := waiting[:0]
+	for _, w := range waiting {
+		if w.upTo <= delivered {
+			close(w.done)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}
+
+// drain returns when all that was emitted before it has been delivered, or the
+// receiver has taken too long. What is left is delivered later.
+func (d *dispatcher) drain() { d.drainWithin(patienceWithReceivers) }
+
+func (d *dispatcher) drainWithin(limit time.Duration) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for upTo := d.emitted; d.delivered < upTo; {
-		d.progress.Wait()
+	if !d.running {
+		d.mu.Unlock()
+		return
+	}
+	w := draining{d.first + uint64(len(d.queue)), make(chan struct{})}
+	d.drainings = append(d.drainings, w)
+	d.mu.Unlock()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-w.done:
+	case <-t.C:
 	}
 }
 

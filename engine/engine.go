@@ -36,9 +36,12 @@ type Options struct {
 	Ownership []Ownership
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
-	// every event names its release. It never holds up the work. All events
-	// of a call are delivered before the call returns, so OnEvent must not
-	// call the Engine and wait for it. Nil: nobody is told.
+	// every event names its release. It never holds up the work: events queue
+	// for a slow one, and an undelivered Waiting gives way to the next of its
+	// object; nothing else is dropped. All events of a call are
+	// delivered before the call returns, unless that takes more than 5 s, in
+	// which case the rest follows later. OnEvent must not call the Engine and
+	// wait for it. Nil: nobody is told. See also [LogEvents] and [Observers].
 	OnEvent func(Event)
 	// Rules judge whether objects are ready, by kind, in place of what the
 	// engine knows by itself; of two for one kind the later holds. Hooks are
