@@ -57,6 +57,13 @@ func (t *told) take() []engine.Event {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
+	return newFixtureAlone(t)
+}
+
+// newFixtureAlone is for a test that counts what the whole process does, and
+// so does not run beside others.
+func newFixtureAlone(t *testing.T) *fixture {
+	t.Helper()
 	cluster := testcluster.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)

@@ -42,6 +42,16 @@ type Revision struct {
 	Broken string `json:"broken,omitempty"`
 }
 
+// String tells of the revision in one line: "namespace/name revision 3 is
+// deployed".
+func (r Revision) String() string {
+	s := fmt.Sprintf("%s revision %d is %s", r.Key, r.Revision, r.Status)
+	if r.Cause != "" {
+		s += ": " + oneLine(r.Cause)
+	}
+	return s
+}
+
 func revisionOf(r *storage.Record) *Revision {
 	if r == nil {
 		return nil

@@ -83,6 +83,8 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 				}
 			}
 			return nil
+		case apierrors.IsNotFound(err):
+			return nil // the kind is served no longer, and the objects went with it
 		case apierrors.IsResourceExpired(err) && opts.Continue != "":
 			opts.Continue = "" // the pages so far are too old to go on from
 			continue

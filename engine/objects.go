@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -66,6 +68,9 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 		for _, o := range inApplyOrder(objects) {
 			it, err := pl.newItem(ctx, o.Unstructured, o.Source, own)
 			if errors.Is(err, ErrUnknownKind) {
+				it, err = pl.itemOfAnotherVersion(ctx, o)
+			}
+			if errors.Is(err, ErrUnknownKind) {
 				continue // its CRD is gone, and the object with it
 			}
 			if err != nil {
@@ -85,8 +90,91 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	if err := pl.readLive(ctx, items); err != nil {
 		return nil, nil, err
 	}
+	awaitDefinitions(items)
+	if err := pl.findNamespaces(ctx, items); err != nil {
+		return nil, nil, err
+	}
 	redactor := redactorFor(items)
 	return items, redactor, pl.judge(ctx, items, redactor)
+}
+
+// awaitDefinitions marks the custom resources whose CRD the release brings
+// and the cluster lacks: what discovery knows of them is of the past.
+func awaitDefinitions(items []*item) {
+	missing := map[schema.GroupKind]bool{}
+	for _, it := range items {
+		if it.desired != nil && it.live == nil && it.mapping.GroupVersionKind.GroupKind() == crdKind {
+			for kind := range ownKinds([]render.Object{{Unstructured: it.desired}}) {
+				missing[kind] = true
+			}
+		}
+	}
+	for _, it := range items {
+		if missing[it.mapping.GroupVersionKind.GroupKind()] {
+			it.pending = true
+		}
+	}
+}
+
+// findNamespaces notes which namespaces applying will create, and refuses
+// objects in namespaces that are missing and stay so.
+func (pl *planning) findNamespaces(ctx context.Context, items []*item) error {
+	pl.newNamespaces = map[string]bool{}
+	if pl.namespaceMissing {
+		pl.newNamespaces[pl.key.Namespace] = true
+	}
+	there := map[string]bool{"": true, pl.key.Namespace: true}
+	for _, it := range items {
+		if it.live != nil {
+			there[it.object.Namespace] = true
+		}
+		if it.live == nil && it.desired != nil && isNamespace(it.object) {
+			pl.newNamespaces[it.object.Name] = true
+		}
+	}
+	work := newLimited(ctx, pl.e.opts.Concurrency)
+	for _, it := range items {
+		ns := it.object.Namespace
+		if it.desired == nil || there[ns] || pl.newNamespaces[ns] {
+			continue
+		}
+		there[ns] = true // or nobody gets any further
+		work.do(func(ctx context.Context) error {
+			_, err := pl.e.c.typed.CoreV1().Namespaces().Get(ctx, ns, metav1.GetOptions{})
+			switch {
+			case apierrors.IsNotFound(err):
+				return pl.namespaceNotFound(it)
+			case err != nil && !apierrors.IsForbidden(err):
+				return fmt.Errorf("read namespace %s: %w", ns, err)
+			}
+			return nil
+		})
+	}
+	return work.wait()
+}
+
+func (pl *planning) namespaceNotFound(it *item) *Error {
+	return &Error{
+		Op: "plan", Key: pl.key, Object: it.object, Hint: "create it first, or make it part of the release",
+		Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, it.object.Namespace),
+	}
+}
+
+func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namespace" }
+
+// itemOfAnotherVersion is for what was applied in a version that is no longer
+// served: the object is still there, in the versions that are.
+func (pl *planning) itemOfAnotherVersion(ctx context.Context, o render.Object) (*item, error) {
+	m, err := pl.e.c.mapper.RESTMappingWithContext(pl.e.c.quiet(ctx), o.GroupVersionKind().GroupKind())
+	if meta.IsNoMatchError(err) {
+		return nil, ErrUnknownKind
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the resource of %s: %w", diff.ObjectOf(o.Unstructured), err)
+	}
+	u := o.DeepCopy()
+	u.SetGroupVersionKind(m.GroupVersionKind)
+	return pl.newItem(ctx, u, o.Source, nil)
 }
 
 // baseOf is an object of an earlier revision as it was applied then: with the
@@ -111,11 +199,7 @@ func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, s
 	if meta.IsNoMatchError(err) {
 		kind, ok := own[gvk.GroupKind()]
 		if !ok || !kind.versions[gvk.Version] {
-			return nil, &Error{
-				Op: "plan", Key: pl.key, Object: it.object,
-				Hint: "check apiVersion and kind, or install the CustomResourceDefinition first",
-				Err:  fmt.Errorf("%w: the API server serves no %s %s (from %s)", ErrUnknownKind, gvk.GroupVersion(), gvk.Kind, source),
-			}
+			return nil, unknownKind(pl.key, it.object, source)
 		}
 		it.pending = true
 		m = &meta.RESTMapping{Resource: gvk.GroupVersion().WithResource(kind.plural), GroupVersionKind: gvk, Scope: kind.scope}
@@ -129,6 +213,15 @@ func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, s
 		it.object.Namespace = pl.key.Namespace
 	}
 	return it, nil
+}
+
+func unknownKind(k Key, o diff.Object, source string) *Error {
+	gv := schema.GroupVersion{Group: o.Group, Version: o.Version}
+	return &Error{
+		Op: "plan", Key: k, Object: o,
+		Hint: "check apiVersion and kind, or install the CustomResourceDefinition first",
+		Err:  fmt.Errorf("%w: the API server serves no %s %s (from %s)", ErrUnknownKind, gv, o.Kind, source),
+	}
 }
 
 // ownKind is a kind that a CRD of the release itself will serve.

@@ -104,6 +104,16 @@ type work struct {
 	recordOnly bool
 }
 
+// ownNamespace is the release's own namespace if the manifest holds it.
+func (w *work) ownNamespace() *item {
+	for _, it := range w.items {
+		if it.desired != nil && isNamespace(it.object) && it.object.Name == w.release.Namespace {
+			return it
+		}
+	}
+	return nil
+}
+
 // planSchema names the JSON schema of [Plan].
 const planSchema = "fairlead.dev/plan/v1"
 

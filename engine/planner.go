@@ -82,7 +82,8 @@ type planning struct {
 	adopt   bool
 	force   bool
 
-	namespaceMissing bool // the release's own, to be created
+	namespaceMissing bool            // the release's own, to be created
+	newNamespaces    map[string]bool // those that applying creates, its own included
 	past             *past
 }
 
@@ -106,7 +107,7 @@ func (e *Engine) readPast(ctx context.Context, k Key) (*past, error) {
 	from := 0
 	for i, m := range metas {
 		switch m.Status {
-		case storage.StatusDeployed, storage.StatusSuperseded, storage.StatusUninstalling, storage.StatusUninstalled:
+		case storage.StatusDeployed, storage.StatusSuperseded, storage.StatusUninstalled:
 			from = i
 		}
 	}
@@ -202,7 +203,7 @@ func (pl *planning) finish(p *Plan, event string) {
 		p.From = pl.past.last.Revision
 	}
 	seen := map[string]bool{}
-	if w.createNamespace {
+	if w.createNamespace && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
 			Action: diff.Created, Reason: "the release's namespace does not exist", Local: true,
