@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/client-go/util/retry"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -330,15 +332,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 		return nil
 	}
 	for _, m := range r.w.history {
-		if m.Status != storage.StatusDeployed && !m.Status.Pending() {
-			continue
-		}
-		old, err := r.e.store.Get(ctx, r.p.Key.Namespace, r.p.Key.Name, m.Revision)
-		if err != nil {
-			return err
-		}
-		old.Status = storage.StatusSuperseded
-		if err := r.e.store.Update(ctx, old); err != nil {
+		if err := r.retire(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -350,6 +344,35 @@ func (r *run) end(ctx context.Context, failure error) error {
 		return nil
 	}
 	return r.e.store.Trim(ctx, r.p.Key.Namespace, r.p.Key.Name, keep)
+}
+
+// retire tells of an earlier revision that it is the present one no longer. One
+// whose deployer never told the outcome was not healthy, as far as is known,
+// and so is nothing to go back to unasked.
+func (r *run) retire(ctx context.Context, m storage.Meta) error {
+	status, why := storage.StatusSuperseded, ""
+	switch {
+	case m.Status == storage.StatusDeployed:
+	case m.Status.Pending(), m.Status == storage.StatusUninstalling:
+		status, why = storage.StatusFailed, "interrupted: it never told its outcome"
+	default:
+		return nil
+	}
+	changed := func(err error) bool { return errors.Is(err, storage.ErrChanged) }
+	err := retry.OnError(backoff, changed, func() error {
+		old, err := r.e.store.Get(ctx, m.Namespace, m.Name, m.Revision)
+		if err != nil {
+			return err
+		}
+		if old.Status = status; why != "" {
+			old.Description = why
+		}
+		return r.e.store.Update(ctx, old)
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil // trimmed by another deployer
+	}
+	return err
 }
 
 // describe is what the history shows, in Helm's own phrases.

@@ -175,12 +175,18 @@ func (e *ApplyError) Error() string {
 	for _, f := range e.Failed {
 		b.WriteString("\n  ")
 		if f.Op != "apply" {
-			b.WriteString(f.Op + " ")
+			b.WriteString(f.Op)
 		}
 		if f.Object != (diff.Object{}) {
+			if f.Op != "apply" {
+				b.WriteString(" ")
+			}
 			b.WriteString(f.Object.String())
 		}
-		fmt.Fprintf(&b, ": %v", f.Err)
+		if f.Op != "apply" || f.Object != (diff.Object{}) {
+			b.WriteString(": ")
+		}
+		fmt.Fprintf(&b, "%v", f.Err)
 		if f.Hint != "" {
 			fmt.Fprintf(&b, " (%s)", f.Hint)
 		}

@@ -127,6 +127,9 @@ items:
 		_ = f.client.CoreV1().Namespaces().Delete(context.Background(), other, metav1.DeleteOptions{})
 		_ = f.client.SchedulingV1().PriorityClasses().Delete(context.Background(), class, metav1.DeleteOptions{})
 	})
+	if _, err := f.engine.Plan(f.ctx, f.release(c), engine.PlanOptions{DryRun: engine.DryRunAll}); err != nil {
+		t.Fatal(err)
+	}
 	f.deploy(f.release(c))
 	if _, err := f.client.CoreV1().ConfigMaps(other).Get(f.ctx, "far", metav1.GetOptions{}); err != nil {
 		t.Error(err)

@@ -71,8 +71,7 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 
 // mayAsk says whether the API server can be asked about the item at all.
 func (pl *planning) mayAsk(it *item) bool {
-	inNewNamespace := pl.namespaceMissing && it.object.Namespace == pl.key.Namespace
-	return pl.opts.DryRun != DryRunNone && !it.pending && (it.object.Namespace == "" || !inNewNamespace)
+	return pl.opts.DryRun != DryRunNone && !it.pending && !pl.newNamespaces[it.object.Namespace]
 }
 
 // isPlain says whether the object is one of those of which a big release has
@@ -223,10 +222,11 @@ func (pl *planning) dryRun(ctx context.Context, it *item, redactor *diff.Redacto
 		}
 		return nil, false, nil
 	case apierrors.IsNotFound(err) && it.live == nil:
-		return nil, true, &Error{
-			Op: "plan", Key: pl.key, Object: it.object, Hint: "create it first, or make it part of the release",
-			Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, it.object.Namespace),
+		if missingNamespace(err) {
+			return nil, true, pl.namespaceNotFound(it)
 		}
+		pl.e.c.forgetDiscovery(ctx) // which had it that the kind is served
+		return nil, true, unknownKind(pl.key, it.object, it.source)
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
 		p := Problem{Kind: ProblemInvalid, Object: it.object, Message: redactor.String(err.Error()), Fields: conflictCauses(err)}
 		if it.live != nil && immutable.MatchString(err.Error()) {
@@ -285,15 +285,24 @@ func conflictManagers(err error) (managers, fields []string) {
 	return managers, fields
 }
 
+var rbacRefusal = regexp.MustCompile(`User ".*" cannot `)
+
 // lacksRight tells a refusal by RBAC from one by quota or admission, which
 // carry the same status reason.
 func lacksRight(err error) bool {
-	return strings.Contains(err.Error(), " cannot ")
+	return rbacRefusal.MatchString(err.Error())
 }
 
 // isAdmission says whether an admission webhook or policy refused the object.
 func isAdmission(err error) bool {
 	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
+}
+
+// missingNamespace tells the answer that a namespace is missing from the one
+// that the kind is not served.
+func missingNamespace(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
 }
 
 // isUntyped says whether the object does not fit its schema: server-side

@@ -125,12 +125,14 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
 	var mu sync.Mutex
 	var crds []*item
+	tried := map[*item]bool{}
 	work := newLimited(ctx, r.e.opts.Concurrency)
 	for _, it := range items {
 		work.do(func(ctx context.Context) error {
 			err := r.applyItem(ctx, it)
 			mu.Lock()
 			defer mu.Unlock()
+			tried[it] = true
 			if err != nil {
 				failed.Failed = append(failed.Failed, err)
 			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && it.change.Changed() {
@@ -139,11 +141,20 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 			return nil // one failure does not stop its neighbours
 		})
 	}
-	if err := work.wait(); err != nil {
-		return err
+	err := work.wait()
+	if err == nil {
+		err = ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if err != nil {
+		for _, it := range items {
+			if !tried[it] {
+				r.skip(failed, []*item{it}, err.Error())
+			}
+		}
+		if !errors.Is(failed, err) {
+			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
+		}
+		return failed
 	}
 	if len(failed.Failed) > 0 {
 		return failed
@@ -203,6 +214,7 @@ func (r *redacted) Is(target error) bool { return errors.Is(r.err, target) }
 // removeStages deletes in reverse order of stages.
 func (r *run) removeStages(ctx context.Context, items []*item) error {
 	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
+	defer r.forgetKinds(ctx, items)
 	for _, stage := range byStage(items) {
 		var mu sync.Mutex
 		work := newLimited(ctx, r.e.opts.Concurrency)
@@ -227,6 +239,17 @@ func (r *run) removeStages(ctx context.Context, items []*item) error {
 		return failed
 	}
 	return nil
+}
+
+// forgetKinds makes the engine look again at what the API server serves, if
+// CRDs are among what was deleted.
+func (r *run) forgetKinds(ctx context.Context, removed []*item) {
+	for _, it := range removed {
+		if it.live != nil && it.mapping.GroupVersionKind.GroupKind() == crdKind {
+			r.e.c.forgetSchemas(it.live)
+			r.e.c.forgetDiscovery(ctx)
+		}
+	}
 }
 
 func (r *run) removeItem(ctx context.Context, it *item) *Error {
@@ -264,9 +287,16 @@ func (r *run) tellUnchanged() {
 func (r *run) createNamespace(ctx context.Context) error {
 	begun := time.Now()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.p.Key.Namespace}}
+	own := r.w.ownNamespace()
+	if own != nil { // so that the next run knows it for the release's, if this one dies
+		ns.Labels, ns.Annotations = own.desired.GetLabels(), own.desired.GetAnnotations()
+	}
 	_, err := r.e.c.typed.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
+	}
+	if own != nil {
+		return nil // it is told of when it is applied
 	}
 	o := diff.Object{Version: "v1", Kind: "Namespace", Name: r.p.Key.Namespace}
 	r.e.events.emit(Applied{about(r.p.Key), o, diff.Created, time.Since(begun)})

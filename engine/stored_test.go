@@ -76,3 +76,9 @@ func (f *fixture) rewriteManifest(revision int, old, with string) {
 		release["manifest"] = strings.ReplaceAll(release["manifest"].(string), old, with)
 	})
 }
+
+// interrupt makes a stored revision look as if its deployer had died.
+func (f *fixture) interrupt(revision int, status string) {
+	f.Helper()
+	f.rewrite(revision, func(release map[string]any) { release["info"].(map[string]any)["status"] = status })
+}

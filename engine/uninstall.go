@@ -139,7 +139,10 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 			}
 			ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 			defer cancel()
-			return readiness.WaitGone(ctx, targets, r.e.waitOptions())
+			if err := readiness.WaitGone(ctx, targets, r.e.waitOptions()); err != nil {
+				return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+			}
+			return nil
 		},
 		func() error { return r.hooks(ctx, "post-delete") },
 	}
