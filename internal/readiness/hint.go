@@ -22,6 +22,9 @@ func hint(d *Diagnosis) string {
 	if cause == CauseFinal && p.ExitCode != 0 {
 		cause = CausePodFailed // a Job fails by its pods
 	}
+	if cause == CauseFinal && d.Reason == "Evicted" {
+		cause = CauseEvicted
+	}
 	switch cause {
 	case CauseImageRefused:
 		return fmt.Sprintf("check the name and tag of image %s, and that the cluster may pull it", p.Image)
