@@ -53,11 +53,11 @@ var (
 	word  = regexp.MustCompile(`[A-Za-z0-9+/$.]{4,}=*`)
 )
 
-// Shape is what is left of a text when its words are taken for their lengths,
+// Outline is what is left of a text when its words are taken for their lengths,
 // long ones for nothing but long, and its lines for a set: what a second render
 // gives again where functions draw at random, read the clock or go by the order
 // of a map.
-func Shape(text string) string {
+func Outline(text string) string {
 	text = block.ReplaceAllString(text, "<long>\n")
 	text = word.ReplaceAllStringFunc(text, func(w string) string { return strings.Repeat("x", len(w)) })
 	lines := strings.Split(text, "\n")

@@ -204,13 +204,13 @@ func compareOutcomes(helm, own outcome) string {
 }
 
 func shaped(o outcome) outcome {
-	return outcome{files: shapes(o.files), printed: oracle.Shape(o.printed), notes: oracle.Shape(o.notes)}
+	return outcome{files: shapes(o.files), printed: oracle.Outline(o.printed), notes: oracle.Outline(o.notes)}
 }
 
 func shapes(files map[string]string) map[string]string {
 	out := make(map[string]string, len(files))
 	for name, text := range files {
-		out[name] = oracle.Shape(text)
+		out[name] = oracle.Outline(text)
 	}
 	return out
 }

@@ -27,7 +27,7 @@ import (
 )
 
 func main() {
-	verbose := flag.Bool("v", false, "print each case that fails for both, too")
+	verbose := flag.Bool("v", false, "print every case, with times")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: parity [-v] DIR...")
 		flag.PrintDefaults()
@@ -72,6 +72,9 @@ func run(ctx context.Context, w io.Writer, roots []string, verbose bool) (mismat
 		for _, file := range slices.Concat([]string{""}, s.values) {
 			r := compare(ctx, s, file)
 			sum.add(r)
+			if verbose && r.verdict == same {
+				fmt.Fprintf(w, "same: %s %s: helm template %s, its engine %s; first %s, second %s\n", s.path, file, r.helm, r.helmEngine, r.first, r.again)
+			}
 			if r.verdict == mismatch || r.verdict == stricter || verbose && r.verdict != same {
 				fmt.Fprintf(w, "%s: %s %s\n%s\n\n", r.verdict, s.path, file, r.text)
 			}

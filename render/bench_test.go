@@ -1,0 +1,102 @@
+package render
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/releaseutil"
+
+	"github.com/fairlead-dev/fairlead/internal/oracle"
+)
+
+// Both engines side by side on generated charts. helm and first load the chart
+// and render it; helm-again and again render a loaded one. On both sides a
+// render ends with objects and hooks told apart and in order, which for Helm is
+// what its install action does after its engine.
+func BenchmarkRender(b *testing.B) {
+	shapes, err := oracle.Shapes(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, shape := range shapes {
+		values, err := MergeValues(FromMap("values", shape.Values))
+		if err != nil {
+			b.Fatal(err)
+		}
+		in := Input{Name: "demo", Namespace: "prod", Values: values}
+		b.Run(shape.Name+"/helm", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				helmWhole(b, shape, values)
+			}
+		})
+		b.Run(shape.Name+"/first", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := LoadFS(shape.FS())
+				if err != nil {
+					b.Fatal(err)
+				}
+				size(b, c, in)
+			}
+		})
+		b.Run(shape.Name+"/helm-again", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				c, err := shape.Load() // Helm changes the chart that it renders
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				files, err := oracle.Files(c, values.Map(), oracle.Options{Name: "demo", Namespace: "prod", Revision: 1})
+				if err != nil {
+					b.Fatal(err)
+				}
+				helmSort(b, files)
+			}
+		})
+		b.Run(shape.Name+"/again", func(b *testing.B) {
+			c, err := LoadFS(shape.FS())
+			if err != nil {
+				b.Fatal(err)
+			}
+			size(b, c, in)
+			b.ReportAllocs()
+			for b.Loop() {
+				size(b, c, in)
+			}
+		})
+	}
+}
+
+func helmWhole(b *testing.B, shape oracle.Shape, values Values) {
+	c, err := shape.Load()
+	if err != nil {
+		b.Fatal(err)
+	}
+	files, err := oracle.Files(c, values.Map(), oracle.Options{Name: "demo", Namespace: "prod", Revision: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	helmSort(b, files)
+}
+
+func helmSort(b *testing.B, files map[string]string) {
+	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasSuffix(name, notesName) })
+	if _, _, err := releaseutil.SortManifests(files, chartutil.DefaultVersionSet, releaseutil.InstallOrder); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func size(b *testing.B, c *Chart, in Input) {
+	m, err := c.Render(b.Context(), in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if len(m.Objects) == 0 {
+		b.Fatal("no objects")
+	}
+}
