@@ -28,7 +28,7 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 			continue
 		}
 		for _, p := range split(text) {
-			content, err := parseObject([]byte(p.text))
+			content, err := parseObject(p.text)
 			if err != nil {
 				return documentError(source, p, err)
 			}
@@ -327,7 +327,7 @@ func lineOf(text, key string) int {
 
 func (m *Manifest) addCRDs(file chartfile.File) error {
 	for _, p := range split(string(file.Data)) {
-		content, err := parseObject([]byte(p.text))
+		content, err := parseObject(p.text)
 		if err == nil && len(content) > 0 {
 			o := Object{&unstructured.Unstructured{Object: content}, file.Name, p.text}
 			if err = checkObject(o, false); err == nil {

@@ -153,7 +153,7 @@ func (k *Kustomization) over(ctx context.Context, objects []Object) ([]Object, e
 	}
 	changed := make([]Object, 0, len(docs))
 	for _, doc := range docs {
-		content, err := parseObject(doc)
+		content, err := parseObject(string(doc))
 		if err != nil {
 			return nil, kustomizeError("post-render", k.inner.File(), err)
 		}

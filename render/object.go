@@ -68,9 +68,9 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	text := []byte(j.Text)
-	if j.Text == "" {
-		text = j.Object
+	text := j.Text
+	if text == "" {
+		text = string(j.Object)
 	}
 	content, err := parseObject(text)
 	if err != nil {

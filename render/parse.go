@@ -9,13 +9,18 @@ import (
 	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/yaml"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // parseValues reads the text of a values file with the types that Helm gives:
 // all numbers float64.
 func parseValues(text []byte) (map[string]any, *Error) {
+	if m, ok := yamlread.Mapping(string(text), yamlread.Floats); ok {
+		return m, nil
+	}
 	var parsed any
 	if err := sigsyaml.Unmarshal(text, &parsed); err != nil {
 		return nil, yamlError(err)
@@ -35,8 +40,11 @@ func parseValues(text []byte) (map[string]any, *Error) {
 // parseObject reads one YAML or JSON document with the types that Kubernetes
 // uses: whole numbers int64, others float64. Nil without an error is an empty
 // document.
-func parseObject(text []byte) (map[string]any, error) {
-	raw, err := sigsyaml.YAMLToJSON(text)
+func parseObject(text string) (map[string]any, error) {
+	if m, ok := yamlread.Mapping(text, yamlread.Integers); ok {
+		return m, nil
+	}
+	raw, err := sigsyaml.YAMLToJSON([]byte(text))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +60,7 @@ func parseObject(text []byte) (map[string]any, error) {
 		return nil, notAnObject{kindOf(parsed)}
 	}
 	var content map[string]any
-	if err := yaml.Unmarshal(raw, &content); err != nil {
+	if err := utiljson.Unmarshal(raw, &content); err != nil {
 		return nil, err
 	}
 	return content, nil

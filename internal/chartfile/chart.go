@@ -11,6 +11,8 @@ import (
 
 	"helm.sh/helm/v3/pkg/chart"
 	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // File is a file of a chart, its name with forward slashes and relative to the
@@ -116,6 +118,10 @@ func (p *parser) file(c *chart.Chart, f File, prefix string, subcharts *[]File) 
 			return yamlError(prefix, f.Name, err)
 		}
 	case f.Name == "values.yaml":
+		if m, ok := yamlread.Mapping(string(f.Data), yamlread.Floats); ok {
+			c.Values = m
+			return nil
+		}
 		c.Values = map[string]any{}
 		if err := yaml.Unmarshal(f.Data, &c.Values); err != nil {
 			return yamlError(prefix, f.Name, err)

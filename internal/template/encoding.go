@@ -8,6 +8,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"sigs.k8s.io/yaml"
 	yamlv3 "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // The functions of this file are Helm's. They never fail: an encoder answers
@@ -32,6 +34,9 @@ func toYAMLPretty(v any) string {
 }
 
 func fromYAML(text string) map[string]any {
+	if m, ok := yamlread.Mapping(text, yamlread.Floats); ok {
+		return m
+	}
 	m := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
 		m["Error"] = err.Error()
