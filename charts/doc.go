@@ -29,7 +29,8 @@
 // # Loading others
 //
 // Load reads a directory, a packaged chart, an OCI registry, an https address or a repository. Charts are not trusted:
-// downloads are bounded and verified, and credentials go to no other host than theirs.
+// downloads are bounded and verified, and credentials go to no other host than theirs. On demand it verifies signatures,
+// keeps downloads in a cache and resolves dependencies.
 //
-// Not here: a cache of downloads, the resolution of dependencies, a chart repository server.
+// Not here: a chart repository server, packaging, pushing.
 package charts

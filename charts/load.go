@@ -9,56 +9,43 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
+	"github.com/fairlead-dev/fairlead/charts/internal/provenance"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// LoadOptions say where a chart comes from and how to get there. The zero value is anonymous, over https.
+// LoadOptions say where a chart comes from and how to get there. The zero value is anonymous, over https, and asks the
+// network each time.
 type LoadOptions struct {
-	// Repository is the address of a chart repository, under which its index.yaml lies. The reference is then the name
-	// of a chart in it. Empty: the reference says it all.
+	// Repository is the address of a chart repository, under which its index.yaml lies, or @NAME for one that User knows.
+	// The reference is then the name of a chart in it. Empty: the reference says it all.
 	Repository string
 	// Version is exact, or a range as "^1.2". It decides among the versions of a repository, and among the tags of an
 	// oci:// reference that has none. Empty: the newest that is no prerelease.
 	Version string
-	// Username and Password for the registry or the repository. They are sent to no other host. Empty: anonymous.
+	// Username and Password for the registry or the repository of the reference. They are sent to no other host, those of
+	// dependencies included. Empty: what User knows, else anonymous.
 	Username, Password string
+	// User is where logins and names of repositories are kept. Zero: nothing is looked up. DefaultUserConfig answers the
+	// usual files of Helm and Docker.
+	User UserConfig
+	// Keyring holds OpenPGP public keys, armored or binary, as gpg --export writes them. With it, a chart and whatever it
+	// depends on must have a provenance that one of them signed. Empty: nothing is verified beyond digests.
+	Keyring []byte
+	// Cache is a folder in which downloads are kept by their content, and which may be shared and deleted. What is found in
+	// it by digest is not downloaded; an index or an address is asked only whether it has changed. Empty: no cache.
+	Cache string
+	// Dependencies asks for the dependencies of Chart.yaml that are not in the chart's folder charts/, at the versions of
+	// Chart.lock if there is one. False: a chart is what it brings.
+	Dependencies bool
 	// UnsafePlainHTTP allows http where https is the rule.
 	UnsafePlainHTTP bool
 	// Transport carries the requests. Nil: http.DefaultTransport.
 	Transport http.RoundTripper
 }
-
-// Conditions that callers may want to tell apart with errors.Is. Each arrives in a *LoadError.
-var (
-	// ErrUnknownRef says that a reference has none of the forms that Load understands.
-	ErrUnknownRef = errors.New("not a reference to a chart")
-	// ErrNoVersion says that a repository or registry has no version like the one wanted.
-	ErrNoVersion = fetch.ErrNoVersion
-)
-
-// LoadError says which reference could not be loaded, and why. Err may hold a *render.Error, which says what is wrong
-// with the chart itself.
-type LoadError struct {
-	Ref  string // without password
-	Hint string // what to do next; may be empty
-	Err  error
-}
-
-// Error puts all that is known on one line.
-func (e *LoadError) Error() string {
-	if e.Hint == "" {
-		return fmt.Sprintf("load chart %s: %v", e.Ref, e.Err)
-	}
-	return fmt.Sprintf("load chart %s: %v; %s", e.Ref, e.Err, e.Hint)
-}
-
-// Unwrap answers the cause.
-func (e *LoadError) Unwrap() error { return e.Err }
-
-const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https://host/chart.tgz, or a name together with LoadOptions.Repository"
 
 // Load gets a chart. The reference is one of
 //
@@ -69,70 +56,133 @@ const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https:/
 //	shop                            a name, with LoadOptions.Repository
 //
 // What is downloaded is at most 20 MiB, and verified where its digest is known: always in a registry, in a repository if
-// its index has one. ctx bounds the downloads. Errors are a *LoadError.
+// its index has one. ctx bounds the downloads. Nothing is written but the cache. Errors are a *LoadError.
 func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, error) {
-	chart, err := load(ctx, ref, opts)
-	if err == nil {
-		return chart, nil
+	l := loading{opts: opts}
+	from := source{ref: ref, repository: opts.Repository, version: opts.Version}
+	chart, err := l.load(ctx, from)
+	if err != nil {
+		return nil, loadError(ref, err)
 	}
-	failure := &LoadError{Ref: redacted(ref), Err: err}
-	switch {
-	case errors.Is(err, ErrUnknownRef), errors.Is(err, fs.ErrNotExist) && !strings.Contains(ref, "://"):
-		failure.Hint = refForms
-	case errors.Is(err, ErrNoVersion):
-		failure.Hint = "a prerelease must be named exactly"
-	}
-	return nil, failure
+	return chart, nil
 }
 
-func load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, error) {
-	if err := ctx.Err(); err != nil {
+// loading is the loading of one chart and what it depends on.
+type loading struct {
+	opts    LoadOptions
+	keyring *provenance.Keyring
+	home    *url.URL // where Username and Password are for; nil: nowhere
+}
+
+// source is where a chart is to be found.
+type source struct {
+	ref, repository, version string
+	depth                    int // of dependencies, 0 for the chart itself
+}
+
+func (l *loading) load(ctx context.Context, from source) (*render.Chart, error) {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	options := fetch.Options{
-		Version: opts.Version, Username: opts.Username, Password: opts.Password,
-		PlainHTTP: opts.UnsafePlainHTTP, Transport: opts.Transport,
+	if len(l.opts.Keyring) > 0 && l.keyring == nil {
+		keyring, err := provenance.ReadKeyring(l.opts.Keyring)
+		if err != nil {
+			return nil, err
+		}
+		l.keyring = keyring
 	}
-	var archive []byte
-	var err error
-	scheme, _, _ := strings.Cut(ref, "://")
-	switch {
-	case opts.Repository != "":
-		archive, err = fetch.Repository(ctx, opts.Repository, ref, options)
-	case scheme == "oci":
-		archive, err = fetch.OCI(ctx, ref, options)
-	case scheme == "https" || scheme == "http":
-		archive, err = fetch.URL(ctx, ref, options)
-	case scheme != ref:
-		return nil, fmt.Errorf("scheme %s: %w", scheme, ErrUnknownRef)
-	default:
-		return loadPath(ref)
+	chart, dir, err := l.get(ctx, from)
+	if err != nil || !l.opts.Dependencies {
+		return chart, err
 	}
-	if err != nil {
-		return nil, err
-	}
-	return render.LoadArchive(bytes.NewReader(archive))
+	return l.complete(ctx, chart, dir, from.depth)
 }
 
-func loadPath(path string) (*render.Chart, error) {
+// get answers a chart as it is, and the directory that it lies in, if it does.
+func (l *loading) get(ctx context.Context, from source) (*render.Chart, string, error) {
+	repository, err := l.opts.User.address(from.repository)
+	if err != nil {
+		return nil, "", err
+	}
+	var archive *fetch.Archive
+	scheme, _, _ := strings.Cut(from.ref, "://")
+	switch {
+	case repository != "":
+		archive, err = fetch.Repository(ctx, repository, from.ref, l.fetching(from, repository))
+	case scheme == "oci":
+		archive, err = fetch.OCI(ctx, from.ref, l.fetching(from, from.ref))
+	case scheme == "https" || scheme == "http":
+		archive, err = fetch.URL(ctx, from.ref, l.fetching(from, from.ref))
+	case scheme != from.ref:
+		return nil, "", fmt.Errorf("scheme %s: %w", scheme, ErrUnknownRef)
+	default:
+		return l.getPath(from.ref)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	chart, err := l.open(archive)
+	return chart, "", err
+}
+
+func (l *loading) getPath(path string) (*render.Chart, string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if info.IsDir() {
-		return render.LoadFS(os.DirFS(path))
+		if l.keyring != nil {
+			return nil, "", fmt.Errorf("%w: a directory has no signature, only a packaged chart has", ErrProvenance)
+		}
+		chart, err := render.LoadFS(os.DirFS(path))
+		return chart, path, err
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	archive := &fetch.Archive{Name: filepath.Base(path)}
+	if archive.Data, err = os.ReadFile(path); err != nil {
+		return nil, "", err
 	}
-	defer file.Close()
-	return render.LoadArchive(file)
+	if l.keyring != nil {
+		if archive.Provenance, err = os.ReadFile(path + ".prov"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, "", err
+		}
+	}
+	chart, err := l.open(archive)
+	return chart, "", err
 }
 
-func redacted(ref string) string {
-	if u, err := url.Parse(ref); err == nil && u.User != nil {
-		return u.Redacted()
+func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
+	if l.keyring != nil {
+		if archive.Provenance == nil {
+			return nil, fmt.Errorf("%w: there is no provenance beside it", ErrProvenance)
+		}
+		if err := l.keyring.Verify(archive.Data, archive.Name, archive.Provenance); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
+		}
 	}
-	return ref
+	return render.LoadArchive(bytes.NewReader(archive.Data))
+}
+
+func (l *loading) fetching(from source, address string) fetch.Options {
+	options := fetch.Options{
+		Version: from.version, PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
+	}
+	if l.opts.Cache != "" {
+		options.Cache = &fetch.Cache{Dir: l.opts.Cache}
+	}
+	if from.depth == 0 {
+		l.home, _ = url.Parse(address)
+	}
+	return options
+}
+
+// login answers what to log in with at an address.
+func (l *loading) login(ctx context.Context, address *url.URL) (fetch.Login, error) {
+	switch {
+	case l.opts.Username != "" && l.home != nil && l.home.Scheme == address.Scheme && l.home.Host == address.Host:
+		return fetch.Login{Username: l.opts.Username, Password: l.opts.Password}, nil
+	case address.User != nil:
+		password, _ := address.User.Password()
+		return fetch.Login{Username: address.User.Username(), Password: password}, nil
+	}
+	return l.opts.User.login(ctx, address)
 }

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -19,8 +21,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A site asks for a login, and fails the test if another site sees it.
-func site(t *testing.T, files map[string]string) *httptest.Server {
+// A guarded server asks for a login, and fails the test if another site sees it.
+func guarded(t *testing.T, files map[string]string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "robot" || password != "s3cret" {
@@ -38,7 +40,9 @@ func site(t *testing.T, files map[string]string) *httptest.Server {
 	return server
 }
 
-var login = Options{Username: "robot", Password: "s3cret", PlainHTTP: true}
+var login = Options{PlainHTTP: true, Login: func(context.Context, *url.URL) (Login, error) {
+	return Login{Username: "robot", Password: "s3cret"}, nil
+}}
 
 func with(opts Options, change func(*Options)) Options {
 	change(&opts)
@@ -62,7 +66,7 @@ entries:
   - {version: 1.2.3, urls: [gone.tgz, charts/shop-1.2.3.tgz], digest: ` + sum + `}
   - {version: 1.2.0, urls: [charts/shop-1.2.0.tgz], digest: ` + sum + `}
 `
-	server := site(t, map[string]string{
+	server := guarded(t, map[string]string{
 		"/stable/index.yaml": index, "/stable/charts/shop-1.2.3.tgz": "shop 1.2.3", "/stable/charts/shop-1.2.0.tgz": "forged",
 		"/broken/index.yaml": "entries: [",
 	})
@@ -75,7 +79,7 @@ entries:
 		"a forged archive":               {"/stable", "shop", "1.2.0", "", "the index promised"},
 		"no such version":                {"/stable", "shop", "^9", "", "no such version"},
 		"no version at all":              {"/stable", "shop", "newest", "", `version "newest"`},
-		"no such chart":                  {"/stable", "shap", "", "", `no chart "shap"`},
+		"no such chart":                  {"/stable", "shap", "", "", `no such chart as "shap"`},
 		"a prerelease that is missing":   {"/stable", "shop", "4.0.0-rc.1", "", "404"},
 		"no such repository":             {"/nowhere", "shop", "", "", "read the index: GET"},
 		"a broken index":                 {"/broken", "shop", "", "", "read the index"},
@@ -90,7 +94,7 @@ entries:
 }
 
 func TestURL(t *testing.T) {
-	server := site(t, map[string]string{"/shop.tgz": "shop"})
+	server := guarded(t, map[string]string{"/shop.tgz": "shop"})
 	tests := map[string]struct {
 		path        string
 		opts        Options
@@ -112,7 +116,7 @@ func TestURL(t *testing.T) {
 }
 
 func TestURLStaysWithHTTPS(t *testing.T) {
-	plain := site(t, map[string]string{"/shop.tgz": "shop"})
+	plain := guarded(t, map[string]string{"/shop.tgz": "shop"})
 	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL+"/shop.tgz", http.StatusFound))
 	t.Cleanup(secure.Close)
 	_, err := URL(t.Context(), secure.URL+"/shop.tgz", Options{Transport: secure.Client().Transport})
@@ -140,7 +144,7 @@ func TestOCI(t *testing.T) {
 		"a digest":        {"/team/shop@" + digest, Options{}, "pinned", ""},
 		"no such version": {"/team/shop", Options{Version: "3.x"}, "", "no such version"},
 		"no such tag":     {"/team/shop:9", Options{}, "", "not found"},
-		"no chart":        {"/team/image:1.0.0", Options{}, "", "it is no chart"},
+		"no chart":        {"/team/image:1.0.0", Options{}, "", "no layer of the artifact is"},
 		"too big":         {"/team/shop:1.0.0", Options{MaxBytes: 4}, "", "too big"},
 		"no reference":    {"/Team/shop:1.0.0", Options{}, "", "invalid reference"},
 	}
@@ -154,7 +158,7 @@ func TestOCI(t *testing.T) {
 }
 
 func TestErrorsCanBeTold(t *testing.T) {
-	server := site(t, map[string]string{"/shop.tgz": "shop", "/index.yaml": "entries: {shop: [{version: 1.0.0}]}"})
+	server := guarded(t, map[string]string{"/shop.tgz": "shop", "/index.yaml": "entries: {shop: [{version: 1.0.0}]}"})
 	if _, err := URL(t.Context(), server.URL+"/shop.tgz", with(login, func(o *Options) { o.MaxBytes = 1 })); !errors.Is(err, ErrTooBig) {
 		t.Errorf("%v is no ErrTooBig", err)
 	}
@@ -163,8 +167,12 @@ func TestErrorsCanBeTold(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, got []byte, err error, want, fails string) {
+func check(t *testing.T, archive *Archive, err error, want, fails string) {
 	t.Helper()
+	var got []byte
+	if archive != nil {
+		got = archive.Data
+	}
 	if fails != "" {
 		if err == nil || !strings.Contains(err.Error(), fails) {
 			t.Errorf("got %q, %v; want an error that says %q", got, err, fails)

@@ -1,0 +1,134 @@
+package fetch
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Cache keeps what was downloaded in a folder, by content: sha256/HEX holds the bytes of that sum, and is verified when it
+// is read. url/HEX says what an address last answered, so that the server can say that it still holds. Any number of
+// processes may share a folder. Nil keeps nothing. Nothing is ever removed: the folder may be, at any time.
+type Cache struct{ Dir string }
+
+// answer is what a server said of what it sent, to ask by the next time.
+type answer struct {
+	Digest       string `json:"digest"`
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"lastModified,omitempty"`
+}
+
+func answerOf(header http.Header, data []byte) *answer {
+	a := &answer{ETag: header.Get("ETag"), LastModified: header.Get("Last-Modified")}
+	if a.ETag == "" && a.LastModified == "" {
+		return nil
+	}
+	a.Digest = DigestOf(data)
+	return a
+}
+
+func (a *answer) ask(header http.Header) {
+	if a.ETag != "" {
+		header.Set("If-None-Match", a.ETag)
+	}
+	if a.LastModified != "" {
+		header.Set("If-Modified-Since", a.LastModified)
+	}
+}
+
+// blob answers the bytes of a digest, or nil. What is not what it should be counts as not there.
+func (c *Cache) blob(digest string, limit int64) []byte {
+	hexSum, ok := strings.CutPrefix(digest, "sha256:")
+	if c == nil || !ok {
+		return nil
+	}
+	if sum, err := hex.DecodeString(hexSum); err != nil || len(sum) != 32 {
+		return nil
+	}
+	file, err := os.Open(filepath.Join(c.Dir, "sha256", hexSum))
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil || int64(len(data)) > limit || DigestOf(data) != digest {
+		return nil
+	}
+	return data
+}
+
+func (c *Cache) keep(data []byte) error {
+	if c == nil {
+		return nil
+	}
+	return c.write(filepath.Join("sha256", strings.TrimPrefix(DigestOf(data), "sha256:")), data)
+}
+
+// answer tells what an address last answered, as far as it is still there.
+func (c *Cache) answer(u *url.URL, limit int64) (*answer, []byte) {
+	if c == nil {
+		return nil, nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.Dir, addressFile(u)))
+	if err != nil {
+		return nil, nil
+	}
+	var a answer
+	if json.Unmarshal(text, &a) != nil {
+		return nil, nil
+	}
+	data := c.blob(a.Digest, limit)
+	if data == nil {
+		return nil, nil
+	}
+	return &a, data
+}
+
+func (c *Cache) remember(u *url.URL, a *answer, data []byte) error {
+	if c == nil || a == nil {
+		return nil
+	}
+	if err := c.keep(data); err != nil {
+		return err
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return c.write(addressFile(u), text)
+}
+
+func addressFile(u *url.URL) string {
+	return filepath.Join("url", strings.TrimPrefix(DigestOf([]byte(u.String())), "sha256:"))
+}
+
+// write puts a file into its place whole, readable by its owner alone: charts may be private.
+func (c *Cache) write(name string, data []byte) error {
+	path := filepath.Join(c.Dir, name)
+	fail := func(err error) error { return fmt.Errorf("write the cache: %w", err) }
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fail(err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return fail(err)
+	}
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
+		os.Remove(file.Name())
+		return fail(err)
+	}
+	if err := os.Rename(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		os.Remove(file.Name())
+		return fail(err)
+	}
+	return nil
+}

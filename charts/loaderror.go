@@ -1,0 +1,110 @@
+package charts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
+)
+
+// Conditions that callers may want to tell apart with errors.Is. Each arrives in a *LoadError.
+var (
+	// ErrUnknownRef says that a reference has none of the forms that Load understands.
+	ErrUnknownRef = errors.New("not a reference to a chart")
+	// ErrNoChart says that a repository has no chart of that name, or that what a registry has is none.
+	ErrNoChart = fetch.ErrNoChart
+	// ErrNoVersion says that a repository or registry has no version like the one wanted.
+	ErrNoVersion = fetch.ErrNoVersion
+	// ErrNotFound says that a server has nothing at an address.
+	ErrNotFound = fetch.ErrNotFound
+	// ErrUnauthorized says that a server refused access: without a login, or with one that is wrong or has expired.
+	ErrUnauthorized = fetch.ErrUnauthorized
+	// ErrDigest says that what was downloaded is not what its digest promised.
+	ErrDigest = fetch.ErrDigest
+	// ErrTooBig says that a server sent, or would send, more than is read.
+	ErrTooBig = fetch.ErrTooBig
+	// ErrPlainHTTP says that http stood where https is the rule: in a reference, an index or a redirect.
+	ErrPlainHTTP = fetch.ErrPlainHTTP
+	// ErrProvenance says that a keyring was given and nobody in it signed the chart.
+	ErrProvenance = errors.New("not signed by anyone in the keyring")
+	// ErrLock says that Chart.lock does not belong to the dependencies of Chart.yaml.
+	ErrLock = errors.New("the file Chart.lock is out of step with Chart.yaml")
+)
+
+// LoadError says which reference could not be loaded, and why. Err may hold a *render.Error, which says what is wrong
+// with the chart itself, or a *DependencyError.
+type LoadError struct {
+	Ref  string // without password
+	Hint string // what to do next; may be empty
+	Err  error
+}
+
+// Error puts all that is known on one line.
+func (e *LoadError) Error() string {
+	if e.Hint == "" {
+		return fmt.Sprintf("load chart %s: %v", e.Ref, e.Err)
+	}
+	return fmt.Sprintf("load chart %s: %v; %s", e.Ref, e.Err, e.Hint)
+}
+
+// Unwrap answers the cause.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// DependencyError says which dependency of a chart could not be resolved.
+type DependencyError struct {
+	Chart      string // whose Chart.yaml names it
+	Name       string
+	Version    string // as it was asked for: exact, or a range
+	Repository string // without password
+	Err        error
+}
+
+// Error puts all that is known on one line.
+func (e *DependencyError) Error() string {
+	from := ""
+	if e.Repository != "" {
+		from = " from " + e.Repository
+	}
+	return fmt.Sprintf("dependency %s %s of %s%s: %v", e.Name, e.Version, e.Chart, from, e.Err)
+}
+
+// Unwrap answers the cause.
+func (e *DependencyError) Unwrap() error { return e.Err }
+
+const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https://host/chart.tgz, or a name together with LoadOptions.Repository"
+
+func loadError(ref string, err error) *LoadError {
+	e := &LoadError{Ref: redacted(ref), Err: err}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ErrUnknownRef), errors.Is(err, fs.ErrNotExist) && !strings.Contains(ref, "://"):
+		e.Hint = refForms
+	case errors.Is(err, ErrNoVersion):
+		e.Hint = "a prerelease must be named exactly"
+	case errors.Is(err, ErrUnauthorized):
+		e.Hint = "give LoadOptions.Username and Password, or LoadOptions.User after helm repo add, helm registry login or docker login; a token may have expired"
+	case errors.Is(err, ErrDigest):
+		e.Hint = "do not use it before you know who changed it"
+	case errors.Is(err, ErrPlainHTTP):
+		e.Hint = "use https, or set LoadOptions.UnsafePlainHTTP for a server on your own machine"
+	case errors.Is(err, ErrProvenance):
+		e.Hint = "sign it with helm package --sign and publish the .prov beside it, or give the signer's key in LoadOptions.Keyring"
+	case errors.Is(err, ErrLock):
+		e.Hint = "run helm dependency update and commit Chart.lock"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e.Hint = "the download was cut off; try again"
+	}
+	return e
+}
+
+func redacted(ref string) string {
+	if u, err := url.Parse(ref); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return ref
+}
