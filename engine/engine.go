@@ -34,6 +34,11 @@ type Options struct {
 	// of the plan. spec.replicas of a workload that an autoscaler targets is
 	// left to it without any rule.
 	Ownership []Ownership
+	// Replace says what is done about objects of which a field changes that
+	// the API server does not let change; the first rule that matches holds,
+	// then the object's annotation AnnotationReplace. Without either it is a
+	// problem of the plan.
+	Replace []Replace
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
 	// every event names its release. It never holds up the work: events queue

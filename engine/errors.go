@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"sort"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -251,19 +250,4 @@ func isUnreachable(err error) bool {
 	var netErr net.Error
 	var urlErr *url.Error
 	return utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || errors.As(err, &netErr) || errors.As(err, &urlErr)
-}
-
-// conflictCauses lists what another manager owns, from the API server's
-// answer to a refused server-side apply.
-func conflictCauses(err error) []string {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
-		return nil
-	}
-	var out []string
-	for _, c := range status.Status().Details.Causes {
-		out = append(out, strings.TrimPrefix(c.Field, "."))
-	}
-	sort.Strings(out)
-	return out
 }

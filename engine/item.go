@@ -31,6 +31,7 @@ type item struct {
 	notes    []string // for people, about fields left to others
 	force    bool     // apply with force: all conflicts are ours to win
 	takeOver bool     // former managers own fields that are ours
+	orphan   bool     // a replacement leaves what the object owns
 	crd      bool     // from the chart's crds/: created if missing, else left alone
 
 	ownCause bool // the chart sets the change cause itself

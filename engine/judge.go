@@ -88,6 +88,9 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		change.Warnings = append(change.Warnings, it.notes...)
 	}
 	it.change = change
+	if err := pl.settleImmutable(ctx, it, f.confirmed, redactor); err != nil {
+		return err
+	}
 	if conflicts := change.Conflicts(); len(conflicts) > 0 && !it.force {
 		var managers, fields []string
 		for _, f := range conflicts {

@@ -228,12 +228,7 @@ func (pl *planning) dryRun(ctx context.Context, it *item, redactor *diff.Redacto
 		pl.e.c.forgetDiscovery(ctx) // which had it that the kind is served
 		return nil, true, unknownKind(pl.key, it.object, it.source)
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
-		p := Problem{Kind: ProblemInvalid, Object: it.object, Message: redactor.String(err.Error()), Fields: conflictCauses(err)}
-		if it.live != nil && immutable.MatchString(err.Error()) {
-			p.Kind = ProblemImmutable
-			p.Hint = "this field cannot change on a living object: set it back, or delete the object first and mind what depends on it"
-		}
-		it.problems = append(it.problems, p)
+		it.refused(err, redactor)
 		return nil, true, nil
 	}
 	return nil, true, err
@@ -247,10 +242,6 @@ func (pl *planning) takesAll(manager string, fields []string, o diff.Object) boo
 	}
 	return true
 }
-
-// immutable knows the API server's ways of saying that a field may not
-// change; there is no status reason for it.
-var immutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
 
 // applyObject applies the item's desired state by server-side apply.
 func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstructured.Unstructured, error) {

@@ -167,18 +167,11 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 	begun := time.Now()
 	if it.change.Changed() {
 		ctx, warned := withWarnings(ctx)
-		err := retry.OnError(backoff, raced, func() error {
-			if it.takeOver {
-				if err := r.takeOver(ctx, it); err != nil {
-					return fmt.Errorf("take over from former field managers: %w", err)
-				}
-			}
-			u, err := r.e.applyObject(ctx, it, false)
-			if err == nil {
-				it.live = u
-			}
-			return err
-		})
+		write := r.write
+		if it.change.Action == diff.Replaced {
+			write = r.replace
+		}
+		err := write(ctx, it)
 		for _, w := range warned.texts {
 			r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String(w)})
 		}
@@ -188,6 +181,22 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 	}
 	r.e.events.emit(Applied{about(r.p.Key), it.object, it.change.Action, time.Since(begun)})
 	return nil
+}
+
+// write applies one object, again if another writer came in between.
+func (r *run) write(ctx context.Context, it *item) error {
+	return retry.OnError(backoff, raced, func() error {
+		if it.takeOver {
+			if err := r.takeOver(ctx, it); err != nil {
+				return fmt.Errorf("take over from former field managers: %w", err)
+			}
+		}
+		u, err := r.e.applyObject(ctx, it, false)
+		if err == nil {
+			it.live = u
+		}
+		return err
+	})
 }
 
 // failed tells of an object that could not be written.
