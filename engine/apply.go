@@ -158,6 +158,9 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 		if err := p.Err(); err != nil {
 			return nil, err
 		}
+		if err := p.work.hooksRefused; err != nil && !opts.NoHooks {
+			return nil, err
+		}
 		if !p.Changed() {
 			return e.leave(ctx, p, opts)
 		}

@@ -1,8 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -27,12 +28,9 @@ type hook struct {
 	stored *storage.Hook
 }
 
-// hooksFor are the hooks that run at an event, in order: by weight, then as
-// the manifest has them. Deleting uses the hooks of what is deleted.
-func hooksFor(record, last *storage.Record, event string) []hook {
-	if record == nil {
-		record = last
-	}
+// hooksFor are the hooks of a revision that run at an event, in Helm's order:
+// by weight, then by name.
+func hooksFor(record *storage.Record, event string) []hook {
 	if record == nil {
 		return nil
 	}
@@ -46,9 +44,58 @@ func hooksFor(record, last *storage.Record, event string) []hook {
 		if err != nil || len(objects) != 1 {
 			continue // it was one object when it was rendered
 		}
-		out = append(out, hook{object: diff.ObjectOf(objects[0].Unstructured), parsed: objects[0], weight: h.Weight, stored: h})
+		parsed := objects[0]
+		if parsed.Source == noSource {
+			parsed.Source = h.Path
+		}
+		out = append(out, hook{object: diff.ObjectOf(parsed.Unstructured), parsed: parsed, weight: h.Weight, stored: h})
 	}
-	slices.SortStableFunc(out, func(a, b hook) int { return a.weight - b.weight })
+	slices.SortStableFunc(out, func(a, b hook) int {
+		return cmp.Or(cmp.Compare(a.weight, b.weight), cmp.Compare(a.stored.Name, b.stored.Name))
+	})
+	return out
+}
+
+// planHooks lists the hooks that the plan runs. One whose kind nobody serves
+// is found here, before anything is written.
+func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Record, event string) error {
+	var desired []render.Object
+	for _, it := range p.work.items {
+		if it.desired != nil {
+			desired = append(desired, render.Object{Unstructured: it.desired})
+		}
+	}
+	own := ownKinds(desired)
+	for _, phase := range []string{"pre-", "post-"} {
+		for _, h := range hooksFor(record, phase+event) {
+			it, err := pl.newItem(ctx, h.parsed.Unstructured, h.parsed.Source, own)
+			var unknown *Error
+			switch {
+			case errors.As(err, &unknown) && errors.Is(err, ErrUnknownKind):
+				unknown.Hint = "install its CustomResourceDefinition first, or leave hooks out by ApplyOptions.NoHooks"
+				p.work.hooksRefused = unknown
+				it = &item{object: h.object}
+			case err != nil:
+				return err
+			}
+			p.Hooks = append(p.Hooks, PlannedHook{Object: it.object, Event: phase + event, Weight: h.weight})
+		}
+	}
+	return nil
+}
+
+// hookObjects are the objects of all hooks of a revision.
+func hookObjects(record *storage.Record) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, h := range record.Hooks {
+		objects, err := parseManifest(h.Manifest)
+		if err != nil {
+			continue // nor will it run
+		}
+		for _, o := range objects {
+			out = append(out, o.Unstructured)
+		}
+	}
 	return out
 }
 
@@ -58,45 +105,60 @@ func (r *run) hooks(ctx context.Context, event string) error {
 	if r.opts.NoHooks {
 		return nil
 	}
-	hooks := hooksFor(r.record, nil, event)
+	hooks := hooksFor(r.record, event)
+	var failure error
+	done := 0
 	for _, h := range hooks {
-		if err := r.hook(ctx, h, event); err != nil {
-			return err
+		if failure = r.hook(ctx, h, event); failure != nil {
+			break
 		}
+		done++
 	}
 	// What is to be deleted after success goes when all of the event have
-	// succeeded, as with Helm.
-	for _, h := range hooks {
-		if slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) {
-			if err := r.deleteHook(ctx, h); err != nil {
-				return err
-			}
+	// run, or one has failed, as with Helm.
+	for _, h := range hooks[:done] {
+		if !slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) {
+			continue
 		}
+		err := r.deleteHook(ctx, h)
+		if err == nil {
+			continue
+		}
+		if failure == nil {
+			return err
+		}
+		r.warnLeft(err)
 	}
-	return nil
+	return failure
+}
+
+func (r *run) warnLeft(err error) {
+	r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String("a hook is left behind: " + err.Error())})
 }
 
 func (r *run) hook(ctx context.Context, h hook, event string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
-	defer cancel()
 	policies := h.stored.DeletePolicies
 	if len(policies) == 0 || slices.Contains(policies, string(render.HookBeforeHookCreation)) {
 		if err := r.deleteHook(ctx, h); err != nil {
 			return err
 		}
 	}
+	it, err := r.hookItem(ctx, h)
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
 	h.stored.LastRun = storage.HookRun{StartedAt: begun, Phase: "Running"}
-	r.e.events.emit(HookStarted{about(r.p.Key), h.object, event})
+	r.e.events.emit(HookStarted{about(r.p.Key), it.object, event})
 
-	err := r.runHook(ctx, h)
+	err = r.runHook(ctx, it, h)
 
 	h.stored.LastRun.CompletedAt = time.Now()
 	h.stored.LastRun.Phase = "Succeeded"
 	if err != nil {
 		h.stored.LastRun.Phase = "Failed"
 	}
-	r.e.events.emit(HookEnded{about(r.p.Key), h.object, event, time.Since(begun), err})
+	r.e.events.emit(HookEnded{about(r.p.Key), it.object, event, time.Since(begun), err})
 	if err == nil {
 		return nil
 	}
@@ -104,19 +166,22 @@ func (r *run) hook(ctx context.Context, h hook, event string) error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 		defer cancel()
 		if err := r.deleteHook(end, h); err != nil {
-			r.e.events.emit(Warning{about(r.p.Key), "the failed hook is left behind: " + err.Error()})
+			r.warnLeft(err)
 		}
 	}
-	return &Error{Op: event + " hook", Key: r.p.Key, Object: h.object, Err: err}
+	failed := &Error{Op: event + " hook", Key: r.p.Key, Object: it.object, Err: err}
+	var inner *Error
+	if errors.As(err, &inner) {
+		failed.Hint, failed.Err = inner.Hint, inner.Err
+	}
+	return failed
 }
 
 // runHook creates the hook and waits until a Job or Pod has completed; other
 // kinds are done when they are there, as with Helm.
-func (r *run) runHook(ctx context.Context, h hook) error {
-	it, err := r.hookItem(ctx, h)
-	if err != nil {
-		return err
-	}
+func (r *run) runHook(ctx context.Context, it *item, h hook) error {
+	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
+	defer cancel()
 	sent, again := resend.Count(ctx)
 	client := r.e.c.resource(it.mapping, it.object.Namespace)
 	u, err := client.Create(sent, h.parsed.Unstructured, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
@@ -124,7 +189,7 @@ func (r *run) runHook(ctx context.Context, h hook) error {
 		u, err = client.Get(ctx, it.object.Name, metav1.GetOptions{}) // created by a request whose answer was lost
 	}
 	if err != nil {
-		return r.failed(it, "create hook", err)
+		return r.hidden(it, "create hook", err)
 	}
 	if it.object.Kind != "Job" && it.object.Kind != "Pod" {
 		return nil
@@ -145,30 +210,29 @@ func (r *run) hookItem(ctx context.Context, h hook) (*item, error) {
 	return it, nil
 }
 
-// deleteHook deletes what an earlier run left, and waits until it is gone.
+// deleteHook deletes what a run left, and waits until it is gone. As with
+// Helm, CRDs stay: all objects of their kinds would go with them.
 func (r *run) deleteHook(ctx context.Context, h hook) error {
 	it, err := r.hookItem(ctx, h)
-	if err != nil {
+	if err != nil || it.mapping.GroupVersionKind.GroupKind() == crdKind {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
+	defer cancel()
 	background := metav1.DeletePropagationBackground
 	client := r.e.c.resource(it.mapping, it.object.Namespace)
 	it.live, err = client.Get(ctx, it.object.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if err == nil {
+		err = client.Delete(ctx, it.object.Name, metav1.DeleteOptions{PropagationPolicy: &background})
+	}
+	switch {
+	case apierrors.IsNotFound(err):
 		return nil
-	}
-	if err != nil {
-		return explain("delete hook", r.p.Key, it.object, err)
-	}
-	err = client.Delete(ctx, it.object.Name, metav1.DeleteOptions{PropagationPolicy: &background})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return explain("delete hook", r.p.Key, it.object, err)
+	case err != nil:
+		return r.hidden(it, "delete hook", err)
 	}
 	if err := readiness.WaitGone(ctx, []readiness.Target{target(it)}, r.e.waitOptions()); err != nil {
-		return fmt.Errorf("delete the earlier run of hook %s: %w", it.object, err)
+		return &Error{Op: "delete hook", Key: r.p.Key, Object: it.object, Err: notReady(r.p.Key, r.record.Revision, r.w.redactor, err)}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,11 +54,15 @@ func (f *fixture) dies(match func(*http.Request) bool) (*engine.Engine, context.
 			kill()
 		}
 		if dead {
-			return nil, errors.New("the process is dead")
+			return nil, x509.UnknownAuthorityError{} // which nobody tries again
 		}
 		return nil, nil
 	})
-	return f.newEngine(cfg), ctx
+	e, err := engine.New(cfg, engine.Options{OnEvent: f.told.add, LeaseDuration: time.Second})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return e, ctx
 }
 
 func write(method, path string) func(*http.Request) bool {

@@ -59,6 +59,9 @@ func parseManifest(text string) ([]render.Object, error) {
 	}
 }
 
+// noSource stands for a template that is not known.
+const noSource = "manifest"
+
 // sourceOf reads the comment that says which template made a document.
 func sourceOf(doc string) string {
 	for line := range strings.Lines(doc) {
@@ -66,5 +69,5 @@ func sourceOf(doc string) string {
 			return strings.TrimSpace(s)
 		}
 	}
-	return "manifest"
+	return noSource
 }

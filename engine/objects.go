@@ -94,7 +94,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	if err := pl.findNamespaces(ctx, items); err != nil {
 		return nil, nil, err
 	}
-	redactor := redactorFor(items)
+	redactor := redactorFor(items, pl.hooks...)
 	return items, redactor, pl.judge(ctx, items, redactor)
 }
 

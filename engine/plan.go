@@ -100,6 +100,8 @@ type work struct {
 	// createNamespace is set if the release's namespace is missing and shall
 	// be made.
 	createNamespace bool
+	// hooksRefused is why the hooks cannot run; nil if they can.
+	hooksRefused error
 	// recordOnly is set if no object changes, but what is recorded would.
 	recordOnly bool
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,6 +32,9 @@ import (
 func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
 	defer e.events.drain()
 	p, err := e.planDeploy(ctx, r, opts)
+	if err == nil {
+		err = p.work.hooksRefused
+	}
 	if err != nil {
 		return nil, explain("plan", r.Key, diff.Object{}, err)
 	}
@@ -85,6 +89,7 @@ type planning struct {
 	namespaceMissing bool            // the release's own, to be created
 	newNamespaces    map[string]bool // those that applying creates, its own included
 	past             *past
+	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
 }
 
 // past is what the stored revisions say.
@@ -170,11 +175,12 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	if pl.past.installed() {
 		kind, event = PlanUpgrade, "upgrade"
 	}
-	items, redactor, err := pl.objects(ctx, manifest.Objects, manifest.CRDs)
+	record, err := newRecord(r.Key, pl.past, manifest, r.Values)
 	if err != nil {
 		return nil, err
 	}
-	record, err := newRecord(r.Key, pl.past, manifest, r.Values)
+	pl.hooks = hookObjects(record)
+	items, redactor, err := pl.objects(ctx, manifest.Objects, manifest.CRDs)
 	if err != nil {
 		return nil, err
 	}
@@ -192,12 +198,11 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 			items: items, redactor: redactor, createNamespace: pl.namespaceMissing,
 		},
 	}
-	pl.finish(p, event)
-	return p, nil
+	return p, pl.finish(ctx, p, event)
 }
 
 // finish fills in what follows from the items.
-func (pl *planning) finish(p *Plan, event string) {
+func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
 	w := p.work
 	if pl.past.last != nil {
 		p.From = pl.past.last.Revision
@@ -231,13 +236,13 @@ func (pl *planning) finish(p *Plan, event string) {
 	if w.record != nil && p.Changed() {
 		p.To = w.record.Revision
 	}
-	if event != "" && (p.Kind == PlanUninstall || p.To != 0) {
-		for _, phase := range []string{"pre-", "post-"} {
-			for _, h := range hooksFor(w.record, w.last, phase+event) {
-				p.Hooks = append(p.Hooks, PlannedHook{Object: h.object, Event: phase + event, Weight: h.weight})
-			}
-		}
+	if p.Kind == PlanUninstall {
+		return pl.planHooks(ctx, p, w.last, event)
 	}
+	if p.To != 0 {
+		return pl.planHooks(ctx, p, w.record, event)
+	}
+	return nil
 }
 
 // recordDiffers says whether the new revision holds anything that the last
@@ -308,10 +313,10 @@ var publicKeys = []string{"username", "user", "database"}
 
 // redactorFor hides the values of all Secrets of the plan, in all states,
 // under a key of its own, so that hashes of two plans say nothing together.
-func redactorFor(items []*item) *diff.Redactor {
+func redactorFor(items []*item, more ...*unstructured.Unstructured) *diff.Redactor {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, see crypto/rand
-	var secrets []*unstructured.Unstructured
+	secrets := slices.Clone(more)
 	for _, it := range items {
 		secrets = append(secrets, it.base, it.live, it.desired)
 	}

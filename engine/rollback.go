@@ -36,7 +36,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}
 
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target)}
 	items, redactor, err := pl.objects(ctx, desired, nil)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,9 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		ManifestDigest: digest(record),
 		work:           &work{record: record, last: past.last, history: past.metas, items: items, redactor: redactor},
 	}
-	pl.finish(p, "rollback")
+	if err := pl.finish(ctx, p, "rollback"); err != nil {
+		return nil, err
+	}
 	p.Report.Title = fmt.Sprintf("rollback %s to revision %d", k, revision)
 	return p, nil
 }

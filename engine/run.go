@@ -201,12 +201,18 @@ func (r *run) write(ctx context.Context, it *item) error {
 
 // failed tells of an object that could not be written.
 func (r *run) failed(it *item, op string, err error) *Error {
+	e := r.hidden(it, op, err)
+	r.e.events.emit(Failed{about(r.p.Key), it.object, e.Err})
+	return e
+}
+
+// hidden is a request's error, about an object and without secrets.
+func (r *run) hidden(it *item, op string, err error) *Error {
 	e := asError(r.p.Key, explain(op, r.p.Key, it.object, err))
 	e.Object = it.object
 	if hidden := r.w.redactor.String(e.Err.Error()); hidden != e.Err.Error() {
 		e.Err = &redacted{hidden, e.Err}
 	}
-	r.e.events.emit(Failed{about(r.p.Key), it.object, e.Err})
 	return e
 }
 

@@ -28,7 +28,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if past.last == nil || past.last.Status == storage.StatusUninstalled {
 		return nil, notFound("uninstall", k)
 	}
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past, hooks: hookObjects(past.last)}
 	items, redactor, err := pl.objects(ctx, nil, nil)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,9 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 		Chart: chartName(past.last.Chart.Name, past.last.Chart.Version),
 		work:  &work{last: past.last, history: past.metas, items: items, redactor: redactor},
 	}
-	pl.finish(p, "delete")
+	if err := pl.finish(ctx, p, "delete"); err != nil {
+		return nil, err
+	}
 	claims, err := e.claims(ctx, k, items)
 	if err != nil {
 		return nil, err

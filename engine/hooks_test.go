@@ -1,0 +1,164 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+// hookOf makes a hook of a ConfigMap template.
+func hookOf(name, event, weight, policy string) string {
+	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  annotations: {helm.sh/hook: %q, helm.sh/hook-weight: %q, helm.sh/hook-delete-policy: %q}\n", name, event, weight, policy)
+}
+
+func (f *fixture) hookOrder() string {
+	var order []string
+	for _, e := range f.told.take() {
+		if e, ok := e.(engine.HookEnded); ok {
+			order = append(order, e.Event+":"+e.Object.Name)
+		}
+	}
+	return strings.Join(order, " ")
+}
+
+// Hooks run by weight, then by name, as with Helm.
+func TestHooksRunInHelmsOrder(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{
+		"config.yaml": configMap,
+		"a.yaml":      hookOf("zeta", "pre-install,pre-upgrade", "0", "hook-succeeded"),
+		"b.yaml":      hookOf("alpha", "pre-install", "0", "hook-succeeded"),
+		"c.yaml":      hookOf("late", "pre-install,post-rollback", "10", "hook-succeeded"),
+		"d.yaml":      hookOf("early", "pre-install", "-5", "hook-succeeded"),
+		"e.yaml":      hookOf("bye", "post-delete", "0", "hook-succeeded"),
+		"f.yaml":      hookOf("check", "test", "0", "hook-succeeded"),
+	})
+	f.deploy(f.release(c))
+	if got := f.hookOrder(); got != "pre-install:early pre-install:alpha pre-install:zeta pre-install:late" {
+		t.Errorf("install ran %s", got)
+	}
+	f.deploy(f.release(c, "colour=red"))
+	if got := f.hookOrder(); got != "pre-upgrade:zeta" {
+		t.Errorf("upgrade ran %s", got)
+	}
+	if _, err := f.engine.Rollback(f.ctx, f.key, 1, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.hookOrder(); got != "post-rollback:late" {
+		t.Errorf("rollback ran %s", got)
+	}
+	f.wantConfigMaps("shop-config")
+	f.deploy(f.release(c, "colour=red"))
+	f.told.take()
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.hookOrder(); got != "post-delete:bye" {
+		t.Errorf("uninstall ran %s", got)
+	}
+	f.wantConfigMaps()
+}
+
+// A hook that fails is named with the reason of its pod; those before it that
+// are to go after success go.
+func TestFailingHookSaysWhy(t *testing.T) {
+	f := newFixture(t)
+	failing := strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "{annotations: {{ .Values.jobAnnotations | default dict | toJson }}}", "{annotations: {fairlead.dev/pod: crash-loop}}", 1)
+	c := f.chart(map[string]string{
+		"config.yaml": configMap,
+		"first.yaml":  hookOf("first", "pre-install", "0", "hook-succeeded"),
+		"job.yaml":    failing,
+	})
+	rev, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{})
+	var failed *engine.Error
+	var notReady *engine.NotReadyError
+	if !errors.As(err, &failed) || failed.Object.Name != "shop-pre-install" || !errors.As(err, &notReady) {
+		t.Fatalf("%v", err)
+	}
+	if len(notReady.Objects) == 0 || notReady.Objects[0].Object.Kind != "Job" || notReady.Objects[0].Cause == "" || len(notReady.Objects[0].Pods) == 0 {
+		t.Errorf("diagnosis is %+v", notReady.Objects)
+	}
+	if rev == nil || rev.Status != engine.StatusFailed || !strings.Contains(rev.Description, "shop-pre-install") {
+		t.Errorf("recorded %+v", rev)
+	}
+	f.wantConfigMaps()
+	f.wantJob("pre-install", true)
+
+	// The Job is left for inspection, and replaced by the next run.
+	mended := f.chart(map[string]string{"config.yaml": configMap, "job.yaml": strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "hook: pre-install", "hook: pre-install,pre-upgrade", 1)})
+	f.deploy(f.release(mended))
+	f.wantConfigMaps("shop-config")
+	f.wantJob("pre-install", true)
+}
+
+// A hook whose kind nobody serves is found before anything is written.
+func TestHookOfUnknownKind(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{
+		"config.yaml": configMap,
+		"hook.yaml":   "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: g, annotations: {helm.sh/hook: post-install}}\n",
+	})
+	_, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{})
+	f.refused(err, engine.ErrUnknownKind, "Gadget", "templates/hook.yaml")
+	if _, err := f.engine.Plan(f.ctx, f.release(c), engine.PlanOptions{}); !errors.Is(err, engine.ErrUnknownKind) {
+		t.Errorf("planned: %v", err)
+	}
+	// What is left out need not be there.
+	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{NoHooks: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+// An earlier run of a hook that does not go away does not hold the call up
+// for ever.
+func TestHookThatDoesNotGoAway(t *testing.T) {
+	f := newFixture(t)
+	stuck := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: stuck\n  finalizers: [example.com/hold]\n  annotations: {helm.sh/hook: post-install, helm.sh/hook-delete-policy: hook-succeeded}\n"
+	c := f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": stuck})
+	t.Cleanup(func() {
+		patch := []byte(`{"metadata":{"finalizers":null}}`)
+		_, _ = f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "stuck", "application/merge-patch+json", patch, metav1.PatchOptions{})
+	})
+	begun := time.Now()
+	rev, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{Timeout: 2 * time.Second})
+	if err == nil || time.Since(begun) > 30*time.Second || !strings.Contains(err.Error(), "stuck") {
+		t.Errorf("after %v: %v", time.Since(begun), err)
+	}
+	var typed *engine.Error
+	var notReady *engine.NotReadyError
+	if !errors.As(err, &typed) && !errors.As(err, &notReady) {
+		t.Errorf("%T: %v", err, err)
+	}
+	if rev == nil || rev.Status != engine.StatusFailed {
+		t.Errorf("recorded %+v", rev)
+	}
+}
+
+// What a hook's Secret holds shows nowhere, even where the hook's Job says it.
+func TestSecretOfAHookNeverShows(t *testing.T) {
+	f := newFixture(t)
+	const canary = "canary-Hook-77"
+	bad := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: bad\n  labels: {a: \"no label: {{ .Values.password }}\"}\n  annotations: {helm.sh/hook: pre-install, helm.sh/hook-weight: \"2\"}\n"
+	hookSecret := strings.Replace(secret, "-secret}", "-secret, annotations: {helm.sh/hook: pre-install}}", 1)
+	c := f.chart(map[string]string{"config.yaml": configMap, "secret.yaml": hookSecret, "bad.yaml": bad})
+	rev, err := f.engine.Deploy(f.ctx, f.release(c, "password="+canary), engine.ApplyOptions{})
+	if err == nil {
+		t.Fatal("the bad hook was not refused")
+	}
+	out := fmt.Sprint(err)
+	if rev != nil {
+		out += rev.Description
+	}
+	for _, e := range f.told.take() {
+		out += "\n" + e.String()
+	}
+	if strings.Contains(out, canary) {
+		t.Errorf("the secret shows: %s", out)
+	}
+}
