@@ -39,16 +39,7 @@ var standardOf = map[string]string{
 // Security Standard, without a warning, until its workloads are ready and a run of each CronJob has succeeded. The cluster is the test's own: scenarios name
 // node ports and default classes, of which a cluster has one each.
 func TestScenariosRunUnderTheRestrictedStandard(t *testing.T) {
-	testcluster.Need(t)
-	cluster, err := testcluster.Start(t.Context(), testcluster.Options{StorageClass: "fast"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := ownCluster(t)
 	installCRDs(t, cluster)
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
