@@ -16,7 +16,7 @@ import (
 // otherwise:
 //
 //   - what became of writing it: exactly one of Applied, Kept, Failed and
-//     Skipped, for each object that the plan names;
+//     Skipped, for each object that the plan names, once that is Planned;
 //   - if it was waited for and not ready at once: Waiting, Trouble and LogLine,
 //     any number of times, then exactly one of Ready and Unready.
 //
@@ -161,7 +161,10 @@ type Waiting struct {
 func (e Waiting) String() string {
 	s := fmt.Sprintf("Waiting %s: %s", e.Object, e.Message)
 	if e.Desired > 0 {
-		s = fmt.Sprintf("Waiting %s: %d/%d ready, %d/%d updated", e.Object, e.Ready, e.Desired, e.Updated, e.Desired)
+		s = fmt.Sprintf("Waiting %s: %d/%d ready", e.Object, e.Ready, e.Desired)
+		if e.Message != "" {
+			s += ": " + e.Message
+		}
 	}
 	return oneLine(s)
 }

@@ -64,7 +64,7 @@ func TestDeadDeployerIsReplaced(t *testing.T) {
 
 	f.hold("long dead", time.Now().Add(-time.Hour), 600)
 	f.deploy(f.release(f.chart(map[string]string{"a.yaml": configMap}), "colour=red"))
-	f.wantHistory("1 failed", "2 deployed") // it never was healthy
+	f.wantHistory("1 superseded", "2 deployed")
 	f.wantNoLease()
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // NotReadyError says that everything was written, and what did not become
-// ready and why. Its text is for people: what is wrong, where, what to try.
+// ready and why; or, for an uninstall, that everything was deleted, and what is
+// still there. Its text is for people: what is wrong, where, what to try.
 // It unwraps to the context's error if the time was up; it does not unwrap to
 // one if waiting longer would not have helped.
 type NotReadyError struct {
@@ -87,12 +88,19 @@ type ClusterEvent struct {
 
 // notReady puts the wait's error into the words of this package.
 func notReady(k Key, revision int, redactor *diff.Redactor, err error) error {
-	var n *readiness.NotReady
-	if !errors.As(err, &n) {
+	var not *readiness.NotReady
+	var there *readiness.NotGone
+	e := &NotReadyError{Key: k, Revision: revision}
+	var objects []readiness.Diagnosis
+	switch {
+	case errors.As(err, &not):
+		e.Waited, e.text, e.err, objects = not.Waited, redactor.String(not.Error()), not.Err, not.Objects
+	case errors.As(err, &there):
+		e.Waited, e.text, e.err, objects = there.Waited, redactor.String(there.Error()), there.Err, there.Objects
+	default:
 		return explain("wait", k, diff.Object{}, err)
 	}
-	e := &NotReadyError{Key: k, Revision: revision, Waited: n.Waited, text: redactor.String(n.Error()), err: n.Err}
-	for _, d := range n.Objects {
+	for _, d := range objects {
 		e.Objects = append(e.Objects, diagnosis(d, redactor))
 	}
 	return e

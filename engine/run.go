@@ -25,6 +25,9 @@ type run struct {
 	opts   ApplyOptions
 	record *storage.Record // the revision that stands for the outcome
 	lock   *lock           // nil without rights on Leases
+
+	mu      sync.Mutex
+	settled map[*item]bool // those that have had their one event of what became of them
 }
 
 // deploy writes what the plan says, in order, and waits.
@@ -62,17 +65,13 @@ func (r *run) deploy(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		if i < 3 {
+		if i < 4 {
 			var failed *ApplyError
 			if !errors.As(err, &failed) {
 				failed = &ApplyError{Key: r.p.Key, Revision: r.record.Revision, Failed: []*Error{asError(r.p.Key, err)}}
 				err = failed
 			}
-			rest := removed
-			if i < 2 {
-				rest = append(append([]*item(nil), written...), removed...)
-			}
-			r.skip(failed, rest, "something before it failed")
+			failed.Skipped = r.skipRest(ctx)
 		}
 		return err
 	}
@@ -87,32 +86,46 @@ func asError(k Key, err error) *Error {
 	return &Error{Op: "apply", Key: k, Err: err}
 }
 
-func (r *run) skip(failed *ApplyError, items []*item, why string) {
-	for _, it := range items {
-		if it.change.Action == diff.Kept {
-			continue
-		}
-		failed.Skipped = append(failed.Skipped, it.object)
-		r.e.events.emit(Skipped{about(r.p.Key), it.object, why})
+// settle tells what has become of an object.
+func (r *run) settle(it *item, e Event) {
+	r.mu.Lock()
+	if r.settled == nil {
+		r.settled = map[*item]bool{}
 	}
+	r.settled[it] = true
+	r.mu.Unlock()
+	r.e.events.emit(e)
+}
+
+// skipRest tells of the objects that nothing was done about, and answers
+// those that should have changed.
+func (r *run) skipRest(ctx context.Context) (skipped []diff.Object) {
+	why := "something before it failed"
+	if ctx.Err() != nil {
+		why = "the call was ended first"
+	}
+	for _, it := range r.w.items {
+		switch {
+		case it.change.Action == "" || r.settled[it]:
+		case it.change.Action == diff.Kept:
+			r.settle(it, Kept{about(r.p.Key), it.object, it.change.Reason})
+		default:
+			skipped = append(skipped, it.object)
+			r.settle(it, Skipped{about(r.p.Key), it.object, why})
+		}
+	}
+	return skipped
 }
 
 // applyStages applies stage by stage. A stage begins when the one before has
 // been written wholly; after a failure the later ones are skipped.
 func (r *run) applyStages(ctx context.Context, items []*item) error {
-	stages := byStage(items)
-	for i, stage := range stages {
+	for _, stage := range byStage(items) {
 		err := r.lock.check(ctx)
 		if err == nil {
 			err = r.applyAll(ctx, stage)
 		}
 		if err != nil {
-			var failed *ApplyError
-			if errors.As(err, &failed) {
-				for _, later := range stages[i+1:] {
-					r.skip(failed, later, "an object before it failed")
-				}
-			}
 			return err
 		}
 	}
@@ -125,14 +138,12 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
 	var mu sync.Mutex
 	var crds []*item
-	tried := map[*item]bool{}
 	work := newLimited(ctx, r.e.opts.Concurrency)
 	for _, it := range items {
 		work.do(func(ctx context.Context) error {
 			err := r.applyItem(ctx, it)
 			mu.Lock()
 			defer mu.Unlock()
-			tried[it] = true
 			if err != nil {
 				failed.Failed = append(failed.Failed, err)
 			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && it.change.Changed() {
@@ -146,11 +157,6 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 		err = ctx.Err()
 	}
 	if err != nil {
-		for _, it := range items {
-			if !tried[it] {
-				r.skip(failed, []*item{it}, err.Error())
-			}
-		}
 		if !errors.Is(failed, err) {
 			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
 		}
@@ -179,7 +185,7 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 			return r.failed(it, "apply", err)
 		}
 	}
-	r.e.events.emit(Applied{about(r.p.Key), it.object, it.change.Action, time.Since(begun)})
+	r.settle(it, Applied{about(r.p.Key), it.object, it.change.Action, time.Since(begun)})
 	return nil
 }
 
@@ -202,7 +208,7 @@ func (r *run) write(ctx context.Context, it *item) error {
 // failed tells of an object that could not be written.
 func (r *run) failed(it *item, op string, err error) *Error {
 	e := r.hidden(it, op, err)
-	r.e.events.emit(Failed{about(r.p.Key), it.object, e.Err})
+	r.settle(it, Failed{about(r.p.Key), it.object, e.Err})
 	return e
 }
 
@@ -269,7 +275,7 @@ func (r *run) forgetKinds(ctx context.Context, removed []*item) {
 
 func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	if it.change.Action == diff.Kept {
-		r.e.events.emit(Kept{about(r.p.Key), it.object, it.change.Reason})
+		r.settle(it, Kept{about(r.p.Key), it.object, it.change.Reason})
 		return nil
 	}
 	begun := time.Now()
@@ -281,7 +287,7 @@ func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return r.failed(it, "delete", err)
 	}
-	r.e.events.emit(Applied{about(r.p.Key), it.object, diff.Deleted, time.Since(begun)})
+	r.settle(it, Applied{about(r.p.Key), it.object, diff.Deleted, time.Since(begun)})
 	return nil
 }
 

@@ -157,6 +157,8 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 			break
 		}
 	}
+	r.skipRest(ctx)
+	r.tellClaims(failure)
 	if r.lock.lost() {
 		return revisionOf(r.record), lostError(r.p.Key)
 	}
@@ -165,12 +167,26 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	if err := r.endUninstall(end, failure); err != nil {
 		failure = errors.Join(failure, explain("record", r.p.Key, diff.Object{}, err))
 	}
+	return revisionOf(r.record), failure
+}
+
+// tellClaims tells what becomes of the claims that no manifest names.
+func (r *run) tellClaims(failure error) {
+	items := map[diff.Object]bool{}
+	for _, it := range r.w.items {
+		items[it.object] = true
+	}
 	for _, c := range r.p.Report.Changes {
-		if c.Object.Kind == "PersistentVolumeClaim" && c.Action == diff.Kept && failure == nil {
+		switch {
+		case items[c.Object]:
+		case c.Action == diff.Kept:
 			r.e.events.emit(Kept{about(r.p.Key), c.Object, c.Reason})
+		case failure != nil:
+			r.e.events.emit(Skipped{about(r.p.Key), c.Object, "something before it failed"})
+		default: // its StatefulSet takes it along
+			r.e.events.emit(Applied{about(r.p.Key), c.Object, c.Action, 0})
 		}
 	}
-	return revisionOf(r.record), failure
 }
 
 func (r *run) endUninstall(ctx context.Context, failure error) error {
