@@ -1,13 +1,39 @@
 package render
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
-// separator is what Helm takes as the end of a document: what a line with only
-// three dashes is to YAML, and somewhat more.
-var separator = regexp.MustCompile(`(?:^|\s*\n)---\s*`)
+// separators finds what Helm takes as the ends of documents: what a line with
+// only three dashes is to YAML, and somewhat more, with the white space around
+// it. As with Helm, of two such lines one after the other the second is text.
+func separators(text string) [][2]int {
+	var found [][2]int
+	from := 0
+	if strings.HasPrefix(text, "---") {
+		from = skipSpace(text, 3)
+		found = append(found, [2]int{0, from})
+	}
+	for {
+		i := strings.Index(text[from:], "\n---")
+		if i < 0 {
+			return found
+		}
+		begin, end := from+i, skipSpace(text, from+i+4)
+		for begin > from && isSpace(text[begin-1]) {
+			begin--
+		}
+		found = append(found, [2]int{begin, end})
+		from = end
+	}
+}
+
+func skipSpace(text string, at int) int {
+	for at < len(text) && isSpace(text[at]) {
+		at++
+	}
+	return at
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' }
 
 // A part is one document of a text, and the line at which it begins, from 1.
 type part struct {
@@ -32,7 +58,7 @@ func split(text string) []part {
 		parts = append(parts, part{doc, line})
 	}
 	from := 0
-	for _, m := range separator.FindAllStringIndex(trimmed, -1) {
+	for _, m := range separators(trimmed) {
 		add(from, m[0])
 		from = m[1]
 	}

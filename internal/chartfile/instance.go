@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"sync"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -19,36 +18,9 @@ type Instance struct {
 	key  string
 }
 
-// instances keeps the one instance of a chart whose subcharts do not depend on
-// values.
-type instances struct {
-	once  sync.Once
-	fixed *Instance
-	err   error
-}
-
 // Instance gives the chart as the values make it.
 func (c *Chart) Instance(values map[string]any) (*Instance, error) {
-	if conditional(c.root) {
-		return newInstance(c.root, values)
-	}
-	c.instances.once.Do(func() { c.instances.fixed, c.instances.err = newInstance(c.root, nil) })
-	return c.instances.fixed, c.instances.err
-}
-
-// conditional says whether the chart has subcharts that values can disable.
-func conditional(c *chart.Chart) bool {
-	for _, d := range c.Metadata.Dependencies {
-		if d.Condition != "" || len(d.Tags) > 0 {
-			return true
-		}
-	}
-	for _, sub := range c.Dependencies() {
-		if conditional(sub) {
-			return true
-		}
-	}
-	return false
+	return c.instances.of(c.root, values)
 }
 
 func newInstance(from *chart.Chart, values map[string]any) (i *Instance, err error) {
@@ -97,13 +69,6 @@ func writeKey(b *strings.Builder, c *chart.Chart) {
 
 // Key is equal for instances of one chart with the same subcharts.
 func (i *Instance) Key() string { return i.key }
-
-// Coalesce gives the values over the charts' own defaults, and each subchart's
-// below its name. The result is the caller's.
-func (i *Instance) Coalesce(values map[string]any) (m map[string]any, err error) {
-	defer recovered(&err)
-	return chartutil.CoalesceValues(i.root, values)
-}
 
 // Source is a template: its name begins with the chart's.
 type Source struct{ Name, Text string }

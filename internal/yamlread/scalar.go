@@ -20,18 +20,13 @@ func (r *reader) inline(s string, indent int) any {
 			return nil
 		}
 		v = text
-	case '{':
-		if !strings.HasPrefix(s, "{}") || !ends(s[2:]) {
+	case '{', '[':
+		value, rest, ok := r.flow(s, 0)
+		if !ok || !ends(rest) {
 			r.fail()
 			return nil
 		}
-		v = map[string]any{}
-	case '[':
-		if !strings.HasPrefix(s, "[]") || !ends(s[2:]) {
-			r.fail()
-			return nil
-		}
-		v = []any{}
+		v = value
 	default:
 		v = r.plain(s)
 	}
