@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"strings"
+	"sync"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -184,11 +186,24 @@ func (d Data) Of(template string) any {
 	return s.values
 }
 
-// AsMap gives the map inside of the named map types that Data holds.
-func AsMap(v any) (map[string]any, bool) {
+// AsMap gives the map inside of the named map types that Data holds, but not for
+// a key that is a method of theirs.
+func AsMap(v any, key string) (map[string]any, bool) {
 	values, ok := v.(chartutil.Values)
-	return values, ok
+	if !ok || valuesMethods()[key] {
+		return nil, false
+	}
+	return values, true
 }
+
+var valuesMethods = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	t := reflect.TypeFor[chartutil.Values]()
+	for i := range t.NumMethod() {
+		names[t.Method(i).Name] = true
+	}
+	return names
+})
 
 // CRDs lists the files below crds/ of the chart and its enabled subcharts, the
 // names beginning with the charts'.

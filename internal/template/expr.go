@@ -156,8 +156,8 @@ func (c *chain) follow(r *Run, dot, v, final value) value {
 	for i := range c.keys {
 		k := &c.keys[i]
 		m, ok := v.v.(map[string]any)
-		if !ok && (v.k == plain || v.k == boxed) && !k.exported && r.set.asMap != nil && v.v != nil {
-			m, ok = r.set.asMap(v.v)
+		if !ok && (v.k == plain || v.k == boxed) && r.set.asMap != nil && v.v != nil {
+			m, ok = r.set.asMap(v.v, k.name)
 		}
 		if !ok {
 			if i < last {

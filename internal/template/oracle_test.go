@@ -18,13 +18,12 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
 // asMap is the option that the renderer gives.
-func asMap(v any) (map[string]any, bool) {
-	m, ok := v.(chartutil.Values)
-	return m, ok
-}
+func asMap(v any, key string) (map[string]any, bool) { return chartfile.AsMap(v, key) }
 
 // files are a chart's files, with those methods of Helm's that the tests use.
 type files map[string][]byte

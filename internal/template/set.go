@@ -16,10 +16,10 @@ type Source struct {
 // Options configures Compile. The zero value is ready for use.
 type Options struct {
 	// AsMap gives a map of a named type, such as a chart's values, as a plain
-	// map that shares its content, and false for all else. It must not call
-	// anything on the value. It only saves time: without it such maps are read
-	// by reflection.
-	AsMap func(any) (map[string]any, bool)
+	// map that shares its content, and false for all else, and for a key that is
+	// a method of its type. It must not call anything on the value. It only saves
+	// time: without it such maps are read by reflection.
+	AsMap func(v any, key string) (map[string]any, bool)
 	// Memory is how many bytes the compiled templates may take, by an estimate
 	// that is on the high side: 0 means 256 MiB, a negative number no bound.
 	Memory int64
@@ -43,7 +43,7 @@ type Set struct {
 	root    scope
 	funcs   map[string]*function
 	known   map[string]any // the names of funcs, for the parser
-	asMap   func(any) (map[string]any, bool)
+	asMap   func(any, string) (map[string]any, bool)
 	types   members
 	regexps regexpCache
 	tpls    tplCache

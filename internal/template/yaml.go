@@ -118,7 +118,7 @@ func (w *yamlWriter) node(v any, mapped bool, depth int) bool {
 		return sequence(w, t, mapped, depth, w.text)
 	}
 	if w.run.set.asMap != nil {
-		if m, ok := w.run.set.asMap(v); ok {
+		if m, ok := w.run.set.asMap(v, ""); ok {
 			return mapping(w, m, depth, w.node)
 		}
 	}
