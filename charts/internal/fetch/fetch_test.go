@@ -143,7 +143,7 @@ func TestOCI(t *testing.T) {
 		"a prerelease":    {"/team/shop", Options{Version: "2.0.0-rc.1"}, "shop 2.0.0-rc.1", ""},
 		"a digest":        {"/team/shop@" + digest, Options{}, "pinned", ""},
 		"no such version": {"/team/shop", Options{Version: "3.x"}, "", "no such version"},
-		"no such tag":     {"/team/shop:9", Options{}, "", "not found"},
+		"no such tag":     {"/team/shop:9", Options{}, "", "404 Not Found"},
 		"no chart":        {"/team/image:1.0.0", Options{}, "", "no layer of the artifact is"},
 		"too big":         {"/team/shop:1.0.0", Options{MaxBytes: 4}, "", "too big"},
 		"no reference":    {"/Team/shop:1.0.0", Options{}, "", "invalid reference"},
