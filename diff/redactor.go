@@ -95,16 +95,18 @@ func (o Object) isSecret() bool { return o.Group == "" && o.Kind == "Secret" }
 
 func (r *Redactor) learnSecret(o map[string]any, seen map[string]bool) {
 	for _, field := range []string{"data", "stringData"} {
-		m, _ := o[field].(map[string]any)
+		m, ok := o[field].(map[string]any)
+		if !ok {
+			r.learnAll(o[field], seen, 0)
+		}
 		for k, v := range m {
-			s, ok := v.(string)
-			if !ok || match(r.opts.Public, k) {
+			if match(r.opts.Public, k) {
 				continue
 			}
-			if field == "data" {
-				s = decoded(s)
+			if s, ok := v.(string); ok && field == "data" {
+				v = decoded(s)
 			}
-			r.learn(s, seen)
+			r.learnAll(v, seen, 0)
 		}
 	}
 	meta, _ := o["metadata"].(map[string]any)
@@ -114,6 +116,31 @@ func (r *Redactor) learnSecret(o map[string]any, seen map[string]bool) {
 		if json.Unmarshal([]byte(s), &last) == nil {
 			delete(last, "metadata")
 			r.learnSecret(last, seen)
+		}
+	}
+}
+
+// learnAll learns all that v holds. In a Secret it must be text; where it is
+// not, the API server refuses it, and repeats it.
+func (r *Redactor) learnAll(v any, seen map[string]bool, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	switch v := v.(type) {
+	case string:
+		r.learn(v, seen)
+	case int64:
+		r.learn(strconv.FormatInt(v, 10), seen)
+	case float64:
+		r.learn(strconv.FormatFloat(v, 'f', -1, 64), seen)
+		r.learn(strconv.FormatFloat(v, 'g', -1, 64), seen)
+	case []any:
+		for _, e := range v {
+			r.learnAll(e, seen, depth+1)
+		}
+	case map[string]any:
+		for _, e := range v {
+			r.learnAll(e, seen, depth+1)
 		}
 	}
 }

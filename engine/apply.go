@@ -260,17 +260,17 @@ func (r *run) end(ctx context.Context, failure error) error {
 		return err
 	}
 	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, RevisionStatus(r.record.Status)})
+	keep := r.opts.History
+	if keep == 0 {
+		keep = DefaultHistory
+	}
 	if failure != nil {
-		return nil
+		return r.trimAttempts(ctx, keep)
 	}
 	for _, m := range r.w.history {
 		if err := r.retire(ctx, m); err != nil {
 			return err
 		}
-	}
-	keep := r.opts.History
-	if keep == 0 {
-		keep = DefaultHistory
 	}
 	if keep < 0 || len(r.w.history) < keep {
 		return nil

@@ -13,6 +13,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 var (
@@ -215,7 +216,10 @@ func explain(op string, k Key, o diff.Object, err error) error {
 		return err
 	}
 	e := &Error{Op: op, Key: k, Object: o, Err: err}
+	var broken *storage.DecodeError
 	switch {
+	case errors.As(err, &broken):
+		e.Hint = "restore this Secret from a backup; or delete it, and the release goes on from the revision before, while objects that only this one had stay in the cluster"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case apierrors.IsForbidden(err):
 		e.Err = &classified{ErrForbidden, err}

@@ -79,7 +79,7 @@ var immutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields
 // refused makes problems of the API server's refusal of a dry-run: what is
 // invalid, and apart from that what cannot change.
 func (it *item) refused(err error, redactor *diff.Redactor) {
-	invalid := Problem{Kind: ProblemInvalid, Object: it.object, Message: redactor.String(err.Error())}
+	invalid := Problem{Kind: ProblemInvalid, Object: it.object, Message: hide(redactor, it.object, err.Error())}
 	frozen := Problem{Kind: ProblemImmutable, Object: it.object, Message: invalid.Message}
 	var status apierrors.APIStatus
 	var causes []metav1.StatusCause

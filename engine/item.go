@@ -88,8 +88,10 @@ func owner(u *unstructured.Unstructured) Key {
 	return Key{Namespace: a[annotationNamespace], Name: a[annotationName]}
 }
 
+// keeps reads the policy as Helm does, whatever its case and the space around
+// it.
 func keeps(u *unstructured.Unstructured) bool {
-	return u != nil && u.GetAnnotations()[annotationPolicy] == resourcePolicyKeep
+	return u != nil && strings.EqualFold(strings.TrimSpace(u.GetAnnotations()[annotationPolicy]), resourcePolicyKeep)
 }
 
 // hasCause says whether kubectl rollout history shows a change cause for the

@@ -24,7 +24,7 @@ func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Red
 			ctx, warned := withWarnings(ctx)
 			scalers.yield(it, pl.manager)
 			if err := pl.judgeOne(ctx, it, redactor); err != nil {
-				return explain("plan", pl.key, it.object, err)
+				return hideError(redactor, it.object, explain("plan", pl.key, it.object, err))
 			}
 			it.change.Source = it.source
 			for _, w := range warned.texts {

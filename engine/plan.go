@@ -95,7 +95,8 @@ type work struct {
 	record   *storage.Record // the revision to record; nil for an uninstall
 	last     *storage.Record // newest revision there is; nil if none
 	history  []storage.Meta
-	items    []*item // in the order of the report
+	attempts []*storage.Record // the last healthy one, and those since
+	items    []*item           // in the order of the report
 	redactor *diff.Redactor
 	// createNamespace is set if the release's namespace is missing and shall
 	// be made.

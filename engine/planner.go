@@ -102,6 +102,9 @@ type past struct {
 }
 
 func (e *Engine) readPast(ctx context.Context, k Key) (*past, error) {
+	if err := k.validate(); err != nil { // it goes into a selector
+		return nil, err
+	}
 	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
@@ -194,7 +197,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 		Chart:          chartName(manifest.Chart.Name, manifest.Chart.Version),
 		ManifestDigest: digest(record),
 		work: &work{
-			release: r, manifest: manifest, record: record, last: pl.past.last, history: pl.past.metas,
+			release: r, manifest: manifest, record: record, last: pl.past.last, history: pl.past.metas, attempts: pl.past.base,
 			items: items, redactor: redactor, createNamespace: pl.namespaceMissing,
 		},
 	}

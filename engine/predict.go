@@ -31,7 +31,7 @@ type forecast struct {
 // cannot tell, by asking the API server in a dry-run. What it finds in the way
 // becomes problems of the item.
 func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redactor) (forecast, error) {
-	if it.live == nil && pl.opts.brief && isPlain(it.desired) {
+	if it.live == nil && pl.opts.brief && isPlain(it.desired) && isOrdinary(it.desired) {
 		return forecast{}, nil
 	}
 	local, err := pl.mergeLocally(ctx, it)
@@ -64,7 +64,7 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	}
 	// Without the right to ask.
 	if invalid != nil {
-		it.problem(ProblemInvalid, redactor.String(invalid.Err.Error()), "mend the chart, or the values that lead to it")
+		it.problem(ProblemInvalid, hide(redactor, it.object, invalid.Err.Error()), "mend the chart, or the values that lead to it")
 	}
 	return here, nil
 }
@@ -299,7 +299,7 @@ func missingNamespace(err error) bool {
 // isUntyped says whether the object does not fit its schema: server-side
 // apply answers that as an internal error.
 func isUntyped(err error) bool {
-	return strings.Contains(err.Error(), "failed to create typed patch object")
+	return strings.Contains(err.Error(), "failed to create typed patch object") || strings.Contains(err.Error(), "failed to convert new object")
 }
 
 func right(verb string, it *item) string {

@@ -16,7 +16,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err != nil {
 		return nil, err
 	}
-	if !past.installed() {
+	if past.last == nil {
 		return nil, notFound("rollback", k)
 	}
 	if revision == 0 {
@@ -48,7 +48,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		Kind: PlanRollback, Key: k, Target: revision, Cause: record.Cause,
 		Chart:          chartName(record.Chart.Name, record.Chart.Version),
 		ManifestDigest: digest(record),
-		work:           &work{record: record, last: past.last, history: past.metas, items: items, redactor: redactor},
+		work:           &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
 	}
 	if err := pl.finish(ctx, p, "rollback"); err != nil {
 		return nil, err

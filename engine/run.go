@@ -216,9 +216,7 @@ func (r *run) failed(it *item, op string, err error) *Error {
 func (r *run) hidden(it *item, op string, err error) *Error {
 	e := asError(r.p.Key, explain(op, r.p.Key, it.object, err))
 	e.Object = it.object
-	if hidden := r.w.redactor.String(e.Err.Error()); hidden != e.Err.Error() {
-		e.Err = &redacted{hidden, e.Err}
-	}
+	e.hide(r.w.redactor, it.object)
 	return e
 }
 

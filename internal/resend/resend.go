@@ -169,7 +169,7 @@ func isRefusal(err error) bool {
 func judged(res *http.Response) bool {
 	body, _ := io.ReadAll(res.Body)
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	return bytes.Contains(body, []byte("failed to create typed patch object"))
+	return bytes.Contains(body, []byte("failed to create typed patch object")) || bytes.Contains(body, []byte("failed to convert new object"))
 }
 
 func retryAfter(res *http.Response) time.Duration {

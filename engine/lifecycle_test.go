@@ -1,0 +1,226 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+func TestUninstallAfterAFailedInstall(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
+	if _, err := f.engine.Deploy(f.ctx, f.release(c, `podAnnotations.fairlead\.dev/pod=image-pull-error`), engine.ApplyOptions{}); err == nil {
+		t.Fatal("it became ready")
+	}
+	f.wantHistory("1 failed")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantConfigMaps()
+	if rev := f.deploy(f.release(c)); rev.Revision != 1 {
+		t.Errorf("installed again as revision %d", rev.Revision)
+	}
+}
+
+// With its history kept, an uninstalled release can be installed again, and
+// rolled back to what it was, as with Helm.
+func TestAfterAnUninstallThatKeepsTheHistory(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	f.deploy(f.release(c))
+	f.deploy(f.release(c, "colour=red"))
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{KeepHistory: true}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory("1 superseded", "2 uninstalled")
+	f.wantConfigMaps()
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); !errors.Is(err, engine.ErrReleaseNotFound) {
+		t.Errorf("uninstalled twice: %v", err)
+	}
+	if _, err := f.engine.Rollback(f.ctx, f.key, 9, engine.ApplyOptions{}); !errors.Is(err, engine.ErrRevisionNotFound) {
+		t.Errorf("rolled back to nowhere: %v", err)
+	}
+	rev, err := f.engine.Rollback(f.ctx, f.key, 1, engine.ApplyOptions{})
+	if err != nil || rev.Revision != 3 {
+		t.Fatalf("rolled back: %v, %v", rev, err)
+	}
+	f.wantColour("green")
+	f.wantHistory("1 superseded", "2 uninstalled", "3 deployed")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{KeepHistory: true}); err != nil {
+		t.Fatal(err)
+	}
+	if rev := f.deploy(f.release(c, "colour=blue")); rev.Revision != 4 {
+		t.Errorf("installed again as revision %d", rev.Revision)
+	}
+	f.wantColour("blue")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.engine.History(f.ctx, f.key); !errors.Is(err, engine.ErrReleaseNotFound) {
+		t.Errorf("the history: %v", err)
+	}
+}
+
+func (f *fixture) wantColour(want string) {
+	f.Helper()
+	cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{})
+	if err != nil || cm.Data["colour"] != want {
+		f.Errorf("colour is %q, want %s, %v", cm.Data["colour"], want, err)
+	}
+}
+
+func TestUninstallOfWhatIsNotThere(t *testing.T) {
+	f := newFixture(t)
+	err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{})
+	f.refused(err, engine.ErrReleaseNotFound, "List")
+	_, err = f.engine.Drift(f.ctx, engine.Key{Namespace: f.namespace, Name: "a,owner!=helm"})
+	f.refused(err, engine.ErrInvalidKey)
+}
+
+// What is held does not hang, and the next call goes on.
+func TestUninstallOfWhatIsHeld(t *testing.T) {
+	f := newFixture(t)
+	held := strings.Replace(configMap, "-config}", "-held, finalizers: [example.com/hold]}", 1)
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "held.yaml": held})))
+	err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{Timeout: 1e9})
+	var notReady *engine.NotReadyError
+	var typed *engine.Error
+	if err == nil || !errors.As(err, &notReady) && !errors.As(err, &typed) || !strings.Contains(err.Error(), "example.com/hold") {
+		t.Errorf("%T: %v", err, err)
+	}
+	f.wantHistory("1 uninstalling")
+	patch := []byte(`{"metadata":{"finalizers":null}}`)
+	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "shop-held", "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantConfigMaps()
+}
+
+func TestRollbacks(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	bad := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
+	r := f.release(c)
+	r.Cause = "the first"
+	f.deploy(r)
+	f.deploy(f.release(c, "colour=red"))
+	for range 2 {
+		if _, err := f.engine.Deploy(f.ctx, f.release(bad, "colour=bad", `podAnnotations.fairlead\.dev/pod=image-pull-error`), engine.ApplyOptions{}); err == nil {
+			t.Fatal("it became ready")
+		}
+	}
+	f.wantHistory("1 superseded", "2 deployed", "3 failed", "4 failed")
+
+	// Without a number it goes over the failed ones.
+	rev, err := f.engine.Rollback(f.ctx, f.key, 0, engine.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rev.Revision != 5 || rev.Description != "Rollback to 2" || rev.Cause != "rollback to 2" {
+		t.Errorf("rolled back as %+v", *rev)
+	}
+	f.wantColour("red")
+	if _, err := f.client.AppsV1().Deployments(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("what only the failed ones had: %v", err)
+	}
+	f.wantHistory("1 superseded", "2 superseded", "3 failed", "4 failed", "5 deployed")
+
+	// To the present one there is nothing to do.
+	f.requests.Reset()
+	rev, err = f.engine.Rollback(f.ctx, f.key, 5, engine.ApplyOptions{})
+	if err != nil || rev.Revision != 5 || len(f.writes()) > 0 {
+		t.Errorf("to the present one: %v, %v, wrote %v", rev, err, f.writes())
+	}
+	rev, err = f.engine.Rollback(f.ctx, f.key, 1, engine.ApplyOptions{})
+	if err != nil || rev.Cause != "rollback to 1: the first" {
+		t.Errorf("rolled back as %+v, %v", rev, err)
+	}
+
+	// A failed one may be asked for by its number; here it fails again.
+	rev, err = f.engine.Rollback(f.ctx, f.key, 3, engine.ApplyOptions{})
+	var notReady *engine.NotReadyError
+	if !errors.As(err, &notReady) || rev.Status != engine.StatusFailed || !strings.HasPrefix(rev.Description, "Rollback to 3 failed") {
+		t.Errorf("to a failed one: %+v, %v", rev, err)
+	}
+}
+
+// One broken revision is no dead end.
+func TestBrokenRevision(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	f.deploy(f.release(c))
+	f.deploy(f.release(c, "colour=red"))
+	s := f.revisionSecret(1)
+	s.Data["release"] = []byte("rubbish")
+	delete(s.Annotations, "fairlead.dev/deployed")
+	if _, err := f.client.CoreV1().Secrets(f.namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var typed *engine.Error
+	if _, err := f.engine.Rollback(f.ctx, f.key, 1, engine.ApplyOptions{}); !errors.As(err, &typed) || typed.Hint == "" || !strings.Contains(err.Error(), s.Name) {
+		t.Errorf("to a broken one: %v", err)
+	}
+	f.deploy(f.release(c, "colour=blue"))
+
+	// The newest one is broken: nobody knows what is in the cluster.
+	s = f.revisionSecret(3)
+	s.Data["release"] = []byte("rubbish")
+	if _, err := f.client.CoreV1().Secrets(f.namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.requests.Reset()
+	_, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{})
+	f.refused(err, nil, s.Name, "backup")
+	if !errors.As(err, &typed) || typed.Hint == "" {
+		t.Errorf("%v", err)
+	}
+}
+
+// Failed revisions do not grow without bound, and none is forgotten that
+// holds what no other does.
+func TestFailedRevisionsAreTrimmed(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	f.deploy(f.release(c))
+	hook := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: post, annotations: {helm.sh/hook: post-upgrade}}\nbinaryData: {a: \"no base64\"}\n"
+	bad := f.chart(map[string]string{"config.yaml": configMap, "post.yaml": hook})
+	odd := f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig, "post.yaml": hook})
+	for i := range 8 {
+		source := bad
+		if i == 1 {
+			source = odd
+		}
+		if _, err := f.engine.Deploy(f.ctx, f.release(source, "colour=red"), engine.ApplyOptions{History: 3}); err == nil {
+			t.Fatal("it was not refused")
+		}
+	}
+	history, err := f.engine.History(f.ctx, f.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history) > 5 || history[0].Revision != 1 || history[len(history)-1].Revision != 9 {
+		t.Errorf("history is %v", history)
+	}
+	f.deploy(f.release(c, "colour=blue"))
+	f.wantConfigMaps("shop-config")
+}
+
+// The policy to keep is read as Helm reads it.
+func TestKeepPolicyAsHelmReadsIt(t *testing.T) {
+	f := newFixture(t)
+	kept := strings.Replace(configMap, "-config}", `-kept, annotations: {helm.sh/resource-policy: " Keep "}}`, 1)
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "kept.yaml": kept})))
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantConfigMaps("shop-kept")
+	f.deploy(f.release(f.chart(map[string]string{"kept.yaml": kept})))
+}
