@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -119,7 +120,10 @@ func (it *item) keepCause() {
 // when the pod template changes, and stays as it is otherwise, because kubectl
 // and the controllers would put it on the current version. A cause that the
 // chart itself sets is the chart's business.
-func (it *item) settleCause(cause string, f forecast, change diff.Change) bool {
+//
+// The engine's own cause is taken from whoever wrote another, because it tells
+// of what the engine does.
+func (it *item) settleCause(cause, manager string, f forecast, change diff.Change) bool {
 	if !hasCause(it.object) || it.ownCause || it.live != nil && !slices.ContainsFunc(change.Fields, ofPodTemplate) {
 		return false
 	}
@@ -127,11 +131,16 @@ func (it *item) settleCause(cause string, f forecast, change diff.Change) bool {
 		return false
 	}
 	setAnnotation(it.desired, annotationCause, cause)
+	if _, others := ownersOf(it.live, manager, causePath); others {
+		it.force = true // every other conflict is settled, or a problem
+	}
 	if f.merged != nil {
 		setAnnotation(f.merged, annotationCause, cause)
 	}
 	return true
 }
+
+var causePath = fieldpath.MakePathOrDie("metadata", "annotations", annotationCause)
 
 func ofPodTemplate(f diff.Field) bool {
 	return f.Path == "spec.template" || strings.HasPrefix(f.Path, "spec.template.")

@@ -58,6 +58,11 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		if err != nil && !errors.As(err, &undecided) {
 			return err
 		}
+		if err != nil {
+			// The API server publishes the schema of a new kind a moment
+			// later.
+			pl.e.c.merger.Forget(it.mapping.GroupVersionKind.GroupVersion())
+		}
 		it.schema = schema
 	}
 	it.keepCause()
@@ -71,7 +76,7 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		setAnnotation(it.base, annotationCause, it.live.GetAnnotations()[annotationCause])
 	}
 	change, err := pl.compare(it, f.merged, redactor)
-	if err == nil && it.settleCause(pl.cause, f, change) {
+	if err == nil && it.settleCause(pl.cause, pl.manager, f, change) {
 		change, err = pl.compare(it, f.merged, redactor)
 	}
 	if err != nil {
@@ -108,7 +113,9 @@ func (pl *planning) compare(it *item, merged *unstructured.Unstructured, redacto
 		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
 		diff.Options{
 			Schema: it.schema, Secrets: redactor, FormerManagers: pl.formerManagers(it.live), Force: pl.force,
-			Takes: func(manager, path string) bool { return pl.settle(manager, path, it.object) == Take },
+			Takes: func(manager, path string) bool {
+				return path == diff.FormatPath(causePath) && !it.ownCause || pl.settle(manager, path, it.object) == Take
+			},
 		},
 	)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/merge"
@@ -53,10 +55,13 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	}
 	if ask {
 		there, asked, err := pl.dryRun(ctx, it, redactor)
+		if err == nil && there != nil && it.losesFormer(local) {
+			there, err = pl.dryRunPatch(ctx, it, local.Merged)
+		}
 		switch {
 		case err != nil:
 			return forecast{}, err
-		case there != nil && !it.losesFormer(local):
+		case there != nil:
 			return forecast{there, true}, nil
 		case asked:
 			return here, nil // refused, which is a problem of the item by now
@@ -170,6 +175,44 @@ func (pl *planning) mergeLocally(ctx context.Context, it *item) (merge.Result, e
 		it.conflict(managers, fields)
 	}
 	return res, nil
+}
+
+// dryRunPatch asks the API server what would become of the live object if it
+// were changed into merged; nil if it does not say. Fields of former managers
+// go away only once they have been taken over, which a dry-run of the apply
+// cannot know of.
+func (pl *planning) dryRunPatch(ctx context.Context, it *item, merged *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	from, err := json.Marshal(withoutServerFields(it.live))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	to, err := json.Marshal(withoutServerFields(merged))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch(from, to, from)
+	if err != nil {
+		return nil, fmt.Errorf("compare with the live object: %w", err)
+	}
+	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: pl.manager, DryRun: []string{metav1.DryRunAll}})
+	if err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) || isAdmission(err)) {
+		return nil, nil // what stands in the way was said by the dry-run of the apply
+	}
+	return u, err
+}
+
+// withoutServerFields is u as a client may change it.
+func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
+	delete(out.Object, "status")
+	if meta, ok := u.Object["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		delete(meta, "managedFields")
+		delete(meta, "resourceVersion")
+		out.Object["metadata"] = meta
+	}
+	return out
 }
 
 // losesFormer says whether the merge done here removes what the API server,

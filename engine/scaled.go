@@ -114,7 +114,7 @@ func (s scalers) yield(it *item, manager string) {
 		return
 	}
 	have, _, _ := unstructured.NestedFieldCopy(it.live.Object, "spec", "replicas")
-	if onlyOurs(it.live, manager) {
+	if ours, others := ownersOf(it.live, manager, replicasPath); ours && !others {
 		if err := unstructured.SetNestedField(it.desired.Object, have, "spec", "replicas"); err != nil {
 			return // spec is no map, which the API server will say
 		}
@@ -124,22 +124,29 @@ func (s scalers) yield(it *item, manager string) {
 	it.notes = append(it.notes, fmt.Sprintf("spec.replicas stays %v: %s decides about it", have, who))
 }
 
-// onlyOurs says whether manager alone owns spec.replicas.
-func onlyOurs(live *unstructured.Unstructured, manager string) bool {
-	replicas := fieldpath.MakePathOrDie("spec", "replicas")
-	ours := false
+// ownersOf says whether manager's own applies own the field at p in the live
+// object, and whether anyone else does. An object that nobody manages belongs
+// to somebody else, which is what the API server makes of it.
+func ownersOf(live *unstructured.Unstructured, manager string, p fieldpath.Path) (ours, others bool) {
+	if live == nil {
+		return false, false
+	}
+	others = len(live.GetManagedFields()) == 0
 	for _, e := range live.GetManagedFields() {
 		set := &fieldpath.Set{}
-		if e.FieldsV1 == nil || set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())) != nil || !set.Has(replicas) {
+		if e.FieldsV1 == nil || set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())) != nil || !set.Has(p) {
 			continue
 		}
-		if e.Manager != manager || e.Operation != metav1.ManagedFieldsOperationApply {
-			return false
+		if e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply {
+			ours = true
+		} else {
+			others = true
 		}
-		ours = true
 	}
-	return ours
+	return ours, others
 }
+
+var replicasPath = fieldpath.MakePathOrDie("spec", "replicas")
 
 // yield notes what was left to other managers by policy.
 func (it *item) yield(left []merge.Conflict) {

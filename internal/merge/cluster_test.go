@@ -27,6 +27,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
+	"github.com/fairlead-dev/fairlead/internal/testcluster/shape"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -102,8 +103,7 @@ func (s *server) get(u *unstructured.Unstructured) *unstructured.Unstructured {
 	return live
 }
 
-// shapes are objects whose lines marked "#?" come and go, and whose values
-// {a|b|c} vary.
+// shapes are drawn from by [shape.Draw].
 var shapes = map[string]string{
 	"Deployment": `
 apiVersion: apps/v1
@@ -262,38 +262,9 @@ spec:
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `
 
-// draw makes one object of a shape. A line that goes takes along what is
-// below it.
-func draw(t *testing.T, g *rand.Rand, shape, namespace, name string) *unstructured.Unstructured {
-	var lines []string
-	gone, goneItem := -1, false
-	for _, line := range strings.Split(shape, "\n") {
-		indent := len(line) - len(strings.TrimLeft(line, " "))
-		item := strings.HasPrefix(line[indent:], "- ")
-		if gone >= 0 && (indent > gone || indent == gone && item && !goneItem) {
-			continue
-		}
-		gone = -1
-		if strings.HasSuffix(line, "#?") {
-			if g.IntN(3) == 0 {
-				gone, goneItem = indent, item
-				continue
-			}
-			line = strings.TrimSuffix(line, "#?")
-		}
-		for {
-			end := strings.Index(line, "|")
-			if end < 0 {
-				break
-			}
-			open := strings.LastIndex(line[:end], "{")
-			shut := end + strings.Index(line[end:], "}")
-			alternatives := strings.Split(line[open+1:shut], "|")
-			line = line[:open] + alternatives[g.IntN(len(alternatives))] + line[shut+1:]
-		}
-		lines = append(lines, line)
-	}
-	u := parse(t, strings.Join(lines, "\n"))
+// draw makes one object of a shape.
+func draw(t *testing.T, g *rand.Rand, text, namespace, name string) *unstructured.Unstructured {
+	u := parse(t, shape.Draw(g, text))
 	u.SetName(name)
 	u.SetNamespace(namespace)
 	return u
