@@ -63,7 +63,7 @@ func (r *redis) start(name, host string) {
 	dir := r.t.TempDir()
 	port, _ := strconv.Atoi(r.port)
 	objects := renderObjects(r.t, "database", "shop-db", "prod", map[string]any{
-		"engine": "redis", "replicas": 2, "port": port, "configuration": "bind " + host + "\nmaxmemory-policy noeviction\n",
+		"engine": "redis", "replicas": 2, "port": port, "configuration": "bind " + host + "\nrepl-diskless-sync-delay 0\nmaxmemory-policy noeviction\n",
 		"auth": map[string]any{"password": r.password}, "backup": map[string]any{"enabled": true},
 	})
 	replace := strings.NewReplacer("/etc/database/", dir+"/", "/tmp/redis.conf", dir+"/own.conf", "dir /data", "dir "+dir)

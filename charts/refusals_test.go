@@ -84,3 +84,22 @@ func inRendersWords(helm string) string {
 	}
 	return strings.ReplaceAll(helm, "'", `"`)
 }
+
+// A key that the schema does not know says which one was meant, at every depth, Kubernetes' own types included.
+func TestUnknownKeysSayWhatToWrite(t *testing.T) {
+	for values, want := range map[string]string{
+		"replica: 3":                  `replica: wanted no such value, the name is unknown to the schema (perhaps "replicas" is meant)`,
+		"service: {nodeport: 30000}":  `service.nodeport: wanted no such value, the name is unknown to the schema (perhaps "nodePort" is meant)`,
+		"cronJobs: {a: {schedul: x}}": `cronJobs.a.schedul: wanted no such value, the name is unknown to the schema (perhaps "schedule" is meant)`,
+		"extraPorts: [{name: a, containerPort: 1, protocoll: UDP}]": `extraPorts[0].protocoll: wanted no such value, the name is unknown to the schema (perhaps "protocol" is meant)`,
+		"probes: {liveness: {httpGet: {pfad: /}}}":                  `(it knows host, httpHeaders, path, port, scheme)`,
+	} {
+		plain := map[string]any{}
+		if err := yaml.UnmarshalStrict([]byte(values), &plain); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := renderRelease(t, "webapp", "shop", "prod", plain); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", values, err, want)
+		}
+	}
+}

@@ -150,7 +150,7 @@ service: {port: 80}
   web: level: wanted one of "info", "debug", found "x" (prod.yaml:1)
   web: password: wanted integer, found a hidden value of type string (--set password)
   web: service.port: wanted integer, found "web" (prod.yaml:3)
-  web: service.prot: wanted no such value, the name is unknown to the schema, found 1 (prod.yaml:4)`,
+  web: service.prot: wanted no such value, the name is unknown to the schema (perhaps "port" is meant), found 1 (prod.yaml:4)`,
 		},
 		"duplicate": {
 			chart: template("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n") + "-- templates/y.yaml --\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: default}\n",

@@ -61,7 +61,7 @@ func (c *Chart) checkSchema(ch *chart.Chart, values map[string]any, at []string,
 		var invalid *jsonschema.ValidationError
 		err = schema.Validate(values)
 		if errors.As(err, &invalid) {
-			flatten(invalid, ch.ChartFullPath(), at, values, found)
+			flatten(invalid, schema, ch.ChartFullPath(), at, values, found)
 		} else if err != nil {
 			return &Error{Chart: ch.ChartFullPath(), File: "values.schema.json", Err: err, Hint: "correct the schema, or set Input.SkipSchema"}
 		}

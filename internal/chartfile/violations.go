@@ -15,7 +15,7 @@ import (
 
 // flatten lists what a validation found: the innermost errors, but an
 // alternative of which nothing fits as one.
-func flatten(e *jsonschema.ValidationError, chart string, at []string, values any, found *[]Violation) {
+func flatten(e *jsonschema.ValidationError, schema *jsonschema.Schema, chart string, at []string, values any, found *[]Violation) {
 	path := append(slices.Clone(at), e.InstanceLocation...)
 	value, present := lookup(values, e.InstanceLocation)
 	add := func(path []string, wanted, got string) {
@@ -34,7 +34,7 @@ func flatten(e *jsonschema.ValidationError, chart string, at []string, values an
 		for _, name := range k.Properties {
 			child := append(slices.Clone(path), name)
 			value, _ := lookup(values, append(slices.Clone(e.InstanceLocation), name))
-			add(child, "no such value, the name is unknown to the schema", show(value, child))
+			add(child, unknownName(name, namesAt(schema, e.InstanceLocation)), show(value, child))
 		}
 	case *kind.AnyOf, *kind.OneOf:
 		// Every alternative has its own complaint; when all are about the same
@@ -48,12 +48,12 @@ func flatten(e *jsonschema.ValidationError, chart string, at []string, values an
 			return
 		}
 		for _, cause := range e.Causes {
-			flatten(cause, chart, at, values, found)
+			flatten(cause, schema, chart, at, values, found)
 		}
 	default:
 		if len(e.Causes) > 0 {
 			for _, cause := range e.Causes {
-				flatten(cause, chart, at, values, found)
+				flatten(cause, schema, chart, at, values, found)
 			}
 			return
 		}
