@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -79,15 +80,15 @@ service: {port: 80}
 		},
 		"missing value": {
 			chart: template("a: 1\nb: {{ .Values.image.repository }}\n"), values: []Layer{FromYAML("prod.yaml", []byte("other: 1"))},
-			want: Error{Op: "render", Chart: "web", File: "web/templates/x.yaml", Line: 2, Column: 14, Path: "image.repository"}, text: "(prod.yaml)",
+			want: Error{Op: "render", Chart: "web", File: "web/templates/x.yaml", Line: 2, Column: 14, Path: "image.repository"}, text: "in any of prod.yaml, web/values.yaml",
 		},
 		"missing value in a subchart": {
 			chart: chartYAML + "-- charts/db/Chart.yaml --\napiVersion: v2\nname: db\nversion: 1.0.0\n-- charts/db/templates/x.yaml --\n{{ $.Values.a.b.c }}\n",
-			want:  Error{Op: "render", Chart: "web/charts/db", File: "web/charts/db/templates/x.yaml", Line: 1, Path: "db.a.b"},
+			want:  Error{Op: "render", Chart: "web/charts/db", File: "web/charts/db/templates/x.yaml", Line: 1, Path: "db.a.b", Looked: []string{"web/values.yaml", "web/charts/db/values.yaml"}, Expr: "$.Values.a.b.c"},
 		},
 		"error in a partial": {
 			chart: template("x: {{ include \"part\" . }}\n") + "-- templates/_p.tpl --\n{{ define \"part\" }}\n{{ .Values.a.b.c }}\n{{ end }}\n",
-			want:  Error{Op: "render", Chart: "web", File: "web/templates/_p.tpl", Line: 2, Path: "a.b"},
+			want:  Error{Op: "render", Chart: "web", File: "web/templates/_p.tpl", Line: 2, Path: "a.b", Include: []Frame{{File: "web/templates/x.yaml", Line: 1, Column: 7, Call: `include "part" .`}}},
 		},
 		"missing partial": {
 			chart: template("x: {{ include \"part\" . }}\n"),
@@ -193,6 +194,14 @@ service: {port: 80}
 				if want != zero && got != want {
 					t.Errorf("%s is %v, want %v (%v)", field, got, want, err)
 				}
+			}
+			if c.want.Looked != nil && !slices.Equal(e.Looked, c.want.Looked) || c.want.Expr != "" && e.Expr != c.want.Expr {
+				t.Errorf("looked in %v, expression %s", e.Looked, e.Expr)
+			}
+			if len(e.Include) != len(c.want.Include) {
+				t.Errorf("include chain %+v", e.Include)
+			} else if len(e.Include) > 0 && e.Include[0] != c.want.Include[0] {
+				t.Errorf("include chain %+v", e.Include)
 			}
 			check("Op", e.Op, c.want.Op, "")
 			check("Chart", e.Chart, c.want.Chart, "")

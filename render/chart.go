@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
@@ -15,6 +16,8 @@ type Chart struct {
 	info   ChartInfo
 	parsed *chartfile.Chart
 	sets   compiledSets
+	// defaults keeps the indexes of the charts' own values files, for origins.
+	defaults sync.Map
 }
 
 // ChartInfo tells about a chart. Files and Annotations are shared: read-only.

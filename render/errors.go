@@ -26,6 +26,11 @@ type Error struct {
 	RenderedLine int
 	// Path is the values path concerned, "image.repository", if there is one.
 	Path string
+	// Looked are the layers and values files that were looked at for a value that
+	// is missing, the strongest first.
+	Looked []string
+	// Expr is the template's expression that failed, as far as it is known.
+	Expr string
 	// Include is how a template came there, the outermost call first.
 	Include []Frame
 	// Hint says what to do next.

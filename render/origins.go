@@ -54,33 +54,11 @@ func (v Values) Origin(path string) (Origin, bool) {
 	if v.origins == nil {
 		return Origin{}, false
 	}
-	found := v.origins.find(path)
-	if len(found) == 0 {
-		return Origin{}, false
+	var candidates []layerPath
+	for i := len(v.origins.layers) - 1; i >= 0; i-- {
+		candidates = append(candidates, layerPath{v.origins.layers[i], path})
 	}
-	o := found[0]
-	o.Overrode = append([]Origin(nil), found[1:]...)
-	return o, true
-}
-
-// find lists the layers that have the path, the last one first, down to the one
-// that hides what is below it.
-func (o *origins) find(path string) []Origin {
-	parents := parentPaths(path)
-	var found []Origin
-	for i := len(o.layers) - 1; i >= 0; i-- {
-		l := o.layers[i]
-		nodes := l.index()
-		p, ok := nodes[path]
-		if ok {
-			found = append(found, Origin{Layer: l.name, File: l.file, Line: p.Line})
-			continue
-		}
-		if l.hides(nodes, parents) {
-			break
-		}
-	}
-	return found
+	return originOf(candidates)
 }
 
 // hides says whether the layer, which lacks the path, has something above it

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/template"
@@ -23,7 +24,7 @@ func (c *Chart) templateError(err error, given Values) error {
 	e := &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: "correct the template"}
 	var at *template.Error
 	if errors.As(err, &at) {
-		e.File, e.Line = at.Template, at.Line
+		e.File, e.Line, e.Expr = at.Template, at.Line, at.Expr
 		if at.Line > 0 && at.Expr != "" {
 			e.Column = at.Column + 1
 		}
@@ -35,7 +36,7 @@ func (c *Chart) templateError(err error, given Values) error {
 			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
 		}
 		e.Chart = chartOf(e.File, c.info.Name)
-		e.Path, e.Hint = missingValue(at, e.Chart, given)
+		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given)
 	}
 	var breach *template.LimitError
 	if errors.As(err, &breach) {
@@ -69,21 +70,26 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 
 // missingValue names the values path that an expression needed, seen from the
 // top chart, and says what to do.
-func missingValue(at *template.Error, chart string, given Values) (path, hint string) {
+func missingValue(at *template.Error, chart string, given Values) (path string, looked []string, hint string) {
 	m := at.Missing
 	if named := noTemplate.FindStringSubmatch(at.Error()); named != nil {
-		return "", fmt.Sprintf("no file of the chart defines %q: look for a subchart that is missing or disabled; an embed.FS needs the prefix all: to have files that begin with _", named[1])
+		return "", nil, fmt.Sprintf("no file of the chart defines %q: look for a subchart that is missing or disabled; an embed.FS needs the prefix all: to have files that begin with _", named[1])
 	}
 	if m == nil || m.Root != "." && m.Root != "$" {
-		return "", "correct the template, or the values that it reads"
+		return "", nil, "correct the template, or the values that it reads"
 	}
 	if len(m.Path) == 0 || m.Path[0] != "Values" {
-		return "", "look at what the template is given: " + m.Root + " is not always the root"
+		return "", nil, "look at what the template is given: " + m.Root + " is not always the root"
 	}
+	looked = given.layerNames()
+	file := ""
 	for i, name := range strings.Split(chart, "/charts/") {
 		if i > 0 {
 			path = joinKey(path, name)
+			file += "/charts/"
 		}
+		file += name
+		looked = append(looked, file+"/values.yaml")
 	}
 	for _, key := range m.Path[1:] {
 		path = joinKey(path, key)
@@ -91,21 +97,21 @@ func missingValue(at *template.Error, chart string, given Values) (path, hint st
 	above := path
 	path = joinKey(path, m.Key)
 	if above == "" {
-		return path, "give a value for " + path
+		return path, looked, "give a value for " + path
 	}
-	return path, fmt.Sprintf("give a value for %s: %s is not there or is no mapping, neither in the values given (%s) nor in the chart's own", path, above, given.layerNames())
+	return path, looked, fmt.Sprintf("give a value for %s: %s is not there or is no mapping in any of %s", path, above, strings.Join(looked, ", "))
 }
 
-// layerNames lists the layers, for errors.
-func (v Values) layerNames() string {
-	if v.origins == nil || len(v.origins.layers) == 0 {
-		return "none"
+// layerNames lists the layers, the strongest first, for errors.
+func (v Values) layerNames() []string {
+	if v.origins == nil {
+		return nil
 	}
-	names := make([]string, len(v.origins.layers))
-	for i, l := range v.origins.layers {
-		names[i] = l.name
+	var names []string
+	for _, l := range slices.Backward(v.origins.layers) {
+		names = append(names, l.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 var noTemplate = regexp.MustCompile(`no template "([^"]*)" associated`)

@@ -118,6 +118,7 @@ func (p *parser) file(c *chart.Chart, f File, prefix string, subcharts *[]File) 
 			return yamlError(prefix, f.Name, err)
 		}
 	case f.Name == "values.yaml":
+		c.Raw = append(c.Raw, keep) // for the lines of values
 		if m, ok := yamlread.Mapping(string(f.Data), yamlread.Floats); ok {
 			c.Values = m
 			return nil

@@ -1,0 +1,97 @@
+package render
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const nested = `
+-- Chart.yaml --
+apiVersion: v2
+name: shop
+version: 1.0.0
+dependencies:
+- {name: db, version: 1.0.0, alias: store}
+- {name: cache, version: 1.0.0, import-values: [{child: pool, parent: pooling}, ports]}
+-- values.yaml --
+global:
+  registry: example.com
+replicas: 1
+store:
+  size: 1Gi
+-- charts/db/Chart.yaml --
+apiVersion: v2
+name: db
+version: 1.0.0
+-- charts/db/values.yaml --
+# defaults of the database
+size: 5Gi
+engine:
+  name: postgres
+global:
+  zone: a
+-- charts/cache/Chart.yaml --
+apiVersion: v2
+name: cache
+version: 1.0.0
+-- charts/cache/values.yaml --
+pool:
+  max: 10
+exports:
+  ports:
+    port: 6379
+`
+
+// Every value that templates see tells where it came from and what it hides.
+func TestOrigin(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prod.yaml")
+	text := filepath.Join(dir, "motd")
+	for name, content := range map[string]string{file: "replicas: 3\nstore:\n  size: 10Gi\nhosts:\n- name: a\n- name: b\n", text: "hello"} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := loadText(t, nested)
+	values, err := MergeValues(
+		FromYAML("base", []byte("replicas: 2\nglobal: {registry: r.example.com}\n")), FromFile(file),
+		FromSet("hosts[1].name=c,store.engine.name=mysql"), FromSetString("tag=1.0"), FromSetJSON(`extra={"a":[1,2]}`), FromSetFile("motd="+text),
+		FromSetLiteral("note=a,b"), FromMap("program", map[string]any{"level": map[string]any{"log": "debug"}}),
+		FromYAML("last", []byte("hosts: null\nlist: [1]\n")), FromSet("list[0]=2"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"replicas":              file + ":1, over base:1, over shop/values.yaml:3",
+		"store.size":            file + ":3, over shop/values.yaml:5, over shop/charts/store/values.yaml:2",
+		"store.engine.name":     "--set hosts[1].name, over shop/charts/store/values.yaml:4",
+		"store.engine":          "--set hosts[1].name, over shop/charts/store/values.yaml:3",
+		"global.registry":       "base:2, over shop/values.yaml:2",
+		"store.global.registry": "base:2, over shop/values.yaml:2",
+		"store.global.zone":     "shop/charts/store/values.yaml:6",
+		"tag":                   "--set-string tag",
+		"extra.a[1]":            "--set-json extra",
+		"motd":                  "--set-file motd",
+		"note":                  "--set-literal note",
+		"level.log":             "program",
+		"hosts":                 "last:1, over --set hosts[1].name, over " + file + ":4",
+		"list[0]":               "--set list[0], over last:2",
+		"cache.pool.max":        "shop/charts/cache/values.yaml:2",
+		"pooling.max":           "shop/charts/cache/values.yaml:2",
+		"port":                  "shop/charts/cache/values.yaml:5",
+		"nowhere":               "",
+		"store.nowhere":         "",
+		"replicas.deeper":       "",
+	} {
+		o, ok := c.Origin(values, path)
+		if got := o.Explain(); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", path, got, ok, want)
+		}
+	}
+	o, ok := c.Origin(Values{}, "replicas")
+	if !ok || o.Layer != "chart shop" || o.File != "shop/values.yaml" || o.Line != 3 {
+		t.Errorf("%+v, %v", o, ok)
+	}
+}
