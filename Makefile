@@ -3,6 +3,7 @@
 # make test-short     what needs no cluster
 # make check          format, vet, lint, race
 # make bench          the benchmarks
+# make kill           kills a deployer before and after every one of its requests
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
@@ -14,7 +15,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: demo test test-short check format vet lint race bench cluster cluster-build
+.PHONY: kill demo test test-short check format vet lint race bench cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -41,6 +42,9 @@ lint:
 
 race:
 	go test -short -race ./...
+
+kill: cluster-build
+	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +18,12 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-func TestMain(m *testing.M) { testcluster.Main(m) }
+func TestMain(m *testing.M) {
+	if task := os.Getenv(killChild); task != "" {
+		killMain(task)
+	}
+	testcluster.Main(m)
+}
 
 // fixture is a namespace of its own on the real cluster, with an engine and
 // what it told.
@@ -77,7 +83,7 @@ func newFixtureAlone(t *testing.T) *fixture {
 
 func (f *fixture) newEngine(cfg *rest.Config) *engine.Engine {
 	f.Helper()
-	e, err := engine.New(cfg, engine.Options{OnEvent: f.told.add})
+	e, err := engine.New(cfg, engine.Options{OnEvent: f.told.add, LeaseDuration: 3 * time.Second})
 	if err != nil {
 		f.Fatal(err)
 	}

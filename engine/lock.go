@@ -185,19 +185,20 @@ func (l *lock) keep() {
 		case <-l.ctx.Done():
 			return
 		}
-		if err := l.renew(l.ctx); err != nil {
+		if err := l.renew(l.ctx, l.duration/3); err != nil {
 			l.cancel(err)
 			return
 		}
 	}
 }
 
-// renew says that the holder lives. A failure counts only when the Lease has
-// run out meanwhile, or is somebody else's.
-func (l *lock) renew(ctx context.Context) error {
+// renew says that the holder lives, if it can. Its error is errLockLost: the
+// Lease is somebody else's, or gone. As long as it is neither, nobody else
+// works on the release, even if it has run out.
+func (l *lock) renew(ctx context.Context, limit time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, l.duration/3)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	now := time.Now()
 	next := l.lease.DeepCopy()
@@ -214,36 +215,42 @@ func (l *lock) renew(ctx context.Context) error {
 			return errLockLost
 		}
 	}
-	switch {
-	case err == nil:
-		l.lease, l.renewed = got, now
-		return nil
-	case apierrors.IsNotFound(err), time.Since(l.renewed) > l.duration:
+	if apierrors.IsNotFound(err) {
 		return errLockLost
 	}
-	return nil // there is time for another try
+	if err == nil {
+		l.lease, l.renewed = got, now
+	}
+	return nil
 }
 
-// check says whether the lock is still held. It asks if the last renewal is
-// overdue: the process may have been stopped meanwhile.
+// overdue says whether the last renewal should have followed by now.
+func (l *lock) overdue() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.renewed) > 2*l.duration/3
+}
+
+// checks is how often check asks. An API server that does not answer these
+// will not answer what the lock is for either.
+const checks = 5
+
+// check says whether the lock is still held. If the last renewal is overdue it
+// asks: the process may have been stopped meanwhile, or the API server not
+// answered.
 func (l *lock) check(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
+	for try := 0; try < checks && l.overdue() && l.ctx.Err() == nil && ctx.Err() == nil; try++ {
+		if err := l.renew(ctx, max(l.duration, 5*time.Second)); err != nil {
+			l.cancel(err)
+		}
+	}
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
 	}
-	l.mu.Lock()
-	overdue := time.Since(l.renewed) > 2*l.duration/3
-	l.mu.Unlock()
-	if !overdue {
-		return nil
-	}
-	err := l.renew(ctx)
-	if err != nil {
-		l.cancel(err)
-	}
-	return err
+	return context.Cause(ctx)
 }
 
 // onlyWaits says whether all is written; the next renewal tells the others.
@@ -274,9 +281,36 @@ func (l *lock) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), recordingTime)
 	defer cancel()
-	uid, version := l.lease.UID, l.lease.ResourceVersion
-	// What cannot be deleted runs out by itself.
-	_ = l.leases.Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
+	lease := l.lease
+	for range 3 {
+		err := deleteLease(ctx, l.leases, lease)
+		if !apierrors.IsConflict(err) {
+			return // what cannot be deleted runs out by itself
+		}
+		// A renewal whose answer was not waited for may have changed it.
+		if lease, err = l.leases.Get(ctx, lease.Name, metav1.GetOptions{}); err != nil || deref(lease.Spec.HolderIdentity) != l.id {
+			return
+		}
+	}
+}
+
+// deleteLease deletes the Lease that was seen, and no other of its name.
+func deleteLease(ctx context.Context, leases coordination.LeaseInterface, l *coordinationv1.Lease) error {
+	return leases.Delete(ctx, l.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &l.UID, ResourceVersion: &l.ResourceVersion}})
+}
+
+// sweepLease deletes a Lease whose holder died after its work was done. Nobody
+// waits for it, so that nothing depends on its success.
+func (e *Engine) sweepLease(ctx context.Context, k Key) {
+	leases := e.c.typed.CoordinationV1().Leases(k.Namespace)
+	l, err := leases.Get(ctx, leaseName(k.Name), metav1.GetOptions{})
+	if err != nil || l.Spec.RenewTime == nil {
+		return
+	}
+	validity := time.Duration(deref(l.Spec.LeaseDurationSeconds)) * time.Second
+	if time.Since(l.Spec.RenewTime.Time) > validity {
+		_ = deleteLease(ctx, leases, l)
+	}
 }
 
 func deref[T any](p *T) T {

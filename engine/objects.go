@@ -21,6 +21,7 @@ import (
 // state, and judges each.
 func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) ([]*item, *diff.Redactor, error) {
 	own := ownKinds(append(append([]render.Object(nil), crds...), desired...))
+	pl.own = own
 	byID := map[diff.Object]*item{}
 	var written, removed []*item
 

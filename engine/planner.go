@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -86,8 +87,9 @@ type planning struct {
 	adopt   bool
 	force   bool
 
-	namespaceMissing bool            // the release's own, to be created
-	newNamespaces    map[string]bool // those that applying creates, its own included
+	namespaceMissing bool                         // the release's own, to be created
+	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
+	newNamespaces    map[string]bool              // those that applying creates, its own included
 	past             *past
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
 }

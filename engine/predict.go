@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -76,7 +77,7 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 
 // mayAsk says whether the API server can be asked about the item at all.
 func (pl *planning) mayAsk(it *item) bool {
-	return pl.opts.DryRun != DryRunNone && !it.pending && !pl.newNamespaces[it.object.Namespace]
+	return pl.opts.DryRun != DryRunNone && (!it.pending || it.live != nil) && !pl.newNamespaces[it.object.Namespace]
 }
 
 // isPlain says whether the object is one of those of which a big release has
@@ -128,7 +129,7 @@ func (pl *planning) worthAsking(it *item, local merge.Result) (bool, error) {
 // gets which field: fields of former managers become ours, others are taken
 // or yielded as the policy says, the rest are problems.
 func (pl *planning) mergeLocally(ctx context.Context, it *item) (merge.Result, error) {
-	if it.pending {
+	if it.pending && it.live == nil {
 		return merge.Result{}, &merge.UndecidedError{GVK: it.mapping.GroupVersionKind, Name: it.object.Name, Reason: merge.ErrNoSchema}
 	}
 	merger := pl.e.c.merger
@@ -268,13 +269,27 @@ func (pl *planning) dryRun(ctx context.Context, it *item, redactor *diff.Redacto
 		if missingNamespace(err) {
 			return nil, true, pl.namespaceNotFound(it)
 		}
+		if pl.own[it.mapping.GroupVersionKind.GroupKind()].versions[it.mapping.GroupVersionKind.Version] {
+			it.pending = true // its CRD went, and comes again
+			return nil, false, nil
+		}
 		pl.e.c.forgetDiscovery(ctx) // which had it that the kind is served
 		return nil, true, unknownKind(pl.key, it.object, it.source)
+	case isTerminating(err):
+		it.problem(ProblemTerminating, redactor.String(err.Error()), "wait until it is gone, then deploy again")
+		return nil, true, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
 		it.refused(err, redactor)
 		return nil, true, nil
 	}
 	return nil, true, err
+}
+
+// isTerminating says whether an object cannot be created because its namespace
+// or its kind's definition is being deleted.
+func isTerminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) ||
+		apierrors.IsForbidden(err) && strings.Contains(err.Error(), "while custom resource definition is terminating")
 }
 
 func (pl *planning) takesAll(manager string, fields []string, o diff.Object) bool {

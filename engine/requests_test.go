@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
@@ -27,6 +28,7 @@ data:
 // a write for each change, and nothing where nothing changes.
 func TestRequestsForAThousandObjects(t *testing.T) {
 	f := newFixture(t)
+	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute}) // no renewals to count
 	c := f.chart(manyConfigMaps(1000))
 	all := func(testcluster.Request) bool { return true }
 	atMost := func(what string, limit int) {
@@ -47,7 +49,7 @@ func TestRequestsForAThousandObjects(t *testing.T) {
 	}
 	atMost("installing", 1010)
 
-	f.engine = f.newEngine(f.config)
+	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute})
 	if s := f.plan(f.release(c)).Report.Summary(); !strings.Contains(s, "no changes") {
 		t.Errorf("plan: %s", s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -146,7 +147,7 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 			defer mu.Unlock()
 			if err != nil {
 				failed.Failed = append(failed.Failed, err)
-			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && it.change.Changed() {
+			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && (it.change.Changed() || r.hasPending()) {
 				crds = append(crds, it)
 			}
 			return nil // one failure does not stop its neighbours
@@ -166,6 +167,12 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 		return failed
 	}
 	return r.serve(ctx, crds)
+}
+
+// hasPending says whether there are objects of kinds that were not served when
+// the plan was made.
+func (r *run) hasPending() bool {
+	return slices.ContainsFunc(r.w.items, func(it *item) bool { return it.pending && it.desired != nil })
 }
 
 // applyItem writes one object, if its plan is to change it.
@@ -191,7 +198,7 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 
 // write applies one object, again if another writer came in between.
 func (r *run) write(ctx context.Context, it *item) error {
-	return retry.OnError(backoff, raced, func() error {
+	return retry.OnError(backoff, func(err error) bool { return raced(err) || it.pending && isUnserved(err) }, func() error {
 		if it.takeOver {
 			if err := r.takeOver(ctx, it); err != nil {
 				return fmt.Errorf("take over from former field managers: %w", err)

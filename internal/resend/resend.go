@@ -13,16 +13,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // Limits of one request. The waits are about 0.1, 0.2, 0.4, 0.8, 1.6, then 3 s
@@ -144,7 +146,7 @@ func (t *Transport) worthAgain(ctx context.Context, res *http.Response, err erro
 	}
 	if err != nil {
 		// A server that was never there may be a wrong address.
-		return t.answered.Load() && !isRefusal(err), 0
+		return t.answered.Load() && broke(err), 0
 	}
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -155,13 +157,22 @@ func (t *Transport) worthAgain(ctx context.Context, res *http.Response, err erro
 	return false, 0
 }
 
-// isRefusal says whether the other side does not want to talk to us at all.
-func isRefusal(err error) bool {
+// broke says whether it was the connection that failed, and not that the other
+// side did not want to talk to us, or somebody above it.
+func broke(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
 	var alert tls.AlertError
-	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &alert)
+	var network net.Error
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &alert):
+		return false
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		utilnet.IsConnectionReset(err), utilnet.IsConnectionRefused(err), utilnet.IsHTTP2ConnectionLost(err):
+		return true
+	}
+	// net/http and its HTTP/2 have errors without a type for these.
+	text := err.Error()
+	return strings.Contains(text, "http2:") || strings.Contains(text, "transport connection broken") || strings.Contains(text, "server closed idle connection")
 }
 
 // judged says whether an internal error is a verdict on the object: server-side

@@ -1,0 +1,332 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+// killAll makes TestKilledAtEveryRequest try every request and not some.
+const killAll = "FAIRLEAD_KILL_ALL"
+
+// killChild tells a child process of this test what to do and when to die.
+const killChild = "FAIRLEAD_KILL_CHILD"
+
+// killCharts are the two states of a release of some twelve objects: the
+// second one adds a CRD and an object of it, changes some, and drops two.
+func killCharts(namespace string) (first, second map[string]string) {
+	common := func(version string) map[string]string {
+		return map[string]string{
+			"account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop}\n",
+			"role.yaml":    "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: shop}\nrules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]\n",
+			"binding.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: shop}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: shop}\nsubjects: [{kind: ServiceAccount, name: shop}]\n",
+			"config.yaml":  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {version: '" + version + "'}\n",
+			"secret.yaml":  "apiVersion: v1\nkind: Secret\nmetadata: {name: shop}\nstringData: {password: '" + version + "'}\n",
+			"service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {selector: {app: shop}, ports: [{port: 80}]}\n",
+			"policy.yaml":  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: shop}\nspec: {podSelector: {}}\n",
+			"budget.yaml":  "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: shop}\nspec: {minAvailable: 1, selector: {matchLabels: {app: shop}}}\n",
+			"web.yaml":     strings.Replace(deployment, "| default \"1.0\"", "| default \""+version+"\"", 1),
+			"hook.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hook\n  annotations: {helm.sh/hook: 'pre-install,pre-upgrade,pre-rollback,post-delete', helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'}\n",
+		}
+	}
+	first, second = common("1"), common("2")
+	first["old.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n"
+	first["old-service.yaml"] = "apiVersion: v1\nkind: Service\nmetadata: {name: old}\nspec: {selector: {app: old}, ports: [{port: 80}]}\n"
+	group := namespace + ".example.com"
+	second["crd.yaml"] = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.` + group + `}
+spec:
+  group: ` + group + `
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
+`
+	second["thing.yaml"] = "apiVersion: " + group + "/v1\nkind: Thing\nmetadata: {name: shop}\nspec: {size: 3}\n"
+	return first, second
+}
+
+// killStep runs one step of a scenario; the last one is what dies.
+func killStep(ctx context.Context, e *engine.Engine, t testing.TB, namespace, step string) error {
+	key := engine.Key{Namespace: namespace, Name: "shop"}
+	opts := engine.ApplyOptions{NoWait: true}
+	first, second := killCharts(namespace)
+	var err error
+	switch step {
+	case "install":
+		_, err = e.Deploy(ctx, engine.Release{Key: key, Source: loadChart(t, "1.0.0", first)}, opts)
+	case "upgrade":
+		_, err = e.Deploy(ctx, engine.Release{Key: key, Source: loadChart(t, "2.0.0", second)}, opts)
+	case "rollback":
+		_, err = e.Rollback(ctx, key, 1, opts)
+	case "uninstall":
+		err = e.Uninstall(ctx, key, opts)
+	default:
+		err = fmt.Errorf("no step %q", step)
+	}
+	return err
+}
+
+// killScenarios are what is killed, what goes before, and what shall be there
+// in the end.
+var killScenarios = []struct {
+	step, desired string
+	before        []string
+}{
+	{step: "install", desired: "install"},
+	{step: "upgrade", desired: "upgrade", before: []string{"install"}},
+	{step: "rollback", desired: "install", before: []string{"install", "upgrade"}},
+	{step: "uninstall", desired: "upgrade", before: []string{"install", "upgrade"}},
+}
+
+// A process is killed right before or right after any of its requests; then a
+// plain deploy makes all well, without a step by hand.
+func TestKilledAtEveryRequest(t *testing.T) {
+	f := newFixture(t)
+	stride := 7
+	if os.Getenv(killAll) != "" {
+		stride = 1
+	}
+	var kills atomic.Int64
+	for _, s := range killScenarios {
+		t.Run(s.step, func(t *testing.T) {
+			t.Parallel()
+			namespace := f.killNamespace(t, s.before)
+			n := f.killRun(t, s.step, namespace, 0)
+			if n < 15 {
+				t.Fatalf("%s makes %d requests only", s.step, n)
+			}
+			var wg sync.WaitGroup
+			points := make(chan int)
+			for range 3 {
+				wg.Go(func() {
+					for point := range points {
+						namespace := f.killNamespace(t, s.before)
+						if f.killRun(t, s.step, namespace, point) == 0 {
+							kills.Add(1)
+						}
+						f.recovers(t, namespace, s.desired, fmt.Sprintf("%s killed at point %d of %d", s.step, point, 2*n))
+					}
+				})
+			}
+			for point := 1; point <= 2*n && !t.Failed(); point += stride {
+				points <- point
+			}
+			close(points)
+			wg.Wait()
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d kills", kills.Load()) })
+}
+
+// killNamespace is a namespace in which the steps before have been done.
+func (f *fixture) killNamespace(t testing.TB, before []string) string {
+	namespace := f.cluster.Namespace(t)
+	e := f.quietEngine(t)
+	for _, step := range before {
+		if err := killStep(t.Context(), e, t, namespace, step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return namespace
+}
+
+func (f *fixture) quietEngine(t testing.TB) *engine.Engine {
+	e, err := engine.New(f.cluster.Config(), engine.Options{LeaseDuration: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// killRun runs a step in a process of its own, which dies at the point: before
+// its k-th request at 2k-1, after it at 2k. It answers the number of requests
+// of one that lived, because point is 0, or because it had done all by then.
+func (f *fixture) killRun(t testing.TB, step, namespace string, point int) int {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), killChild+"="+strings.Join([]string{step, namespace, strconv.Itoa(point), f.cluster.Kubeconfig}, " "))
+	out, err := cmd.CombinedOutput()
+	if point == 0 || err == nil {
+		n, atoi := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil || atoi != nil {
+			t.Fatalf("%s: %v: %s", step, err, out)
+		}
+		return n
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("%s was not killed at point %d: %v: %s", step, point, err, out)
+	}
+	return 0
+}
+
+// killMain is the child process. It does not return.
+func killMain(task string) {
+	fail := func(err error) {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	part := strings.SplitN(task, " ", 4)
+	point, err := strconv.Atoi(part[2])
+	if err != nil {
+		fail(err)
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", part[3])
+	if err != nil {
+		fail(err)
+	}
+	var sent atomic.Int64
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			k := int(sent.Add(1))
+			if point == 2*k-1 {
+				die()
+			}
+			res, err := next.RoundTrip(req)
+			if point == 2*k {
+				die()
+			}
+			return res, err
+		})
+	})
+	e, err := engine.New(cfg, engine.Options{LeaseDuration: time.Second, Concurrency: 1}) // so that requests have an order
+	if err != nil {
+		fail(err)
+	}
+	if err := killStep(context.Background(), e, panics{}, part[1], part[0]); err != nil {
+		fail(err)
+	}
+	fmt.Println(sent.Load())
+	os.Exit(0)
+}
+
+func die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// panics is a testing.TB for where there is no test.
+type panics struct{ testing.TB }
+
+func (panics) Helper()           {}
+func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
+// recovers deploys what is desired, plainly, and looks whether all is as if
+// nothing had happened.
+func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
+	ctx, e := t.Context(), f.quietEngine(t)
+	if err := killStep(ctx, e, t, namespace, desired); err != nil {
+		t.Errorf("%s: the next deploy: %v", what, err)
+		return
+	}
+	key := engine.Key{Namespace: namespace, Name: "shop"}
+	if _, err := f.client.CoordinationV1().Leases(namespace).Get(ctx, "fairlead-shop", metav1.GetOptions{}); err == nil {
+		// All was done but the release of the lease, which had not run out.
+		time.Sleep(2 * time.Second)
+		if err := killStep(ctx, e, t, namespace, desired); err != nil {
+			t.Errorf("%s: the deploy after that: %v", what, err)
+		}
+	}
+	first, second := killCharts(namespace)
+	chart := loadChart(t, "2.0.0", second)
+	if desired == "install" {
+		chart = loadChart(t, "1.0.0", first)
+	}
+	p, err := e.Plan(ctx, engine.Release{Key: key, Source: chart}, engine.PlanOptions{DryRun: engine.DryRunAll})
+	if err != nil {
+		t.Errorf("%s: plan: %v", what, err)
+		return
+	}
+	for _, c := range p.Report.Changes {
+		if c.Action != diff.Unchanged {
+			t.Errorf("%s: afterwards, %s is %s: %+v", what, c.Object, c.Action, c.Fields)
+		}
+	}
+	if got, want := f.left(t, namespace), len(p.Report.Changes); len(got) != want {
+		t.Errorf("%s: %d objects are left, want %d: %s", what, len(got), want, strings.Join(got, ", "))
+	}
+	revisions, err := e.History(ctx, key)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	for i, r := range revisions {
+		if r.Revision != revisions[0].Revision+i {
+			t.Errorf("%s: there is a gap before revision %d", what, r.Revision)
+		}
+		if last := i == len(revisions)-1; last != (r.Status == engine.StatusDeployed) || strings.HasPrefix(string(r.Status), "pending") {
+			t.Errorf("%s: revision %d of %d is %s", what, r.Revision, len(revisions), r.Status)
+		}
+	}
+	if err := f.client.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+	crds := dynamic.NewForConfigOrDie(f.cluster.Config()).Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+	if desired == "upgrade" {
+		if err := crds.Delete(ctx, "things."+namespace+".example.com", metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// left names what bears a release's mark, and leases.
+func (f *fixture) left(t testing.TB, namespace string) []string {
+	client := dynamic.NewForConfigOrDie(f.cluster.Config())
+	var names []string
+	for _, r := range []schema.GroupVersionResource{
+		{Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "services"}, {Version: "v1", Resource: "serviceaccounts"},
+		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+		{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}, {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+		{Group: "apps", Version: "v1", Resource: "deployments"}, {Version: "v1", Resource: "secrets"},
+		{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
+		{Group: namespace + ".example.com", Version: "v1", Resource: "things"},
+	} {
+		items, err := client.Resource(r).Namespace("").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=Helm"})
+		if err != nil {
+			continue // the kind is gone
+		}
+		for _, u := range items.Items {
+			if u.GetAnnotations()["meta.helm.sh/release-namespace"] == namespace {
+				names = append(names, r.Resource+"/"+u.GetName())
+			}
+		}
+	}
+	leases, err := f.client.CoordinationV1().Leases(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Error(err)
+		return names
+	}
+	for _, l := range leases.Items {
+		names = append(names, "leases/"+l.Name)
+	}
+	hooks, err := f.client.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=hook"})
+	if err != nil {
+		t.Error(err)
+		return names
+	}
+	for _, h := range hooks.Items {
+		names = append(names, "hook "+h.Name)
+	}
+	return names
+}
