@@ -18,6 +18,7 @@ import (
 // capabilities are what templates see as .Capabilities: the server's version
 // and every version and kind that it serves.
 func (c *cluster) capabilities(ctx context.Context) (*render.Capabilities, error) {
+	c.freshen(ctx)
 	v, err := c.serverVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the API server for its version: %w", err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,6 +43,7 @@ type cluster struct {
 
 	mu      sync.Mutex
 	version *version.Info // nil until asked for
+	asked   time.Time     // when discovery began to be remembered
 }
 
 func newCluster(cfg *rest.Config, logger *slog.Logger) (*cluster, error) {
@@ -127,6 +129,24 @@ func (c *cluster) quiet(ctx context.Context) context.Context {
 // for once more with fresh discovery: it may be new.
 func (c *cluster) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
 	return c.mapper.RESTMappingWithContext(c.quiet(ctx), gvk.GroupKind(), gvk.Version)
+}
+
+// discoveryAge is how long an Engine goes by what it knows the API server to
+// serve. What is looked for and not known is asked for at once; this is for
+// templates that ask whether a kind is there.
+const discoveryAge = 5 * time.Minute
+
+// freshen forgets what was asked too long ago.
+func (c *cluster) freshen(ctx context.Context) {
+	c.mu.Lock()
+	old := time.Since(c.asked) > discoveryAge
+	if old {
+		c.asked, c.version = time.Now(), nil
+	}
+	c.mu.Unlock()
+	if old {
+		c.forgetDiscovery(ctx)
+	}
 }
 
 // forgetDiscovery makes the next look-up ask the API server again.
