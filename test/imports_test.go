@@ -105,6 +105,20 @@ func TestNoKubernetesBelowThePurePackages(t *testing.T) {
 	}
 }
 
+// Whoever imports the engine gets no terminal and no telemetry with it; those
+// are packages over it.
+func TestObserversAreApart(t *testing.T) {
+	for _, p := range list(t, "./engine", "./charts", "./diff", "./render") {
+		for _, dep := range p.Deps {
+			for _, apart := range []string{"github.com/vbauerster/mpb", "github.com/mattn/go-runewidth", "go.opentelemetry.io/otel", module + "/engine/"} {
+				if strings.HasPrefix(dep, apart) {
+					t.Errorf("%s depends on %s", p.ImportPath, dep)
+				}
+			}
+		}
+	}
+}
+
 func TestNoReplaceInTheRootModule(t *testing.T) {
 	text, err := os.ReadFile("../go.mod")
 	if err != nil {

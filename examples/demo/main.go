@@ -19,6 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/progress"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
@@ -59,11 +60,11 @@ func run(ctx context.Context, args []string, out *os.File) (err error) {
 		s.embedded = true
 	}
 
-	progress := newProgress(out)
-	s.progress = progress
+	view := progress.New(out, progress.Options{})
+	defer view.Close()
 	s.colour = term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == ""
 	s.width, _, _ = term.GetSize(int(out.Fd())) // 0 where there is no terminal: the default
-	eng, err := engine.NewFromGetter(config, engine.Options{OnEvent: progress.event})
+	eng, err := engine.NewFromGetter(config, engine.Options{OnEvent: view.OnEvent})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 // story is what the demo tells, and where.
 type story struct {
 	out       io.Writer
-	progress  *progress
 	colour    bool
 	width     int
 	namespace string
@@ -87,7 +86,6 @@ func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
 	if err := eng.Uninstall(ctx, database, engine.ApplyOptions{}); err != nil {
 		return err
 	}
-	s.progress.flush()
 	fmt.Fprintf(s.out, "\nThe claims of %s were kept, and with them its data: deploy it again and it finds them.\n", database.Name)
 	if s.embedded {
 		fmt.Fprintln(s.out, "(This cluster ends here, and everything in it.)")
@@ -124,9 +122,8 @@ func (s *story) deploy(ctx context.Context, eng *engine.Engine, r engine.Release
 	return s.applied(eng.Deploy(ctx, r, engine.ApplyOptions{}))
 }
 
-// applied ends the progress of one call and says what came of it.
+// applied says what came of a call.
 func (s *story) applied(rev *engine.Revision, err error) error {
-	s.progress.flush()
 	if err != nil {
 		return err
 	}
@@ -135,7 +132,6 @@ func (s *story) applied(rev *engine.Revision, err error) error {
 }
 
 func (s *story) step(format string, args ...any) {
-	s.progress.flush()
 	title := fmt.Sprintf(format, args...)
 	if s.colour {
 		title = "\x1b[1;36m" + title + "\x1b[0m"
@@ -144,7 +140,6 @@ func (s *story) step(format string, args ...any) {
 }
 
 func (s *story) show(r diff.Report) error {
-	s.progress.flush()
 	return r.WriteText(s.out, diff.TextOptions{Color: s.colour, Width: s.width})
 }
 

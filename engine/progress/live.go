@@ -1,0 +1,248 @@
+package progress
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+const (
+	defaultWidth = 80
+	defaultRows  = 16
+	refresh      = 120 * time.Millisecond
+	barWidth     = 20
+	maxLabel     = 40
+	maxTroubles  = 3 // of one object
+)
+
+// live draws the tree while anything is at work. mpb owns the terminal: it
+// moves the cursor, and prints above the tree what is to stay.
+type live struct {
+	w    io.Writer
+	opts Options
+	look look
+
+	mu   sync.Mutex // the tree is drawn by mpb's goroutine
+	tree tree
+
+	area *mpb.Progress // nil: nothing is drawn
+	bar  *mpb.Bar
+}
+
+func newLive(w io.Writer, opts Options) *live {
+	if opts.Rows <= 0 {
+		opts.Rows = defaultRows
+	}
+	return &live{w: w, opts: opts, look: newLook(opts.colour(w))}
+}
+
+func (l *live) show(e engine.Event) {
+	l.mu.Lock()
+	keep, verdict := l.tree.apply(e)
+	working := len(l.tree.calls) > 0
+	l.mu.Unlock()
+	if working {
+		l.open()
+	}
+	if !working {
+		l.close()
+	}
+	if keep != "" {
+		line := l.look.mark(verdict) + l.look.paint(verdict, keep) + "\n"
+		if l.area != nil {
+			_, _ = l.area.Write([]byte(line))
+		} else {
+			_, _ = io.WriteString(l.w, line)
+		}
+	}
+}
+
+// open begins to draw.
+func (l *live) open() {
+	if l.area != nil {
+		return
+	}
+	width := l.opts.Width
+	if width <= 0 {
+		width = defaultWidth // of what is no terminal
+	}
+	l.area = mpb.New(mpb.WithOutput(l.w), mpb.WithWidth(width), mpb.WithRefreshRate(refresh), mpb.WithAutoRefresh())
+	rows := []string{""}
+	l.bar = l.area.MustAdd(0,
+		mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+			if rows = l.rows(time.Now(), l.columns(stat)); len(rows) == 0 {
+				rows = []string{""}
+			}
+			_, err := io.WriteString(w, rows[0])
+			return err
+		}),
+		mpb.BarFillerTrim(),
+		// mpb extends a bar by lines, right after the bar itself.
+		mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
+			for _, row := range rows[1:] {
+				if _, err := io.WriteString(w, row+"\n"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}), false),
+	)
+}
+
+func (l *live) columns(stat decor.Statistics) int {
+	if l.opts.Width > 0 {
+		return l.opts.Width
+	}
+	return stat.AvailableWidth
+}
+
+// close stops drawing and leaves the terminal as it was.
+func (l *live) close() {
+	if l.area == nil {
+		return
+	}
+	l.bar.Abort(true)
+	l.area.Wait()
+	l.area, l.bar = nil, nil
+}
+
+// rows are the tree as it is now, each at most width columns wide.
+func (l *live) rows(now time.Time, width int) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, c := range l.tree.calls {
+		title := fmt.Sprintf("%s %s  ", c.op, clean(c.key.String()))
+		out = append(out, l.look.row(width, l.look.spinner(now), title, c.state(), neutral, elapsed(now.Sub(c.began))))
+		nodes := c.shownNodes()
+		label := 0
+		for _, n := range nodes {
+			label = max(label, min(maxLabel, runewidth.StringWidth(n.label())))
+		}
+		room := max(1, (l.opts.Rows-len(l.tree.calls))/len(l.tree.calls))
+		for i, n := range nodes {
+			rows := l.nodeRows(now, width, label, n, i == len(nodes)-1)
+			if len(rows) > room || len(rows) == room && i < len(nodes)-1 {
+				out = append(out, l.look.row(width, "└─ ", fmt.Sprintf("and %d more", len(nodes)-i), "", neutral, ""))
+				break
+			}
+			room -= len(rows)
+			out = append(out, rows...)
+		}
+	}
+	return out
+}
+
+func (n *node) label() string {
+	s := n.object.Kind + " " + n.object.Name
+	if n.hook != "" {
+		s = n.hook + " hook " + s
+	}
+	return clean(s)
+}
+
+func (l *live) nodeRows(now time.Time, width, label int, n *node, last bool) []string {
+	branch, stem := "├─ ", "│  "
+	if last {
+		branch, stem = "└─ ", "   "
+	}
+	name := runewidth.FillRight(runewidth.Truncate(n.label(), label, "…"), label) + "  "
+	state := n.message
+	if n.desired > 0 {
+		state = fmt.Sprintf("%s %d/%d  %s", l.look.bar(n.ready, n.desired), n.ready, n.desired, n.message)
+	}
+	rows := []string{l.look.row(width, branch, name, state, neutral, elapsed(now.Sub(n.began)))}
+	for i, t := range n.troubles[:min(len(n.troubles), maxTroubles)] {
+		twig := "├─ "
+		if i == min(len(n.troubles), maxTroubles)-1 {
+			twig = "└─ "
+		}
+		rows = append(rows, l.look.row(width, stem+twig, "", t.text, doubtful, ""))
+	}
+	return rows
+}
+
+// look is how things look on this terminal.
+type look struct {
+	colours bool
+	frames  []string
+	filler  mpb.BarFiller
+}
+
+func newLook(colours bool) look {
+	return look{
+		colours: colours,
+		frames:  []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
+		filler:  mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("┄").Build(),
+	}
+}
+
+func (k look) spinner(now time.Time) string {
+	return k.frames[now.UnixMilli()/refresh.Milliseconds()%int64(len(k.frames))] + " "
+}
+
+func (k look) bar(current, total int) string {
+	var b bytes.Buffer
+	stat := decor.Statistics{AvailableWidth: barWidth, Total: int64(total), Current: int64(min(current, total))}
+	if err := k.filler.Fill(&b, stat); err != nil {
+		return ""
+	}
+	return b.String()
+}
+
+// row puts one line together: what leads it, a name, a text that is cut to
+// what room there is, and the time at the right.
+func (k look) row(width int, lead, name, text string, v verdict, right string) string {
+	room := width - 1 - runewidth.StringWidth(lead)
+	if right != "" {
+		room -= len(right) + 1
+	}
+	body := runewidth.Truncate(name+text, max(0, room), "…")
+	if right != "" {
+		pad := max(0, room-runewidth.StringWidth(body))
+		return lead + k.paint(v, body) + strings.Repeat(" ", pad+1) + right
+	}
+	return lead + k.paint(v, body)
+}
+
+func (k look) mark(v verdict) string {
+	switch v {
+	case well:
+		return k.paint(v, "✓ ")
+	case doubtful:
+		return k.paint(v, "! ")
+	case bad:
+		return k.paint(v, "✗ ")
+	}
+	return "  "
+}
+
+func (k look) paint(v verdict, s string) string {
+	if !k.colours || s == "" {
+		return s
+	}
+	switch v {
+	case well:
+		return "\x1b[32m" + s + "\x1b[0m"
+	case doubtful:
+		return "\x1b[33m" + s + "\x1b[0m"
+	case bad:
+		return "\x1b[31m" + s + "\x1b[0m"
+	}
+	return s
+}
+
+// elapsed is minutes and seconds.
+func elapsed(d time.Duration) string {
+	d = max(0, d)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
