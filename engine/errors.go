@@ -90,6 +90,9 @@ const (
 	ProblemInvalid ProblemKind = "Invalid"
 	// ProblemForbidden: the right to carry the change out is missing.
 	ProblemForbidden ProblemKind = "Forbidden"
+	// ProblemStorageClass: a claim that would be made names no StorageClass,
+	// and the cluster has no default one; or one is needed that can grow.
+	ProblemStorageClass ProblemKind = "StorageClass"
 	// ProblemTerminating: the object is being deleted and still there.
 	ProblemTerminating ProblemKind = "Terminating"
 )

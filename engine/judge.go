@@ -14,6 +14,7 @@ import (
 
 // judge decides for each item what becomes of it.
 func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Redactor) error {
+	pl.items = items
 	scalers, err := pl.scalers(ctx, items)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 	switch {
 	case it.desired == nil:
 		pl.judgeRemoval(it)
-		return nil
+		return pl.claimsOfRemoved(ctx, it)
 	case it.crd && it.live != nil:
 		// As with Helm: what is in crds/ is installed once and then belongs
 		// to the cluster, whose other users a change could break.
@@ -75,6 +76,9 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		// it; what is live is what was applied.
 		setAnnotation(it.base, annotationCause, it.live.GetAnnotations()[annotationCause])
 	}
+	if !f.confirmed {
+		it.fillTemplates(f.merged)
+	}
 	change, err := pl.compare(it, f.merged, redactor)
 	if err == nil && it.settleCause(pl.cause, pl.manager, f, change) {
 		change, err = pl.compare(it, f.merged, redactor)
@@ -93,7 +97,10 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		change.Warnings = append(change.Warnings, it.notes...)
 	}
 	it.change = change
-	if err := pl.settleImmutable(ctx, it, f.confirmed, redactor); err != nil {
+	if err := pl.settleImmutable(ctx, it, f, redactor); err != nil {
+		return err
+	}
+	if err := pl.checkStorage(ctx, it, f); err != nil {
 		return err
 	}
 	if conflicts := change.Conflicts(); len(conflicts) > 0 && !it.force {

@@ -92,6 +92,8 @@ type planning struct {
 	newNamespaces    map[string]bool              // those that applying creates, its own included
 	past             *past
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
+	items            []*item                      // all of the plan
+	storage          storageClasses
 }
 
 // past is what the stored revisions say.
@@ -224,6 +226,7 @@ func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
 			continue
 		}
 		p.Report.Changes = append(p.Report.Changes, it.change)
+		p.Report.Changes = append(p.Report.Changes, it.related...)
 		p.Problems = append(p.Problems, it.problems...)
 		for _, m := range it.missing {
 			if !seen[m] {

@@ -87,8 +87,8 @@ func (pl *planning) replacePolicy(it *item) ReplacePolicy {
 
 // settleImmutable decides about fields that change and cannot: whether the
 // object is replaced, or that is a problem.
-func (pl *planning) settleImmutable(ctx context.Context, it *item, confirmed bool, redactor *diff.Redactor) error {
-	if it.live == nil || confirmed {
+func (pl *planning) settleImmutable(ctx context.Context, it *item, f forecast, redactor *diff.Redactor) error {
+	if it.live == nil || f.confirmed {
 		return nil // what the API server accepts can change
 	}
 	var refusal *Problem
@@ -102,28 +102,51 @@ func (pl *planning) settleImmutable(ctx context.Context, it *item, confirmed boo
 	if refusal != nil {
 		reported = refusal.Fields
 	}
+	sizes := it.sizeChanges()
 	fields := it.markImmutable(reported)
 	if len(fields) == 0 && refusal == nil {
 		return nil
 	}
+	fields = slices.DeleteFunc(fields, sizes.covers)
+
 	policy := pl.replacePolicy(it)
-	p := Problem{Kind: ProblemImmutable, Object: it.object, Fields: fields}
-	if len(fields) == 0 {
-		p.Message = refusal.Message // it did not name one
-	} else {
-		p.Message = fmt.Sprintf("%s cannot change on a living %s", strings.Join(fields, ", "), it.object.Kind)
+	told := policy == ReplaceRecreate || policy == ReplaceOrphan
+	var reasons []string
+	possible := true
+	if len(sizes) > 0 {
+		reason, err := pl.growth(ctx, it, sizes, policy, redactor)
+		if err != nil {
+			return err
+		}
+		reasons, possible = append(reasons, reason), reason != ""
 	}
-	p.Hint = fmt.Sprintf("set it back, or let it be replaced, by the annotation %s: recreate (or orphan, which leaves what it owns) or by Options.Replace", AnnotationReplace)
-	if why := it.forbidsReplacing(policy); why != "" {
-		p.Message += "; " + why
-		policy = ReplaceNever
+	if len(fields) > 0 || len(sizes) == 0 {
+		p := Problem{Kind: ProblemImmutable, Object: it.object, Fields: fields}
+		if len(fields) == 0 {
+			p.Message = refusal.Message // it did not name one
+		} else {
+			p.Message = fmt.Sprintf("%s cannot change on a living %s", strings.Join(fields, ", "), it.object.Kind)
+		}
+		p.Hint = fmt.Sprintf("set it back, or let it be replaced, by the annotation %s: recreate (or orphan, which leaves what it owns) or by Options.Replace", AnnotationReplace)
+		why := it.forbidsReplacing(policy)
+		if why != "" {
+			p.Message += "; " + why
+		}
+		if !told || why != "" {
+			it.problems = append(it.problems, p)
+			possible = false
+		}
+		reasons = append(reasons, p.Message)
 	}
-	if policy != ReplaceRecreate && policy != ReplaceOrphan {
-		it.problems = append(it.problems, p)
+	if !possible {
+		it.related = nil
 		return nil
 	}
+	if !told {
+		policy = ReplaceOrphan // which is how storage grows
+	}
 	it.change.Action = diff.Replaced
-	it.change.Reason = p.Message + ": " + consequence(it.object.Kind, policy)
+	it.change.Reason = strings.Join(reasons, "; ") + ": " + consequence(it.object.Kind, policy)
 	it.orphan = policy == ReplaceOrphan
 	return pl.mayReplace(ctx, it, redactor)
 }

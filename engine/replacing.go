@@ -17,6 +17,14 @@ var errNotThere = errors.New("it was deleted to be replaced, and is not there ag
 // replace deletes an object and creates it again. If it dies in between, the
 // next plan finds the object missing, and creates it.
 func (r *run) replace(ctx context.Context, it *item) error {
+	if err := r.growClaims(ctx, it); err != nil {
+		return err
+	}
+	pods, err := r.podsOf(ctx, it)
+	if err != nil {
+		return err
+	}
+	given := ctx
 	if it.orphan {
 		// What it owns is on its own until it is there again, so a caller who
 		// gives up does not stop this half-way.
@@ -27,7 +35,7 @@ func (r *run) replace(ctx context.Context, it *item) error {
 	if err := r.e.deleteToReplace(ctx, it); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete it: %w", err)
 	}
-	err := r.waitGone(ctx, it)
+	err = r.waitGone(ctx, it)
 	if err == nil {
 		it.takeOver = false // nobody owns a field of it
 		err = r.write(ctx, it)
@@ -38,7 +46,7 @@ func (r *run) replace(ctx context.Context, it *item) error {
 			Err: fmt.Errorf("%w: %w", errNotThere, err),
 		}
 	}
-	return nil
+	return r.waitAdopted(given, it, pods)
 }
 
 func (r *run) waitGone(ctx context.Context, it *item) error {

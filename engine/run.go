@@ -96,6 +96,7 @@ func (r *run) settle(it *item, e Event) {
 	r.settled[it] = true
 	r.mu.Unlock()
 	r.e.events.emit(e)
+	r.settleRelated(it, e)
 }
 
 // skipRest tells of the objects that nothing was done about, and answers

@@ -1,0 +1,260 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+// class makes a StorageClass that the cluster's volumes follow.
+func (f *fixture) class(expands bool) string {
+	f.Helper()
+	c, err := f.client.StorageV1().StorageClasses().Create(f.ctx, &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "grow-"}, Provisioner: "fairlead.dev/volume",
+		AllowVolumeExpansion: &expands, VolumeBindingMode: ptr.To(storagev1.VolumeBindingWaitForFirstConsumer),
+	}, metav1.CreateOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		f.client.StorageV1().StorageClasses().Delete(context.Background(), c.Name, metav1.DeleteOptions{})
+	})
+	return c.Name
+}
+
+// pods are the UIDs of the namespace's pods, by name.
+func (f *fixture) pods() map[string]types.UID {
+	f.Helper()
+	list, err := f.client.CoreV1().Pods(f.namespace).List(f.ctx, metav1.ListOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	out := map[string]types.UID{}
+	for _, p := range list.Items {
+		out[p.Name] = p.UID
+	}
+	return out
+}
+
+// wantSamePods fails if a pod is another than it was, or was restarted.
+func (f *fixture) wantSamePods(before map[string]types.UID) {
+	f.Helper()
+	list, err := f.client.CoreV1().Pods(f.namespace).List(f.ctx, metav1.ListOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if len(list.Items) != len(before) {
+		f.Errorf("%d pods, want %d", len(list.Items), len(before))
+	}
+	set := f.set()
+	for _, p := range list.Items {
+		if p.UID != before[p.Name] || p.DeletionTimestamp != nil {
+			f.Errorf("pod %s is %s, was %s", p.Name, p.UID, before[p.Name])
+		}
+		if c := metav1.GetControllerOf(&p); c == nil || c.UID != set.UID {
+			f.Errorf("pod %s is not the StatefulSet's", p.Name)
+		}
+		for _, c := range p.Status.ContainerStatuses {
+			if c.RestartCount > 0 {
+				f.Errorf("pod %s was restarted", p.Name)
+			}
+		}
+	}
+}
+
+func (f *fixture) set() *appsv1.StatefulSet {
+	f.Helper()
+	set, err := f.client.AppsV1().StatefulSets(f.namespace).Get(f.ctx, "db", metav1.GetOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return set
+}
+
+// claims are "name requested capacity" of the namespace's claims.
+func (f *fixture) claims() []string {
+	f.Helper()
+	list, err := f.client.CoreV1().PersistentVolumeClaims(f.namespace).List(f.ctx, metav1.ListOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	var out []string
+	for _, c := range list.Items {
+		out = append(out, fmt.Sprintf("%s %s %s", c.Name, c.Spec.Resources.Requests.Storage(), c.Status.Capacity.Storage()))
+	}
+	return out
+}
+
+func (f *fixture) wantClaims(size string, n int) {
+	f.Helper()
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("data-db-%d %s %s", i, size, size))
+	}
+	if got := f.claims(); strings.Join(got, ", ") != strings.Join(want, ", ") {
+		f.Errorf("claims are %v, want %v", got, want)
+	}
+}
+
+func TestDatabaseGrows(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+class, "replicas=3"))
+	before, old := f.pods(), f.set().UID
+	grown := f.release(c, "class="+class, "replicas=3", "size=2Gi")
+
+	plan, err := f.engine.Plan(f.ctx, grown, engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	plan.Report.WriteText(&text, diff.TextOptions{})
+	t.Log(text.String())
+	if plan.Err() != nil || len(plan.Report.Changes) != 4 || plan.Report.Changes[0].Action != diff.Replaced || plan.Report.Changes[0].Local {
+		t.Fatalf("planned %s; %v", plan.Report.Summary(), plan.Err())
+	}
+	if fields := plan.Report.Changes[0].Fields; len(fields) != 1 || !fields[0].Immutable || fields[0].Live != "1Gi" || fields[0].Desired != "2Gi" {
+		t.Errorf("fields %+v", fields)
+	}
+	f.told.take()
+	f.requests.Reset()
+	if _, err := f.engine.Apply(f.ctx, plan, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("writes: %s", strings.Join(f.writes(), "\n"))
+	f.wantClaims("2Gi", 3)
+	f.wantSamePods(before)
+	f.wantHistory("1 superseded", "2 deployed")
+	if f.set().UID == old {
+		t.Error("the StatefulSet is the old one")
+	}
+	told := map[string]int{}
+	for _, e := range f.told.take() {
+		if a, ok := e.(engine.Applied); ok {
+			told[string(a.Action)+" "+a.Object.Name]++
+		}
+	}
+	if fmt.Sprint(told) != "map[Replaced db:1 Updated data-db-0:1 Updated data-db-1:1 Updated data-db-2:1]" {
+		t.Errorf("told %v", told)
+	}
+	f.requests.Reset()
+	f.deploy(grown)
+	if w := f.writes(); len(w) > 0 {
+		t.Errorf("once more writes %v", w)
+	}
+}
+
+// A deployer that dies after any of its writes is gone on from, and the pods
+// and claims are the same at the end.
+func TestGrowthSurvivesDeath(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+class, "replicas=3"))
+	before := f.pods()
+	size := 1
+	for after := int32(1); ; after++ {
+		size++
+		grown := f.release(c, "class="+class, "replicas=3", fmt.Sprintf("size=%dGi", size))
+		var writes atomic.Int32
+		eng, err := engine.New(testcluster.Inject(f.config, func(req *http.Request) (*http.Response, error) {
+			if writes.Load() >= after { // an answer that is not asked for again
+				return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: req}, nil
+			}
+			if strings.Contains(req.URL.Path, "/authorization.k8s.io/") || strings.Contains(req.URL.Path, "/leases") {
+				return nil, nil
+			}
+			if req.Method != http.MethodGet && !req.URL.Query().Has("dryRun") {
+				writes.Add(1)
+			}
+			return nil, nil
+		}), engine.Options{LeaseDuration: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = eng.Deploy(f.ctx, grown, engine.ApplyOptions{})
+		survived := err == nil
+		state := f.claims()
+		_, setErr := f.client.AppsV1().StatefulSets(f.namespace).Get(f.ctx, "db", metav1.GetOptions{})
+		f.deploy(grown)
+		t.Logf("dead after %d writes: claims %v, StatefulSet there: %v; gone on from", after, state, setErr == nil)
+		f.wantClaims(fmt.Sprintf("%dGi", size), 3)
+		f.wantSamePods(before)
+		if t.Failed() || survived {
+			if after < 6 {
+				t.Errorf("it took only %d writes", after)
+			}
+			return
+		}
+	}
+}
+
+// What cannot grow is refused in the plan, with the way out.
+func TestGrowthThatCannotBe(t *testing.T) {
+	f := newFixture(t)
+	rigid, elastic := f.class(false), f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+elastic, "replicas=1", "size=2Gi"))
+	shrunk := f.release(c, "class="+elastic, "replicas=1", "size=1Gi")
+	f.wantProblem(shrunk, "shrinks from 2Gi to 1Gi", "set it back to 2Gi", "fairlead.dev/replace: orphan")
+	f.wantProblem(f.release(c, "class="+elastic, "replicas=1", "size=3Gi", "service=other"), "spec.serviceName cannot change", "fairlead.dev/replace: recreate")
+	f.wantProblem(f.release(c, "class="+elastic, "replicas=1", "size=3Gi", `annotations.fairlead\.dev/replace=never`), "changes from 2Gi to 3Gi", "the policy is never")
+	f.wantProblem(f.release(c, "class="+rigid, "replicas=1", "size=3Gi"), "spec.volumeClaimTemplates[0].spec.storageClassName cannot change", "set it back")
+
+	// The way out: only claims made from now on are smaller.
+	pods := f.pods()
+	f.deploy(f.release(c, "class="+elastic, "replicas=2", "size=1Gi", `annotations.fairlead\.dev/replace=orphan`))
+	if got := strings.Join(f.claims(), ", "); got != "data-db-0 2Gi 2Gi, data-db-1 1Gi 1Gi" {
+		t.Errorf("claims are %s", got)
+	}
+	if now := f.pods(); now["db-0"] != pods["db-0"] {
+		t.Error("pod db-0 was made anew")
+	}
+
+	other := anotherFixture(f)
+	other.deploy(other.release(c, "class="+rigid, "replicas=1"))
+	other.wantProblem(other.release(c, "class="+rigid, "replicas=1", "size=2Gi"), "StorageClass "+rigid+" does not allow expansion", "allowVolumeExpansion: true")
+}
+
+func (f *fixture) wantProblem(r engine.Release, says ...string) {
+	f.Helper()
+	f.requests.Reset()
+	r.Key = f.key
+	_, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
+	var problems *engine.ProblemsError
+	if !errors.As(err, &problems) || problems.Problems[0].Kind != engine.ProblemImmutable {
+		f.Fatalf("deploying: %v, want a ProblemImmutable", err)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			f.Errorf("the problem does not say %q: %v", s, err)
+		}
+	}
+	if w := f.writes(); len(w) > 0 {
+		f.Errorf("the refused deploy writes %v", w)
+	}
+}
+
+// anotherFixture is f with a namespace of its own.
+func anotherFixture(f *fixture) *fixture {
+	other := *f
+	other.namespace = f.cluster.Namespace(f.T)
+	other.key.Namespace = other.namespace
+	return &other
+}
