@@ -118,7 +118,7 @@ func TestDependenciesAreResolved(t *testing.T) {
 
 func TestDependenciesThatCannotBeResolved(t *testing.T) {
 	web := newWebServer(t)
-	web.user = "robot:s3cret"
+	web.wantLogin("robot:s3cret")
 	web.publish(t, "/private", newPacked(t, "cart", "1.0.0"))
 	lazy := newWebServer(t)
 	lazy.publish(t, "/stable", newPacked(t, "pay", "3.0.0"), newPacked(t, "loop", "1.0.0", &helmchart.Dependency{Name: "loop", Version: "1.x", Repository: lazy.URL + "/stable"}))
@@ -162,8 +162,8 @@ func TestDependenciesThatCannotBeResolved(t *testing.T) {
 	if _, err := Load(t.Context(), filepath.Join(dir, archive.file()), LoadOptions{}); err != nil {
 		t.Error(err)
 	}
-	if len(web.logins) > 0 {
-		t.Errorf("logins were sent to a dependency's host: %q", strings.Join(web.logins, ", "))
+	if len(web.sent()) > 0 {
+		t.Errorf("logins were sent to a dependency's host: %q", strings.Join(web.sent(), ", "))
 	}
 }
 

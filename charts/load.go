@@ -62,6 +62,10 @@ func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, err
 	from := source{ref: ref, repository: opts.Repository, version: opts.Version}
 	chart, err := l.load(ctx, from)
 	if err != nil {
+		// What was cut off in the middle complains in words of its own.
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
 		return nil, loadError(ref, err)
 	}
 	return chart, nil

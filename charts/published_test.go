@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,12 +79,12 @@ func (w *webServer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		w.logins = append(w.logins, login)
 	}
 	data, ok := w.files[r.URL.Path]
-	handle := w.handle[r.URL.Path]
+	handle, wanted := w.handle[r.URL.Path], w.user
 	w.mu.Unlock()
 	recorder := &statusRecorder{ResponseWriter: out, status: http.StatusOK}
 	user, password, _ := r.BasicAuth()
 	switch {
-	case w.user != "" && user+":"+password != w.user:
+	case wanted != "" && user+":"+password != wanted:
 		http.Error(recorder, "who are you?", http.StatusUnauthorized)
 	case handle != nil:
 		handle(recorder, r)
@@ -119,6 +120,27 @@ func (w *webServer) asked() []string {
 	return asked
 }
 
+// sent answers the logins that came.
+func (w *webServer) sent() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.logins)
+}
+
+// wantLogin refuses whoever is not user:password; "" lets anyone in.
+func (w *webServer) wantLogin(user string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.user = user
+}
+
+// on answers a path by a function in place of a file.
+func (w *webServer) on(path string, handle http.HandlerFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handle[path] = handle
+}
+
 func (w *webServer) put(name string, data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,16 +174,16 @@ func newOCIServer(t *testing.T) *ociServer {
 	inner := s.Config.Handler
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		own := s.handle[r.URL.Path] != nil
+		own, wanted := s.handle[r.URL.Path] != nil, s.user
 		s.mu.Unlock()
-		if own || s.user != "" && r.Header.Get("Authorization") == "" {
+		if own || wanted != "" && r.Header.Get("Authorization") == "" {
 			if !own {
 				w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
 			}
 			inner.ServeHTTP(w, r)
 			return
 		}
-		if user, password, _ := r.BasicAuth(); s.user != "" && user+":"+password != s.user {
+		if user, password, _ := r.BasicAuth(); wanted != "" && user+":"+password != wanted {
 			inner.ServeHTTP(w, r)
 			return
 		}

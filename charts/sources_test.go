@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func wantRefused(t *testing.T, ref string, opts LoadOptions, is error, says ...s
 
 func TestLoadFromARepository(t *testing.T) {
 	web := newWebServer(t)
-	web.user = "robot:s3cret"
+	web.wantLogin("robot:s3cret")
 	web.publish(t, "/stable", newPacked(t, "shop", "1.0.0"), newPacked(t, "shop", "1.2.0"), newPacked(t, "shop", "2.0.0-rc.1"), newPacked(t, "cart", "0.1.0"))
 	opts := LoadOptions{Repository: web.URL + "/stable", Transport: trusting(web), Username: "robot", Password: "s3cret"}
 	wantLoaded(t, "shop 1.2.0", "shop", opts)
@@ -75,7 +76,7 @@ func TestLoadFromARepository(t *testing.T) {
 
 func TestLoadFromARegistry(t *testing.T) {
 	oci := newOCIServer(t)
-	oci.user = "robot:s3cret"
+	oci.wantLogin("robot:s3cret")
 	old := newPacked(t, "shop", "1.0.0")
 	manifest, _ := oci.push(t, "team/shop", old, "", nil)
 	oci.push(t, "team/shop", newPacked(t, "shop", "1.1.0+build.5"), "1.1.0_build.5", nil)
@@ -95,7 +96,7 @@ func TestLoadFromARegistry(t *testing.T) {
 // Logins that are missing, wrong or expired say so, whoever refuses them.
 func TestExpiredLogins(t *testing.T) {
 	web := newWebServer(t)
-	web.user = "robot:fresh"
+	web.wantLogin("robot:fresh")
 	web.publish(t, "/stable", newPacked(t, "shop", "1.0.0"))
 	opts := LoadOptions{Transport: trusting(web), Username: "robot", Password: "s3cret-of-last-year"}
 	hint := "a token may have expired"
@@ -106,19 +107,19 @@ func TestExpiredLogins(t *testing.T) {
 
 	oci := newOCIServer(t)
 	oci.push(t, "team/shop", newPacked(t, "shop", "1.0.0"), "", nil)
-	oci.user = "robot:fresh"
+	oci.wantLogin("robot:fresh")
 	opts.Repository = ""
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, ErrUnauthorized, hint)
 	wantRefused(t, "oci://"+oci.host()+"/team/shop", opts, ErrUnauthorized, "list the tags")
 
 	// A token server that does not take the password any more.
 	token := newWebServer(t)
-	token.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "expired", http.StatusUnauthorized) }
-	oci.handle["/v2/team/shop/manifests/1.0.0"] = func(w http.ResponseWriter, _ *http.Request) {
+	token.on("/token", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "expired", http.StatusUnauthorized) })
+	oci.on("/v2/team/shop/manifests/1.0.0", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+token.URL+`/token",service="registry"`)
 		w.WriteHeader(http.StatusUnauthorized)
-	}
-	oci.user = ""
+	})
+	oci.wantLogin("")
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, ErrUnauthorized, hint)
 }
 
@@ -136,11 +137,11 @@ func TestWrongDigests(t *testing.T) {
 	opts := LoadOptions{Transport: trusting(oci.webServer)}
 	changed := slices.Clone(shop.data)
 	changed[len(changed)/2] ^= 1
-	oci.handle["/v2/team/shop/blobs/"+blob] = func(w http.ResponseWriter, _ *http.Request) { w.Write(changed) }
+	oci.on("/v2/team/shop/blobs/"+blob, func(w http.ResponseWriter, _ *http.Request) { w.Write(changed) })
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, ErrDigest, blob)
 
 	// The manifest of another version under the digest of the first.
-	oci.handle["/v2/team/shop/manifests/"+manifest] = func(w http.ResponseWriter, r *http.Request) {
+	oci.on("/v2/team/shop/manifests/"+manifest, func(w http.ResponseWriter, r *http.Request) {
 		resp, err := oci.Client().Get(oci.URL + "/v2/team/shop/manifests/" + other)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
@@ -150,7 +151,7 @@ func TestWrongDigests(t *testing.T) {
 		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 		w.Header().Set("Content-Length", resp.Header.Get("Content-Length"))
 		io.Copy(w, resp.Body)
-	}
+	})
 	wantRefused(t, "oci://"+oci.host()+"/team/shop@"+manifest, opts, ErrDigest, "the reference promised "+manifest)
 }
 
@@ -162,7 +163,7 @@ func TestTruncatedArchives(t *testing.T) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(shop.data)))
 		w.Write(half)
 	}
-	web.handle["/cut-off.tgz"] = cutOff
+	web.on("/cut-off.tgz", cutOff)
 	web.put("/half.tgz", half)
 	opts := LoadOptions{Transport: trusting(web)}
 	wantRefused(t, web.URL+"/cut-off.tgz", opts, io.ErrUnexpectedEOF, fmt.Sprintf("after %d bytes", len(half)), "try again")
@@ -170,7 +171,7 @@ func TestTruncatedArchives(t *testing.T) {
 
 	oci := newOCIServer(t)
 	_, blob := oci.push(t, "team/shop", shop, "", nil)
-	oci.handle["/v2/team/shop/blobs/"+blob] = cutOff
+	oci.on("/v2/team/shop/blobs/"+blob, cutOff)
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, io.ErrUnexpectedEOF)
 }
 
@@ -188,7 +189,9 @@ func TestHugeBodies(t *testing.T) {
 		endless(w, r)
 	}
 	web := newWebServer(t)
-	web.handle["/endless.tgz"], web.handle["/announced.tgz"], web.handle["/repository/index.yaml"] = endless, announced, endless
+	web.on("/endless.tgz", endless)
+	web.on("/announced.tgz", announced)
+	web.on("/repository/index.yaml", endless)
 	opts := LoadOptions{Transport: trusting(web)}
 	wantRefused(t, web.URL+"/endless.tgz", opts, ErrTooBig, "more than 20971520 bytes")
 	wantRefused(t, web.URL+"/announced.tgz", opts, ErrTooBig, "1099511627776 bytes")
@@ -196,16 +199,15 @@ func TestHugeBodies(t *testing.T) {
 
 	oci := newOCIServer(t)
 	oci.push(t, "team/shop", packed{"shop", "1.0.0", make([]byte, 21<<20)}, "", nil)
-	oci.handle["/v2/team/endless/manifests/1.0.0"] = func(w http.ResponseWriter, r *http.Request) {
+	oci.on("/v2/team/endless/manifests/1.0.0", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 		announced(w, r)
-	}
-	more := 0
-	oci.handle["/v2/team/many/tags/list"] = func(w http.ResponseWriter, _ *http.Request) {
-		more++
-		w.Header().Set("Link", fmt.Sprintf(`</v2/team/many/tags/list?last=%d>; rel="next"`, more))
+	})
+	var more atomic.Int32
+	oci.on("/v2/team/many/tags/list", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", fmt.Sprintf(`</v2/team/many/tags/list?last=%d>; rel="next"`, more.Add(1)))
 		fmt.Fprintf(w, `{"name": "team/many", "tags": [%s"0.0.0"]}`, strings.Repeat(`"1.0.0",`, 10_000))
-	}
+	})
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, ErrTooBig, "22020096 bytes")
 	wantRefused(t, "oci://"+oci.host()+"/team/endless:1.0.0", opts, ErrTooBig, "manifests/1.0.0", "1099511627776 bytes")
 	wantRefused(t, "oci://"+oci.host()+"/team/many", opts, ErrTooBig, "50000 tags")
@@ -222,7 +224,7 @@ func TestCancelledLoads(t *testing.T) {
 		<-r.Context().Done()
 	}
 	for _, path := range []string{"/shop.tgz", "/repository/index.yaml", "/v2/team/shop/manifests/1.0.0", "/v2/team/shop/tags/list"} {
-		web.handle[path] = hang
+		web.on(path, hang)
 	}
 	host := strings.TrimPrefix(web.URL, "https://")
 	for ref, repository := range map[string]string{
@@ -245,9 +247,9 @@ func TestLoginsStayWithTheirHost(t *testing.T) {
 	other := newWebServer(t)
 	other.put("/shop.tgz", shop.data)
 	web := newWebServer(t)
-	web.user = "robot:s3cret"
+	web.wantLogin("robot:s3cret")
 	away := http.RedirectHandler(other.URL+"/shop.tgz", http.StatusFound).ServeHTTP
-	web.handle["/shop.tgz"] = away
+	web.on("/shop.tgz", away)
 	web.put("/repository/index.yaml", []byte("entries: {shop: [{version: 1.0.0, urls: ['"+other.URL+"/shop.tgz']}]}"))
 	opts := LoadOptions{Transport: trusting(web), Username: "robot", Password: "s3cret"}
 	wantLoaded(t, "shop 1.0.0", web.URL+"/shop.tgz", opts)
@@ -257,26 +259,26 @@ func TestLoginsStayWithTheirHost(t *testing.T) {
 
 	oci := newOCIServer(t)
 	_, blob := oci.push(t, "team/shop", shop, "", nil)
-	oci.user = "robot:s3cret"
-	oci.handle["/v2/team/shop/blobs/"+blob] = away
+	oci.wantLogin("robot:s3cret")
+	oci.on("/v2/team/shop/blobs/"+blob, away)
 	wantLoaded(t, "shop 1.0.0", "oci://"+oci.host()+"/team/shop:1.0.0", opts)
 
-	if n := len(other.asked()); n != 3 || len(other.logins) > 0 {
-		t.Errorf("the other host was asked %d times, with the logins %q", n, other.logins)
+	if n := len(other.asked()); n != 3 || len(other.sent()) > 0 {
+		t.Errorf("the other host was asked %d times, with the logins %q", n, other.sent())
 	}
-	if len(web.logins) == 0 || len(oci.logins) == 0 {
+	if len(web.sent()) == 0 || len(oci.sent()) == 0 {
 		t.Error("the login was not sent where it belongs")
 	}
 
 	// Nor does it go anywhere in plain text.
 	plain := strings.Replace(other.URL, "https://", "http://", 1)
-	web.handle["/plain.tgz"] = http.RedirectHandler(plain+"/shop.tgz", http.StatusFound).ServeHTTP
+	web.on("/plain.tgz", http.RedirectHandler(plain+"/shop.tgz", http.StatusFound).ServeHTTP)
 	wantRefused(t, web.URL+"/plain.tgz", opts, ErrPlainHTTP, "is not https")
-	oci.user = ""
-	oci.handle["/v2/team/shop/manifests/1.0.0"] = func(w http.ResponseWriter, _ *http.Request) {
+	oci.wantLogin("")
+	oci.on("/v2/team/shop/manifests/1.0.0", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+plain+`/token",service="registry"`)
 		w.WriteHeader(http.StatusUnauthorized)
-	}
+	})
 	wantRefused(t, "oci://"+oci.host()+"/team/shop:1.0.0", opts, nil, "uses http but")
 }
 

@@ -12,11 +12,11 @@ import (
 // Logins, names and authorities come from the files that helm and docker keep.
 func TestUserConfig(t *testing.T) {
 	web := newWebServer(t)
-	web.user = "robot:s3cret"
+	web.wantLogin("robot:s3cret")
 	web.publish(t, "/stable", newPacked(t, "shop", "1.0.0"))
 	oci := newOCIServer(t)
 	oci.push(t, "team/shop", newPacked(t, "shop", "2.0.0"), "", nil)
-	oci.user = "carrier:s3cret2"
+	oci.wantLogin("carrier:s3cret2")
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{
 		"ca.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})),
@@ -26,7 +26,7 @@ repositories:
 - {name: stable, url: '` + web.URL + `/stable', username: robot, password: s3cret, caFile: ` + filepath.Join(dir, "ca.pem") + `}
 `,
 		"registry.json": `{"auths": {"registry.example.com": {"auth": "eDp5"}}}`,
-		"docker.json":   `{"auths": {"` + oci.host() + `": {"auth": "` + base64.StdEncoding.EncodeToString([]byte(oci.user)) + `"}}}`,
+		"docker.json":   `{"auths": {"` + oci.host() + `": {"auth": "` + base64.StdEncoding.EncodeToString([]byte("carrier:s3cret2")) + `"}}}`,
 		"broken.yaml":   "repositories: {",
 	})
 	file := func(name string) string { return filepath.Join(dir, name) }
