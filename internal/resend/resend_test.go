@@ -1,0 +1,156 @@
+package resend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type answers []func(*http.Request) (*http.Response, error)
+
+func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+	next := (*a)[0]
+	if len(*a) > 1 {
+		*a = (*a)[1:]
+	}
+	return next(req)
+}
+
+func answer(code int, body string, header ...string) func(*http.Request) (*http.Response, error) {
+	return func(req *http.Request) (*http.Response, error) {
+		h := http.Header{}
+		for i := 0; i+1 < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		return &http.Response{StatusCode: code, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+	}
+}
+
+func failure(err error) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+func TestRoundTrip(t *testing.T) {
+	silent := func(req *http.Request) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
+	cut := func(req *http.Request) (*http.Response, error) {
+		res, err := answer(200, "")(req)
+		res.Body = io.NopCloser(io.MultiReader(strings.NewReader("half"), broken{}))
+		return res, err
+	}
+	for name, c := range map[string]struct {
+		answers answers
+		method  string
+		path    string
+		body    io.Reader
+		first   bool // the server has never answered before
+		code    int  // 0: an error
+		tries   int  // 0: as many as answers
+		min     time.Duration
+		max     time.Duration
+	}{
+		"at once":                  {answers: answers{answer(200, "ok")}, code: 200},
+		"overload":                 {answers: answers{answer(429, ""), answer(429, ""), answer(200, "ok")}, code: 200, min: 200 * time.Millisecond, max: time.Second},
+		"overload with a time":     {answers: answers{answer(429, "", "Retry-After", "7"), answer(200, "ok")}, code: 200, min: 7 * time.Second, max: 8 * time.Second},
+		"overload for an hour":     {answers: answers{answer(429, "", "Retry-After", "3600")}, code: 429, max: time.Second},
+		"failure":                  {answers: answers{answer(500, "oops"), answer(502, ""), answer(503, ""), answer(504, ""), answer(201, "ok")}, code: 201},
+		"verdict":                  {answers: answers{answer(500, "failed to create typed patch object (x): field not declared")}, code: 500, max: time.Millisecond},
+		"invalid":                  {answers: answers{answer(422, "")}, code: 422, max: time.Millisecond},
+		"forbidden":                {answers: answers{answer(403, "")}, code: 403, max: time.Millisecond},
+		"for ever":                 {answers: answers{answer(503, "")}, code: 503, tries: -1, min: 20 * time.Second, max: 40 * time.Second},
+		"reset":                    {answers: answers{failure(syscall.ECONNRESET), answer(200, "ok")}, code: 200},
+		"cut":                      {answers: answers{cut, answer(200, "ok")}, code: 200},
+		"silence":                  {answers: answers{silent, answer(200, "ok")}, tries: 1, min: time.Minute, max: 2 * time.Minute},
+		"never there":              {answers: answers{failure(syscall.ECONNREFUSED)}, first: true, max: time.Millisecond},
+		"an error from above":      {answers: answers{failure(errors.New("no token"))}, max: time.Millisecond},
+		"with a body":              {answers: answers{answer(503, ""), echo}, method: "PATCH", body: strings.NewReader("body"), code: 200},
+		"a body that is read":      {answers: answers{answer(503, "")}, method: "PATCH", body: io.MultiReader(strings.NewReader("body")), code: 503, max: time.Millisecond},
+		"a watch is not waited on": {answers: answers{answer(503, "")}, path: "/api/v1/pods?watch=true", code: 503, max: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				list := c.answers
+				want := c.tries
+				if want == 0 {
+					want = len(list)
+				}
+				transport := New(roundTrip(func(req *http.Request) (*http.Response, error) {
+					tries++
+					return list.RoundTrip(req)
+				}), slog.New(slog.DiscardHandler))
+				transport.answered.Store(!c.first)
+				ctx, again := Count(t.Context())
+				req, err := http.NewRequestWithContext(ctx, c.method, "http://server"+c.path, c.body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				begun := time.Now()
+				res, err := transport.RoundTrip(req)
+				took := time.Since(begun)
+				if (err != nil) != (c.code == 0) || res != nil && res.StatusCode != c.code {
+					t.Errorf("answer %+v, %v", res, err)
+				}
+				if want > 0 && tries != want || int(again.Load()) != tries-1 {
+					t.Errorf("tried %d times, want %d; counted %d", tries, want, again.Load())
+				}
+				if took < c.min || c.max > 0 && took > c.max {
+					t.Errorf("it took %v", took)
+				}
+				if res == nil {
+					return
+				}
+				text, err := io.ReadAll(res.Body)
+				if err != nil || c.code < 300 && !bytes.Contains([]byte("ok body"), text) || res.Header.Get("Retry-After") != "" {
+					t.Errorf("body %q, %v, header %v", text, err, res.Header)
+				}
+			})
+		})
+	}
+}
+
+func TestRoundTripEndsWithContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := New(roundTrip(answer(503, "")), slog.New(slog.DiscardHandler))
+		transport.answered.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://server/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := transport.RoundTrip(req); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func echo(req *http.Request) (*http.Response, error) {
+	text, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return answer(200, string(text))(req)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
