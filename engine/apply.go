@@ -66,7 +66,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 	if p == nil {
 		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
 	}
-	if err := p.Err(); err != nil {
+	if err := p.refusal(opts.NoHooks); err != nil {
 		return nil, err
 	}
 	return e.carryOut(ctx, p.Key, OperationApply, opts, func(ctx context.Context) (*Plan, error) {

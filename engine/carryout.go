@@ -34,7 +34,7 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 		if err != nil {
 			return nil, explain(op, k, diff.Object{}, err)
 		}
-		if err := p.Err(); err != nil {
+		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {
 				continue
 			}

@@ -104,7 +104,7 @@ func (pl *planning) growth(ctx context.Context, it *item, sizes sizeChanges, pol
 	}
 	claims, err := pl.e.claimsOf(ctx, it.object, claimTemplates(it.live))
 	if apierrors.IsForbidden(err) {
-		it.missing = append(it.missing, "list persistentvolumeclaims in namespace "+it.object.Namespace)
+		it.missing = append(it.missing, right{verb: "list", resource: "persistentvolumeclaims", namespace: it.object.Namespace})
 		claims, err = nil, nil
 	}
 	if err != nil {
@@ -203,7 +203,7 @@ func (pl *planning) mayGrow(ctx context.Context, it *item, g claimGrowth, redact
 	case err == nil:
 		return "", nil
 	case apierrors.IsForbidden(err) && lacksRight(err):
-		it.missing = append(it.missing, "patch persistentvolumeclaims in namespace "+it.object.Namespace)
+		it.missing = append(it.missing, right{verb: "patch", resource: "persistentvolumeclaims", namespace: it.object.Namespace})
 		return "", nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), isAdmission(err):
 		return fmt.Sprintf("claim %s cannot grow: %s", g.claim.Name, redactor.String(err.Error())), nil

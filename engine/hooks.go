@@ -77,6 +77,8 @@ func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Reco
 				it = &item{object: h.object}
 			case err != nil:
 				return err
+			default:
+				pl.needForHook(it)
 			}
 			p.Hooks = append(p.Hooks, PlannedHook{Object: it.object, Event: phase + event, Weight: h.weight})
 		}

@@ -28,15 +28,17 @@ type item struct {
 	schema   diff.Schema // of a kind that is not built in; nil: diff's own
 	change   diff.Change
 	problems []Problem
-	missing  []string      // rights
+	unread   error // why it could not be read: the right is missing
+	missing  []right
+	tried    bool          // a dry-run of applying it was let through
 	notes    []string      // for people, about fields left to others
 	force    bool          // apply with force: all conflicts are ours to win
 	takeOver bool          // former managers own fields that are ours
+	orphan   bool          // a replacement leaves what the object owns
+	crd      bool          // from the chart's crds/: created if missing, else left alone
 	related  []diff.Change // what becomes of claims along with it, after it in the report
 	told     int           // how many of related have had their terminal event
 	grows    []claimGrowth // before it is replaced; the first of related
-	orphan   bool          // a replacement leaves what the object owns
-	crd      bool          // from the chart's crds/: created if missing, else left alone
 
 	ownCause bool // the chart sets the change cause itself
 }

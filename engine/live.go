@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,12 +53,40 @@ func (pl *planning) readLive(ctx context.Context, items []*item) error {
 		}
 		work.do(func(ctx context.Context) error { return pl.list(ctx, members) })
 	}
-	return work.wait()
+	if err := work.wait(); err != nil {
+		return err
+	}
+	return pl.unreadable(items)
+}
+
+// unreadable is an error that names all rights to read that were missing, or
+// nil.
+func (pl *planning) unreadable(items []*item) error {
+	var err error
+	var rights []string
+	for _, it := range items {
+		if it.unread != nil {
+			err = it.unread
+			rights = appendNew(rights, rightTo("get", it).String())
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	slices.Sort(rights)
+	return &Error{
+		Op: "read", Key: pl.key, Hint: "ask for these rights: " + strings.Join(rights, ", "),
+		Err: &classified{ErrForbidden, err},
+	}
 }
 
 func (pl *planning) get(ctx context.Context, it *item) error {
 	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Get(ctx, it.object.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if apierrors.IsForbidden(err) {
+		it.unread = err
 		return nil
 	}
 	if err != nil {

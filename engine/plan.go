@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -73,8 +74,10 @@ type Plan struct {
 	Hooks []PlannedHook `json:"hooks,omitempty"`
 	// Problems stand in the way; a plan with problems is not applied.
 	Problems []Problem `json:"problems,omitempty"`
-	// Missing lists rights that applying needs and that these credentials
-	// lack, such as "patch deployments.apps in namespace shop".
+	// Missing lists all rights to write that applying needs and that these
+	// credentials lack, such as "patch deployments.apps in namespace shop".
+	// Those that end in "(for hooks)" are not needed with
+	// ApplyOptions.NoHooks.
 	Missing []string `json:"missing,omitempty"`
 
 	work *work // nil after a round trip through JSON
@@ -157,9 +160,14 @@ func (p *Plan) Changed() bool {
 }
 
 // Err is nil if the plan can be applied, and a *ProblemsError otherwise.
-func (p *Plan) Err() error {
+func (p *Plan) Err() error { return p.refusal(false) }
+
+func (p *Plan) refusal(noHooks bool) error {
 	problems := slices.Clone(p.Problems)
 	for _, m := range p.Missing {
+		if noHooks && strings.HasSuffix(m, forHooks) {
+			continue
+		}
 		problems = append(problems, Problem{
 			Kind: ProblemForbidden, Message: "the right to " + m + " is missing", Hint: "ask for it, or apply the plan with credentials that have it",
 		})

@@ -90,6 +90,7 @@ type planning struct {
 	namespaceMissing bool                         // the release's own, to be created
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
 	newNamespaces    map[string]bool              // those that applying creates, its own included
+	hookRights       []right
 	past             *past
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
 	items            []*item                      // all of the plan
@@ -214,7 +215,6 @@ func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
 	if pl.past.last != nil {
 		p.From = pl.past.last.Revision
 	}
-	seen := map[string]bool{}
 	if w.createNamespace && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
@@ -228,12 +228,7 @@ func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
 		p.Report.Changes = append(p.Report.Changes, it.change)
 		p.Report.Changes = append(p.Report.Changes, it.related...)
 		p.Problems = append(p.Problems, it.problems...)
-		for _, m := range it.missing {
-			if !seen[m] {
-				seen[m] = true
-				p.Missing = append(p.Missing, m)
-			}
-		}
+		p.addMissing(it.missing...)
 	}
 	w.recordOnly = w.record != nil && recordDiffers(w.last, w.record)
 	title := fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
@@ -244,13 +239,19 @@ func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
 	if w.record != nil && p.Changed() {
 		p.To = w.record.Revision
 	}
+	if p.Kind != PlanUninstall && p.To == 0 {
+		return nil // nothing is written
+	}
+	record := w.record
 	if p.Kind == PlanUninstall {
-		return pl.planHooks(ctx, p, w.last, event)
+		record = w.last
 	}
-	if p.To != 0 {
-		return pl.planHooks(ctx, p, w.record, event)
+	if err := pl.planHooks(ctx, p, record, event); err != nil {
+		return err
 	}
-	return nil
+	missing, err := pl.missingRights(ctx, pl.needs(p))
+	p.addMissing(missing...)
+	return err
 }
 
 // recordDiffers says whether the new revision holds anything that the last

@@ -258,11 +258,12 @@ func (pl *planning) dryRun(ctx context.Context, it *item, redactor *diff.Redacto
 	}
 	switch {
 	case err == nil:
+		it.tried = true
 		return merged, true, nil
 	case apierrors.IsForbidden(err) && lacksRight(err):
-		it.missing = append(it.missing, right("patch", it))
+		it.missing = append(it.missing, rightTo("patch", it))
 		if it.live == nil {
-			it.missing = append(it.missing, right("create", it))
+			it.missing = append(it.missing, rightTo("create", it))
 		}
 		return nil, false, nil
 	case apierrors.IsNotFound(err) && it.live == nil:
@@ -358,15 +359,4 @@ func missingNamespace(err error) bool {
 // apply answers that as an internal error.
 func isUntyped(err error) bool {
 	return strings.Contains(err.Error(), "failed to create typed patch object") || strings.Contains(err.Error(), "failed to convert new object")
-}
-
-func right(verb string, it *item) string {
-	resource := it.mapping.Resource.Resource
-	if g := it.mapping.Resource.Group; g != "" {
-		resource += "." + g
-	}
-	if it.object.Namespace == "" {
-		return verb + " " + resource
-	}
-	return fmt.Sprintf("%s %s in namespace %s", verb, resource, it.object.Namespace)
 }

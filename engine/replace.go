@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -207,20 +206,12 @@ func consequence(kind string, policy ReplacePolicy) string {
 	return "it is deleted with what it owns, and created again"
 }
 
-// mayReplace finds out whether the object may be deleted and could be created
-// as it shall be, which the API server does not say while it exists: it is
+// mayReplace finds out whether the object could be created as it shall be, which the API server does not say while it exists: it is
 // asked about one of another name.
 func (pl *planning) mayReplace(ctx context.Context, it *item, redactor *diff.Redactor) error {
 	it.lostFields(pl)
 	if pl.opts.DryRun == DryRunNone {
 		return nil
-	}
-	allowed, err := pl.e.c.allowed(ctx, "delete", it)
-	if err != nil {
-		return fmt.Errorf("ask whether it may be deleted: %w", err)
-	}
-	if !allowed {
-		it.missing = append(it.missing, right("delete", it))
 	}
 	if it.object.Kind == "CustomResourceDefinition" {
 		return nil // its name is part of what it is
@@ -231,12 +222,12 @@ func (pl *planning) mayReplace(ctx context.Context, it *item, redactor *diff.Red
 	twin.object.Name = fmt.Sprintf("%s-%08x", strings.TrimRight(name[:min(len(name), 40)], "-."), crc32.ChecksumIEEE([]byte(name)))
 	twin.desired.SetName(twin.object.Name)
 	withoutAllocated(twin.desired)
-	_, err = pl.e.applyObject(ctx, &twin, true)
+	_, err := pl.e.applyObject(ctx, &twin, true)
 	switch {
 	case err == nil:
 		it.change.Local = false
 	case apierrors.IsForbidden(err) && lacksRight(err):
-		it.missing = append(it.missing, right("patch", it), right("create", it))
+		it.missing = append(it.missing, rightTo("patch", it), rightTo("create", it))
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isUntyped(err):
 		it.problem(ProblemInvalid, "it could not be created again: "+hide(redactor, it.object, err.Error()), "mend the chart, or the values that lead to it")
 	case apierrors.IsForbidden(err), isAdmission(err):
@@ -292,25 +283,6 @@ func (it *item) lostFields(pl *planning) {
 			return // spec is no map, which the API server will say
 		}
 	}
-}
-
-// allowed says whether these credentials have a right on the item. An API
-// server that does not answer such questions is taken to allow it.
-func (c *cluster) allowed(ctx context.Context, verb string, it *item) (bool, error) {
-	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: verb, Group: it.mapping.Resource.Group, Version: it.mapping.Resource.Version, Resource: it.mapping.Resource.Resource,
-			Namespace: it.object.Namespace, Name: it.object.Name,
-		},
-	}}
-	got, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return got.Status.Allowed, nil
 }
 
 // deleteToReplace deletes the very object that was looked at.

@@ -49,7 +49,7 @@ func TestRequestsForAThousandObjects(t *testing.T) {
 	if w := f.requests.Count(func(r testcluster.Request) bool { return r.Write() && !r.DryRun() && all(r) }); w != 1004 { // the revision twice, the lease twice
 		t.Errorf("installing wrote %d times", w)
 	}
-	atMost("installing", 1010)
+	atMost("installing", 1015)
 
 	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute})
 	if s := f.plan(f.release(c)).Report.Summary(); !strings.Contains(s, "no changes") {

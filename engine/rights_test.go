@@ -1,0 +1,197 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+const clusterRole = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: {{ .Release.Namespace }}}
+rules: []
+`
+
+const hookJob = `
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: hook
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+`
+
+var readAll = rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}}
+
+// All rights that are missing are told at once, before anything is written.
+func TestMissingRightsAreToldAtOnce(t *testing.T) {
+	f := newFixture(t)
+	first := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment})
+	second := f.chart(map[string]string{"b.yaml": deployment, "c.yaml": user, "d.yaml": clusterRole, "e.yaml": hookJob})
+	f.deploy(f.release(first))
+	some := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"create", "update", "patch"}}
+	named := rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"patch"}, ResourceNames: []string{"another"}}
+	cfg := f.cluster.User(t, "", readAll)
+	f.grant(cfg.Impersonate.UserName, some, named)
+	cfg, requests := testcluster.Record(cfg)
+	in := " in namespace " + f.namespace
+	want := []string{
+		"create clusterroles.rbac.authorization.k8s.io", "create jobs.batch" + in + " (for hooks)",
+		"delete configmaps" + in, "delete jobs.batch" + in + " (for hooks)",
+		"patch clusterroles.rbac.authorization.k8s.io", "patch deployments.apps" + in,
+	}
+	for name, cfg := range map[string]struct {
+		engine  *engine.Engine
+		reviews int
+	}{
+		"by the rules of the namespace": {f.newEngine(cfg), 3},
+		"one by one": {f.newEngine(testcluster.Inject(cfg, func(req *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(req.URL.Path, "/selfsubjectrulesreviews") {
+				return &http.Response{StatusCode: http.StatusForbidden, Request: req, Body: http.NoBody, Header: http.Header{}}, nil
+			}
+			return nil, nil
+		})), 20},
+	} {
+		requests.Reset()
+		p, err := cfg.engine.Plan(f.ctx, f.release(second, "replicas=1", "password=none"), engine.PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(p.Missing)
+		if got, want := strings.Join(p.Missing, "\n"), strings.Join(want, "\n"); got != want {
+			t.Errorf("%s: missing:\n%s\nwant:\n%s", name, got, want)
+		}
+		if n := requests.Count(func(r testcluster.Request) bool { return strings.Contains(r.Path, "/selfsubject") }); n > cfg.reviews {
+			t.Errorf("%s: %d reviews: %v", name, n, requests.Paths())
+		}
+		if _, err := cfg.engine.Apply(f.ctx, p, engine.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "patch deployments.apps") {
+			t.Errorf("%s: apply: %v", name, err)
+		}
+		if n := requests.Count(testcluster.Request.Write); n > 0 {
+			t.Errorf("%s: %d writes", name, n)
+		}
+	}
+
+	// What may not even be read is told all at once, too.
+	_, err := f.newEngine(f.cluster.User(t, f.namespace, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}})).
+		Plan(f.ctx, f.release(second, "password=none"), engine.PlanOptions{})
+	if err == nil || !errors.Is(err, engine.ErrForbidden) || !strings.Contains(err.Error(),
+		"get clusterroles.rbac.authorization.k8s.io, get configmaps"+in+", get deployments.apps"+in) {
+		t.Errorf("without the right to read: %v", err)
+	}
+
+	// What hooks need is no matter without them.
+	hooked := f.release(f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "e.yaml": hookJob}), "colour=red")
+	p, err := f.newEngine(cfg).Plan(f.ctx, hooked, engine.PlanOptions{})
+	if err != nil || p.Err() == nil {
+		t.Fatalf("%v, %v", err, p.Err())
+	}
+	if _, err := f.newEngine(cfg).Apply(f.ctx, p, engine.ApplyOptions{NoHooks: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+// grant gives a user rights in the namespace, and waits until they are in
+// force.
+func (f *fixture) grant(name string, rules ...rbacv1.PolicyRule) {
+	f.Helper()
+	meta := metav1.ObjectMeta{Name: name, Namespace: f.namespace}
+	_, err := f.client.RbacV1().Roles(f.namespace).Create(f.ctx, &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
+	if err == nil {
+		_, err = f.client.RbacV1().RoleBindings(f.namespace).Create(f.ctx, &rbacv1.RoleBinding{
+			ObjectMeta: meta, Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+		}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	rule := rules[len(rules)-1]
+	testcluster.Eventually(f, 30*time.Second, func(ctx context.Context) error {
+		got, err := f.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: name, ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: f.namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: rule.ResourceNames[0],
+			},
+		}}, metav1.CreateOptions{})
+		if err == nil && !got.Status.Allowed {
+			err = errors.New("the rights are not in force yet")
+		}
+		return err
+	})
+}
+
+// Who may only read gets the same plan, marked as worked out here.
+func TestPlanWithRightsToReadOnly(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "c.yaml": secret, "hpa.yaml": autoscaler})
+	f.deploy(f.release(c, "password=first-password"))
+	f.edit("deployments", "shop", "kubectl-edit", `{"metadata":{"labels":{"app":"other"}}}`)
+	next := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "c.yaml": secret, "d.yaml": user})
+	r := f.release(next, "password=second-password", "tag=2.0", "colour=red")
+
+	want := f.plan(r)
+	cfg, requests := testcluster.Record(f.cluster.User(t, f.namespace, readAll))
+	reader := f.newEngine(cfg)
+	got, err := reader.Plan(f.ctx, r, engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := requests.Count(testcluster.Request.Write); n > 0 {
+		t.Errorf("%d writes", n)
+	}
+	told := func(p *engine.Plan) string {
+		var lines []string
+		for _, c := range p.Report.Changes {
+			for _, f := range c.Fields {
+				if f.Cause == diff.Default {
+					continue // which only the API server knows
+				}
+				if f.Secret {
+					f.Base, f.Live, f.Desired = nil, nil, nil // hashed under each plan's own key
+				}
+				line, err := json.Marshal(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, fmt.Sprintf("%s %s %s", c.Action, c.Object, line))
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+	if told(got) != told(want) {
+		t.Errorf("the plan is\n%s\nwant\n%s", told(got), told(want))
+	}
+	if got.Report.Summary() != want.Report.Summary() {
+		t.Errorf("%s, want %s", got.Report.Summary(), want.Report.Summary())
+	}
+	for _, c := range got.Report.Changes {
+		if (c.Action == diff.Created || c.Action == diff.Updated) != c.Local {
+			t.Errorf("%s: %s, local: %v", c.Object, c.Action, c.Local)
+		}
+	}
+	if len(got.Missing) == 0 || got.Err() == nil {
+		t.Error("no right is missing")
+	}
+
+	// The history is in Secrets.
+	some := rbacv1.PolicyRule{APIGroups: []string{"", "apps"}, Resources: []string{"configmaps", "deployments"}, Verbs: []string{"get", "list"}}
+	_, err = f.newEngine(f.cluster.User(t, f.namespace, some)).Plan(f.ctx, r, engine.PlanOptions{})
+	if err == nil || !strings.Contains(err.Error(), "history") || !strings.Contains(err.Error(), `cannot list resource "secrets"`) {
+		t.Errorf("without the right to read the history: %v", err)
+	}
+}
