@@ -23,7 +23,8 @@ func (c *Chart) Origin(v Values, path string) (Origin, bool) {
 			root.above = append(root.above, layerPath{v.origins.layers[i], ""})
 		}
 	}
-	return originOf(c.candidates(root, path))
+	steps := maxOriginSteps
+	return originOf(c.candidates(root, path, &steps))
 }
 
 // chartLayers is a chart in the tree of an instance, with the layers that can
@@ -40,19 +41,26 @@ type layerPath struct {
 	path  string
 }
 
+// maxOriginSteps bounds the way of a value through imports and globals, which
+// may go round in circles.
+const maxOriginSteps = 100
+
 // candidates lists where a value of a chart may come from, the strongest first.
-func (c *Chart) candidates(n *chartLayers, path string) []layerPath {
+func (c *Chart) candidates(n *chartLayers, path string, steps *int) []layerPath {
+	if *steps--; *steps < 0 {
+		return nil
+	}
 	key, rest := cutKey(path)
 	if sub, ok := n.defaults.Subs[key]; ok && rest != "" && rest[0] != '[' {
 		child := &chartLayers{defaults: sub, parent: n}
 		for _, p := range append(n.above, layerPath{c.valuesFile(n.defaults), ""}) {
 			child.above = append(child.above, layerPath{p.layer, joinPath(p.path, escapeKey(key))})
 		}
-		return c.candidates(child, rest)
+		return c.candidates(child, rest, steps)
 	}
 	var found []layerPath
 	if key == "global" && n.parent != nil {
-		found = c.candidates(n.parent, path)
+		found = c.candidates(n.parent, path, steps)
 	}
 	for _, p := range append(n.above, layerPath{c.valuesFile(n.defaults), ""}) {
 		found = append(found, layerPath{p.layer, joinPath(p.path, path)})
@@ -65,9 +73,9 @@ func (c *Chart) candidates(n *chartLayers, path string) []layerPath {
 		case path == i.Parent:
 			below, ok = "", true
 		}
-		if ok {
+		if ok && n.defaults.Subs[i.Sub] != nil {
 			from := joinPath(joinPath(escapeKey(i.Sub), i.Child), below)
-			found = append(found, c.candidates(&chartLayers{defaults: n.defaults}, from)...)
+			found = append(found, c.candidates(&chartLayers{defaults: n.defaults}, from, steps)...)
 		}
 	}
 	return found

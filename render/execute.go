@@ -54,7 +54,7 @@ func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data 
 	if err != nil {
 		return nil, c.templateError(err, in.Values)
 	}
-	env := template.Env{Limits: in.Limits.forTemplates()}
+	env := template.Env{Limits: in.Limits.forTemplates(), Strict: in.Strict}
 	if in.Lookup != nil {
 		env.Lookup = func(apiVersion, kind, namespace, name string) (map[string]any, error) {
 			return in.Lookup(ctx, apiVersion, kind, namespace, name)

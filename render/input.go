@@ -24,6 +24,8 @@ type Input struct {
 	PostRender []PostRenderer
 	// Limits on this render. Zero means safe limits.
 	Limits Limits
+	// Strict makes a missing value an error, as helm lint --strict does.
+	Strict bool
 	// SkipSchema leaves out the check of the values against values.schema.json.
 	SkipSchema bool
 }

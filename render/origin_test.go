@@ -95,3 +95,28 @@ func TestOrigin(t *testing.T) {
 		t.Errorf("%+v, %v", o, ok)
 	}
 }
+
+// Imports that go round in circles, or lead nowhere, end.
+func TestOriginOfCircularImports(t *testing.T) {
+	c := loadText(t, `
+-- Chart.yaml --
+apiVersion: v2
+name: web
+version: 1.0.0
+dependencies:
+- {name: a, version: 1.0.0, import-values: [{child: global, parent: .}, {child: global.x.a, parent: global.x}]}
+- {name: a, version: ">9", alias: b, import-values: [x, {child: y, parent: .}]}
+-- charts/a/Chart.yaml --
+apiVersion: v2
+name: a
+version: 1.0.0
+-- charts/a/values.yaml --
+global: {x: {a: {a: 1}}}
+`)
+	for _, path := range []string{"x.a", "global.x.a", "a.global.x.a", "b.x", "nowhere"} {
+		c.Origin(Values{}, path)
+	}
+	if o, ok := c.Origin(Values{}, "x.a"); !ok || o.File != "web/charts/a/values.yaml" {
+		t.Errorf("%+v, %v", o, ok)
+	}
+}

@@ -64,6 +64,9 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 		e.Err, e.Hint = fmt.Errorf("ended before it was done: %w", breach.Err), ""
 		return e
 	}
+	if ours != nil || errors.As(err, &ours) {
+		own.Max = ours.Max // the executor has the context's time only
+	}
 	e.Err, e.Hint = own, "if the chart is to be trusted, raise this limit in Input.Limits"
 	return e
 }
