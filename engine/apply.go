@@ -98,7 +98,11 @@ func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan,
 	if r.Key != p.Key {
 		return nil, &Error{Op: "apply", Key: p.Key, Err: fmt.Errorf("the release given is %s", r.Key)}
 	}
-	return e.planDeploy(ctx, r, PlanOptions{brief: true})
+	again := PlanOptions{brief: true}
+	if p.work != nil {
+		again.rendered = p.work.manifest
+	}
+	return e.planDeploy(ctx, r, again)
 }
 
 // Deploy plans and applies in one call. If nothing changes, nothing is

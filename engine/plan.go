@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
@@ -27,6 +29,8 @@ type PlanOptions struct {
 	// DryRun says which objects the API server is asked about.
 	DryRun DryRun
 
+	// rendered is applied as it was planned, without rendering again.
+	rendered *render.Manifest
 	// brief leaves out the question whether plain data may be created: what
 	// is applied next is told soon enough.
 	brief bool
@@ -66,8 +70,20 @@ type Plan struct {
 	// Chart is "name-version" of what was rendered.
 	Chart string `json:"chart,omitempty"`
 	Cause string `json:"cause,omitempty"`
-	// ManifestDigest is the SHA-256 of the rendered manifest, hooks included.
+	// ChartDigest is that of the chart's files, as in render.ChartInfo; empty
+	// for what is no chart.
+	ChartDigest string `json:"chartDigest,omitempty"`
+	// Nonce goes into all seals of the plan, so that they differ from those
+	// of all other plans.
+	Nonce string `json:"nonce,omitempty"`
+	// ManifestDigest and ValuesDigest are seals of the rendered manifest,
+	// hooks included, and of the values: keyed digests, because either may
+	// hold secrets.
 	ManifestDigest string `json:"manifestDigest,omitempty"`
+	ValuesDigest   string `json:"valuesDigest,omitempty"`
+	// Preconditions are what applying takes for granted of the living objects
+	// that the plan changes.
+	Preconditions []Precondition `json:"preconditions,omitempty"`
 	// Report says what changes, object by object, field by field.
 	Report diff.Report `json:"report"`
 	// Hooks lists the hooks that would run, in order.
@@ -101,6 +117,8 @@ type work struct {
 	attempts []*storage.Record // the last healthy one, and those since
 	items    []*item           // in the order of the report
 	redactor *diff.Redactor
+	// namespaceUID seals; empty if it is not known.
+	namespaceUID types.UID
 	// createNamespace is set if the release's namespace is missing and shall
 	// be made.
 	createNamespace bool

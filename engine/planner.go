@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -90,6 +91,7 @@ type planning struct {
 	namespaceMissing bool                         // the release's own, to be created
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
 	newNamespaces    map[string]bool              // those that applying creates, its own included
+	namespaceUID     types.UID                    // empty: not known
 	hookRights       []right
 	past             *past
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
@@ -160,7 +162,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	err := together(ctx,
 		func(ctx context.Context) (err error) { pl.past, err = e.readPast(ctx, r.Key); return err },
 		func(ctx context.Context) (err error) {
-			pl.namespaceMissing, err = e.namespaceMissing(ctx, r)
+			pl.namespaceUID, pl.namespaceMissing, err = e.namespace(ctx, r)
 			return err
 		},
 		func(ctx context.Context) (err error) { caps, err = e.c.capabilities(ctx); return err },
@@ -169,14 +171,17 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 		return nil, err
 	}
 
-	manifest, err := r.Source.Render(ctx, render.Input{
-		Name: r.Name, Namespace: r.Namespace,
-		Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
-		Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
-		PostRender: r.PostRender, Limits: r.Limits,
-	})
-	if err != nil {
-		return nil, err
+	manifest := opts.rendered
+	if manifest == nil {
+		manifest, err = r.Source.Render(ctx, render.Input{
+			Name: r.Name, Namespace: r.Namespace,
+			Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
+			Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
+			PostRender: r.PostRender, Limits: r.Limits,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 
 	kind, event := PlanInstall, "install"
@@ -199,8 +204,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	}
 	p := &Plan{
 		Kind: kind, Key: r.Key, Cause: r.Cause,
-		Chart:          chartName(manifest.Chart.Name, manifest.Chart.Version),
-		ManifestDigest: digest(record),
+		Chart: chartName(manifest.Chart.Name, manifest.Chart.Version), ChartDigest: manifest.Chart.Digest,
 		work: &work{
 			release: r, manifest: manifest, record: record, last: pl.past.last, history: pl.past.metas, attempts: pl.past.base,
 			items: items, redactor: redactor, createNamespace: pl.namespaceMissing,
@@ -211,10 +215,18 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 
 // finish fills in what follows from the items.
 func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
+	if err := pl.conclude(ctx, p, event); err != nil || pl.opts.brief {
+		return err
+	}
+	return p.seal()
+}
+
+func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 	w := p.work
 	if pl.past.last != nil {
 		p.From = pl.past.last.Revision
 	}
+	w.namespaceUID = pl.namespaceUID
 	if w.createNamespace && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
@@ -292,25 +304,27 @@ func chartName(name, version string) string {
 	return name + "-" + version
 }
 
-// namespaceMissing answers true if the namespace does not exist and the
-// release asks to create it. Without the right to read namespaces it is taken
-// to exist; the API server will say otherwise.
-func (e *Engine) namespaceMissing(ctx context.Context, r Release) (bool, error) {
+// namespace looks for the release's namespace: missing is true if it does not
+// exist and the release asks to create it. Without the right to read it it is
+// taken to exist, with no UID; the API server will say otherwise.
+func (e *Engine) namespace(ctx context.Context, r Release) (uid types.UID, missing bool, err error) {
 	ns, err := e.c.typed.CoreV1().Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
 	switch {
 	case err == nil && ns.DeletionTimestamp != nil:
-		return false, &Error{
+		return "", false, &Error{
 			Op: "plan", Key: r.Key, Hint: "wait until it is gone, or use another namespace",
 			Err: fmt.Errorf("namespace %s is being deleted", r.Namespace),
 		}
-	case err == nil, apierrors.IsForbidden(err):
-		return false, nil
+	case err == nil:
+		return ns.UID, false, nil
+	case apierrors.IsForbidden(err):
+		return "", false, nil
 	case !apierrors.IsNotFound(err):
-		return false, fmt.Errorf("read namespace %s: %w", r.Namespace, err)
+		return "", false, fmt.Errorf("read namespace %s: %w", r.Namespace, err)
 	case r.CreateNamespace:
-		return true, nil
+		return "", true, nil
 	}
-	return false, &Error{
+	return "", false, &Error{
 		Op: "plan", Key: r.Key, Hint: "create it, or set Release.CreateNamespace",
 		Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, r.Namespace),
 	}

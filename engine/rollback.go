@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -12,7 +14,15 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err := k.validate(); err != nil {
 		return nil, err
 	}
-	past, err := e.readPast(ctx, k)
+	var past *past
+	var uid types.UID
+	err := together(ctx,
+		func(ctx context.Context) (err error) { past, err = e.readPast(ctx, k); return err },
+		func(ctx context.Context) (err error) {
+			uid, _, err = e.namespace(ctx, Release{Key: k, CreateNamespace: true})
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +46,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}
 
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target)}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid}
 	items, redactor, err := pl.objects(ctx, desired, nil)
 	if err != nil {
 		return nil, err
@@ -46,9 +56,8 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	record.Status = storage.StatusPendingRollback
 	p := &Plan{
 		Kind: PlanRollback, Key: k, Target: revision, Cause: record.Cause,
-		Chart:          chartName(record.Chart.Name, record.Chart.Version),
-		ManifestDigest: digest(record),
-		work:           &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
+		Chart: chartName(record.Chart.Name, record.Chart.Version),
+		work:  &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
 	}
 	if err := pl.finish(ctx, p, "rollback"); err != nil {
 		return nil, err

@@ -15,8 +15,11 @@ func compareplans(then, now *Plan) error {
 	if then.From != now.From {
 		return stale(diff.Object{}, "", fmt.Sprintf("at revision %d", then.From), fmt.Sprintf("at revision %d", now.From))
 	}
-	if then.ManifestDigest != now.ManifestDigest {
-		return stale(diff.Object{}, "manifest", then.ManifestDigest, now.ManifestDigest)
+	if err := then.sameSource(now); err != nil {
+		return err
+	}
+	if err := then.hold(now); err != nil {
+		return err
 	}
 	before := map[diff.Object]diff.Change{}
 	for _, c := range then.Report.Changes {

@@ -1,0 +1,194 @@
+package engine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// store is what another process reads of a plan.
+func (f *fixture) store(p *engine.Plan) (*engine.Plan, string) {
+	f.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		f.Fatal(err)
+	}
+	stored := &engine.Plan{}
+	if err := json.Unmarshal(text, stored); err != nil {
+		f.Fatal(err)
+	}
+	again, err := json.Marshal(stored)
+	if err != nil || !bytes.Equal(text, again) {
+		f.Errorf("the plan is not the same after a round trip, %v:\n%s\n%s", err, text, again)
+	}
+	return stored, string(text)
+}
+
+const manyFields = `
+apiVersion: v1
+kind: Secret
+metadata: {name: shop-secret}
+stringData: {password: {{ .Values.password | quote }}, pin: "12"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop-config, annotations: {colour: {{ .Values.colour | default "green" | quote }}}}
+data: {colour: {{ .Values.colour | default "green" | quote }}, other: same}
+`
+
+// What a stored plan takes for granted is what it touches, secret or not, and
+// nothing else.
+func TestStoredPlanIsStaleOnlyForWhatItTouches(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit  func(f *fixture)
+		then  func(r *engine.Release)
+		stale []string // what the error says; none: it is applied
+	}{
+		"nothing": {},
+		"another field": {edit: func(f *fixture) {
+			f.edit("configmaps", "shop-config", "kubectl", `{"data":{"third":"x"},"metadata":{"labels":{"a":"b"}}}`)
+			f.edit("secrets", "shop-secret", "kubectl", `{"metadata":{"labels":{"a":"b"}}}`)
+		}},
+		"a field": {edit: func(f *fixture) {
+			f.edit("configmaps", "shop-config", engine.DefaultFieldManager, `{"data":{"colour":"pink"}}`)
+		}, stale: []string{"ConfigMap", "shop-config data.colour was green", "is pink now"}},
+		"a secret": {edit: func(f *fixture) {
+			f.edit("secrets", "shop-secret", engine.DefaultFieldManager, `{"stringData":{"password":"another-password"}}`)
+		}, stale: []string{"Secret", "shop-secret data.password was one secret value", "is another secret value now"}},
+		"a field that is gone": {edit: func(f *fixture) {
+			f.edit("configmaps", "shop-config", "kubectl", `{"data":{"colour":null}}`)
+		}, stale: []string{"data.colour was green", "is absent now"}},
+		"an object that is gone": {edit: func(f *fixture) {
+			if err := f.client.CoreV1().ConfigMaps(f.namespace).Delete(f.ctx, "shop-config", metav1.DeleteOptions{}); err != nil {
+				f.Fatal(err)
+			}
+		}, stale: []string{"ConfigMap", "was there", "is gone now"}},
+		"drift that was not planned for": {edit: func(f *fixture) {
+			f.edit("configmaps", "shop-config", engine.DefaultFieldManager, `{"data":{"other":"changed"}}`)
+		}, stale: []string{"data.other"}},
+		"other values": {then: func(r *engine.Release) {
+			r.Values, _ = render.MergeValues(render.FromSet("password=another-password"))
+		}, stale: []string{"values was as planned"}},
+		"a revision": {edit: func(f *fixture) {
+			f.deploy(f.release(f.chart(map[string]string{"a.yaml": manyFields}), "password=first-password", "unused=x"))
+		}, stale: []string{"was at revision 1", "is at revision 2 now"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			chart := f.chart(map[string]string{"a.yaml": manyFields})
+			f.deploy(f.release(chart, "password=first-password"))
+			r := f.release(chart, "password=second-password", "colour=red")
+			p := f.plan(r)
+			stored, text := f.store(p)
+			validPlan(t, text)
+			if p.From != 1 || p.To != 2 || p.ChartDigest == "" || p.ManifestDigest == "" || p.ValuesDigest == "" || len(p.Preconditions) != 2 {
+				t.Errorf("the plan lacks something: %s", text)
+			}
+			for _, s := range []string{"first-password", "second-password", "Zmlyc3QtcGFzc3dvcmQ", "c2Vjb25kLXBhc3N3b3Jk"} {
+				if strings.Contains(text, s) {
+					t.Errorf("the stored plan shows %s", s)
+				}
+			}
+			if c.edit != nil {
+				c.edit(f)
+			}
+			if c.then != nil {
+				c.then(&r)
+			}
+			f.requests.Reset()
+			_, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r})
+			if c.stale == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var stale *engine.StalePlanError
+			if !errors.As(err, &stale) {
+				t.Fatalf("not refused as stale: %v", err)
+			}
+			f.refused(err, nil, c.stale...)
+			if strings.Contains(err.Error(), "password\"") || strings.Contains(err.Error(), "another-password") {
+				t.Errorf("the error shows the secret: %v", err)
+			}
+		})
+	}
+}
+
+// A plan for a namespace that does not exist yet, and plans that are no
+// deploys, are stored and applied too.
+func TestOtherPlansAreStored(t *testing.T) {
+	f := newFixture(t)
+	chart := f.chart(map[string]string{"a.yaml": manyFields})
+	r := f.release(chart, "password=first-password")
+	r.Namespace, r.CreateNamespace = f.namespace+"-new", true
+	stored, text := f.store(f.plan(r))
+	validPlan(t, text)
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r}); err != nil {
+		t.Error(err)
+	}
+	f.deploy(f.release(chart, "password=first-password"))
+	f.deploy(f.release(chart, "password=second-password"))
+	p, err := f.engine.PlanRollback(f.ctx, f.key, 1, engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, text = f.store(p)
+	validPlan(t, text)
+	f.edit("secrets", "shop-secret", engine.DefaultFieldManager, `{"stringData":{"password":"another-password"}}`)
+	var stale *engine.StalePlanError
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{}); !errors.As(err, &stale) || stale.Field != "data.password" {
+		t.Errorf("a stale rollback: %v", err)
+	}
+	for _, k := range []engine.Key{f.key, r.Key} {
+		p, err := f.engine.PlanUninstall(f.ctx, k, engine.PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, text := f.store(p)
+		validPlan(t, text)
+		if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := f.client.CoreV1().Namespaces().Delete(f.ctx, r.Namespace, metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// validPlan holds a stored plan against the schema that is documented.
+func validPlan(t *testing.T, text string) {
+	t.Helper()
+	data, err := os.ReadFile("../docs/plan.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("plan.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("plan.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(plan); err != nil {
+		t.Errorf("the stored plan is not what docs/plan.schema.json says: %v\n%s", err, text)
+	}
+}
