@@ -60,6 +60,10 @@ func (b *budget) readArchive(r io.Reader, name string) ([]chartfile.File, error)
 			files = append(files, file)
 		}
 	}
+	// The sum at the end of the archive is only looked at when all is read.
+	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, gzip.ErrHeader) {
+		return nil, b.archiveError(packed, name, errors.Join(err, plain.err))
+	}
 	if len(files) == 0 {
 		return nil, &Error{Op: "load", File: name, Err: errors.New("no files in the archive"), Hint: archiveHint}
 	}
