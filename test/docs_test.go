@@ -16,7 +16,9 @@ import (
 var known = map[string]string{
 	"charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "render": module + "/render",
 	"context": "context", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
-	"rest": "k8s.io/client-go/rest", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
+	"progress": module + "/engine/progress", "telemetry": module + "/engine/telemetry", "slog": "log/slog", "time": "time",
+	"unstructured": "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured",
+	"rest":         "k8s.io/client-go/rest", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
 }
 
 var fence = regexp.MustCompile("(?s)```go\n(.*?)```")
