@@ -4,6 +4,7 @@
 # make check          format, vet, lint, race
 # make bench          the benchmarks
 # make kill           kills a deployer before and after every one of its requests
+# make recording      the progress view in docs/, as text and picture; needs tmux
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
@@ -15,7 +16,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill demo test test-short check format vet lint race bench cluster cluster-build
+.PHONY: kill demo test test-short check format vet lint race bench recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -36,6 +37,7 @@ format:
 vet:
 	go vet ./...
 	cd test/cluster && go vet .
+	cd tools && go vet ./recording
 
 lint:
 	go tool -modfile=tools/go.mod staticcheck ./...
@@ -48,6 +50,10 @@ kill: cluster-build
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+recording: cluster-build
+	@program=$$(mktemp) && trap 'rm -f "$$program"' EXIT && go build -o "$$program" ./examples/progress && \
+	cd tools && go run ./recording -text ../docs/progress.txt -png ../docs/progress.png -- "$$program"
 
 cluster: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" start

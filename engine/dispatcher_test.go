@@ -81,7 +81,7 @@ func oneOfEach(t *testing.T) []Event {
 		Started{about(key), OperationDeploy}, Ended{about(key), OperationDeploy, 3, time.Second, errors.New("no\nluck")},
 		Planned{about(key), "1 created", 1}, LockWaited{about(key), "somebody"}, Recorded{about(key), 3, StatusDeployed},
 		Applied{about(key), web, diff.Created, time.Second}, Kept{about(key), web, "kept"}, Failed{about(key), web, errors.New("no\nluck")},
-		Skipped{about(key), web, "why"}, Waiting{about(key), web, 1, 2, 3, "Updating", "a\nb"},
+		Skipped{about(key), web, "why"}, Waiting{about(key), web, 1, 2, 3, "Updating", "a\nb", []string{"web-1"}},
 		Trouble{about(key), web, "CrashLoop", "CrashLoopBackOff", "back\noff", &PodDiagnosis{Name: "web-1", Container: "app"}},
 		LogLine{about(key), web, "web-1", "app", "a\nb"}, Ready{about(key), web, StateReady, 3, 3},
 		Unready{about(key), web, Diagnosis{Cause: "CrashLoop", Message: "a\nb"}},

@@ -156,6 +156,9 @@ type Waiting struct {
 	// them are of the new revision; all are 0 for kinds that count nothing.
 	Ready, Updated, Desired int
 	Reason, Message         string
+	// Troubled are the names of the pods that are in trouble now; Trouble tells
+	// what it is. Nil: none, so that what was told before has passed.
+	Troubled []string
 }
 
 func (e Waiting) String() string {

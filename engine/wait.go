@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
@@ -100,7 +102,12 @@ func (t *teller) tell(u readiness.Update) {
 		Ready: u.Status.Ready, Updated: u.Status.Updated, Desired: u.Status.Desired,
 		Reason: u.Status.Reason, Message: t.clean(u.Status.Message),
 	}
-	if s := w.String() + w.Reason; s != t.last[o] {
+	for _, trouble := range u.Troubles {
+		if p := trouble.Pod; p != nil && !slices.Contains(w.Troubled, p.Name) {
+			w.Troubled = append(w.Troubled, p.Name)
+		}
+	}
+	if s := w.String() + w.Reason + fmt.Sprint(w.Troubled); s != t.last[o] {
 		t.last[o] = s
 		t.emit(w)
 	}

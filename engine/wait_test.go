@@ -78,14 +78,16 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	var at time.Time
-	f.engine = f.newEngineWith(engine.Options{OnEvent: func(e engine.Event) {
-		f.told.add(e)
+	eng, err := engine.New(f.config, engine.Options{OnEvent: func(e engine.Event) {
 		if _, ok := e.(engine.Trouble); ok && at.IsZero() {
 			at = time.Now()
 			cancel()
 		}
 	}})
-	rev, err := f.engine.Deploy(ctx, f.release(f.chart(map[string]string{"a.yaml": behaving("never-ready")})), engine.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := eng.Deploy(ctx, f.release(f.chart(map[string]string{"a.yaml": behaving("never-ready")})), engine.ApplyOptions{})
 	took := time.Since(at)
 	var not *engine.NotReadyError
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &not) || rev == nil || rev.Status != engine.StatusFailed {

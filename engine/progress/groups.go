@@ -49,7 +49,7 @@ func (g *grouped) show(e engine.Event) {
 		g.write(i, g.begin(g.count, clean(e.String()), e.Time()))
 		return
 	}
-	if unchanged(e) {
+	if g.stale(e) {
 		return
 	}
 	g.write(i, line)

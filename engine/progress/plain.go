@@ -13,9 +13,10 @@ import (
 // the event.
 type lines struct {
 	began map[engine.Key]time.Time
+	last  map[engine.Key]string // the last Waiting, which may differ only in what is not in a line
 }
 
-func newLines() *lines { return &lines{began: map[engine.Key]time.Time{}} }
+func newLines() *lines { return &lines{map[engine.Key]time.Time{}, map[engine.Key]string{}} }
 
 func (l *lines) line(e engine.Event) string {
 	k := e.Release()
@@ -33,10 +34,20 @@ func (l *lines) line(e engine.Event) string {
 	return fmt.Sprintf("[%6.1fs] %s", max(0, e.Time().Sub(began)).Seconds(), clean(e.String()))
 }
 
-// unchanged objects are no news in a log.
-func unchanged(e engine.Event) bool {
-	a, ok := e.(engine.Applied)
-	return ok && a.Action == diff.Unchanged
+// stale events are no news in a log: objects that did not change, and a
+// Waiting that reads as the one before.
+func (l *lines) stale(e engine.Event) bool {
+	switch e := e.(type) {
+	case engine.Applied:
+		return e.Action == diff.Unchanged
+	case engine.Waiting:
+		was := l.last[e.Key]
+		l.last[e.Key] = e.String()
+		return was == e.String()
+	case engine.Ended:
+		delete(l.last, e.Key)
+	}
+	return false
 }
 
 type plain struct {
@@ -48,7 +59,7 @@ func newPlain(w io.Writer) *plain { return &plain{w, newLines()} }
 
 func (p *plain) show(e engine.Event) {
 	line := p.line(e)
-	if unchanged(e) {
+	if p.stale(e) {
 		return
 	}
 	_, _ = fmt.Fprintln(p.w, line)

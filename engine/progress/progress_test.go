@@ -97,6 +97,10 @@ func TestTheTreeShowsWhatIsWaitedForAndFoldsWhatIsDone(t *testing.T) {
 │  └─ pod web-1, container app: CrashLoopBackOff: back-off 10s
 └─ StatefulSet db  ━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄┄ 1/3  1 of 3 pods are ready         0:06
 `)
+	l.tree.apply(of(shop, engine.Waiting{Object: web, Ready: 3, Desired: 3, Troubled: []string{"web-2"}})[0])
+	if n := len(l.tree.calls[0].node(web).troubles); n != 0 {
+		t.Errorf("%d troubles of pods that are well again", n)
+	}
 	l.tree.apply(of(shop, engine.Ready{Object: web})[0])
 	wantRows(t, l, 11, `
 ⠋ deploy shop/web  2 changed, 1 ready, waiting for 1                       0:11

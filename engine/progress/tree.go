@@ -41,7 +41,7 @@ type node struct {
 	troubles []trouble
 }
 
-type trouble struct{ key, text string }
+type trouble struct{ key, pod, text string }
 
 // apply brings in one event, and answers a line that is to stay, if any.
 func (t *tree) apply(e engine.Event) (keep string, good verdict) {
@@ -90,6 +90,8 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 			c.nodes = append(c.nodes, n)
 		}
 		n.ready, n.desired, n.message = e.Ready, e.Desired, clean(e.Message)
+		// What is said of pods that are well again has passed.
+		n.troubles = slices.DeleteFunc(n.troubles, func(t trouble) bool { return t.pod != "" && !slices.Contains(e.Troubled, t.pod) })
 	case engine.Trouble:
 		if n := c.node(e.Object); n != nil {
 			n.trouble(e)
@@ -134,8 +136,9 @@ func (c *call) fold(o diff.Object) {
 
 // trouble keeps what each container says last, the newest first.
 func (n *node) trouble(e engine.Trouble) {
-	key, where := "", ""
+	key, pod, where := "", "", ""
 	if e.Pod != nil {
+		pod = e.Pod.Name
 		key, where = e.Pod.Name+"/"+e.Pod.Container, "pod "+e.Pod.Name
 		if e.Pod.Container != "" {
 			where += ", container " + e.Pod.Container
@@ -147,7 +150,7 @@ func (n *node) trouble(e engine.Trouble) {
 		text += ": " + e.Message
 	}
 	n.troubles = slices.DeleteFunc(n.troubles, func(t trouble) bool { return t.key == key })
-	n.troubles = slices.Insert(n.troubles, 0, trouble{key, clean(text)})
+	n.troubles = slices.Insert(n.troubles, 0, trouble{key, pod, clean(text)})
 }
 
 // outcome is the line that stays of a call that has ended.
