@@ -85,6 +85,8 @@ func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan,
 		return e.planRollback(ctx, p.Key, p.Target, PlanOptions{brief: true})
 	case PlanUninstall:
 		return e.planUninstall(ctx, p.Key, PlanOptions{brief: true})
+	case PlanRollout:
+		return e.planRollout(ctx, p.Key, deref(p.Rollout), PlanOptions{brief: true})
 	}
 	var r Release
 	switch {

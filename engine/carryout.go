@@ -169,6 +169,10 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if failure != nil {
 		r.record.Status = storage.StatusFailed
 		r.record.Description = r.w.redactor.String(describe(r.p, "failed: "+oneLine(failure.Error())))
+	} else if r.p.Kind == PlanRollout && r.w.last.Status != storage.StatusDeployed {
+		// What it goes on from is still not healthy as a whole.
+		r.record.Status = storage.StatusFailed
+		r.record.Description = fmt.Sprintf("%s; revision %d before it is %s", describe(r.p, "complete"), r.w.last.Revision, r.w.last.Status)
 	} else {
 		r.record.Status = storage.StatusDeployed
 		r.record.Description = describe(r.p, "complete")
@@ -181,7 +185,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if keep == 0 {
 		keep = DefaultHistory
 	}
-	if failure != nil {
+	if failure != nil || r.record.Status == storage.StatusFailed {
 		return r.trimAttempts(ctx, keep)
 	}
 	for _, m := range r.w.history {
@@ -236,6 +240,8 @@ func describe(p *Plan, outcome string) string {
 		return fmt.Sprintf("Rollback to %d %s", p.Target, outcome)
 	case PlanUninstall:
 		return "Uninstallation " + outcome
+	case PlanRollout:
+		return p.Rollout.String() + " " + outcome
 	}
 	return "Upgrade " + outcome
 }

@@ -227,10 +227,6 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 			template: fmt.Sprintf(statefulSet, "storageClassName: nowhere,"), mark: "Unschedulable", cause: "ClaimRefused",
 			texts: []string{"a volume claim cannot be bound", `StorageClass "nowhere", which does not exist`, "pod shop-0", `try: create StorageClass "nowhere"`},
 		},
-		"no default class": {
-			template: fmt.Sprintf(statefulSet, ""), mark: "Unschedulable", cause: "ClaimRefused",
-			texts: []string{"NoDefaultClass", "no default one", "pod shop-0", "try: set storageClassName"},
-		},
 		"provisioner silent": {
 			before:   "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: NAMESPACE}\nprovisioner: example.com/asleep",
 			template: fmt.Sprintf(statefulSet, "storageClassName: {{ .Release.Namespace }},"), mark: "Unschedulable", cause: "Claim",

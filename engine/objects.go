@@ -37,6 +37,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 			}
 		}
 		it.crd = crd
+		it.notes = pl.notes[identity(it.object)]
 		it.desired = o.DeepCopy()
 		if namespaced(it.mapping) {
 			it.desired.SetNamespace(it.object.Namespace)
@@ -67,6 +68,9 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 			return nil, nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
 		}
 		for _, o := range inApplyOrder(objects) {
+			if pl.only != nil && !pl.only[pl.identity(o.Unstructured)] {
+				continue
+			}
 			it, err := pl.newItem(ctx, o.Unstructured, o.Source, own)
 			if errors.Is(err, ErrUnknownKind) {
 				it, err = pl.itemOfAnotherVersion(ctx, o)

@@ -21,6 +21,7 @@ const (
 	PlanUpgrade   PlanKind = "Upgrade"
 	PlanRollback  PlanKind = "Rollback"
 	PlanUninstall PlanKind = "Uninstall"
+	PlanRollout   PlanKind = "Rollout"
 )
 
 // PlanOptions are the settings of planning. The zero value asks the API
@@ -67,6 +68,8 @@ type Plan struct {
 	To int `json:"to,omitempty"`
 	// Target is the revision that a rollback goes back to.
 	Target int `json:"target,omitempty"`
+	// Rollout is what a plan of PlanRollout does.
+	Rollout *Rollout `json:"rollout,omitempty"`
 	// Chart is "name-version" of what was rendered.
 	Chart string `json:"chart,omitempty"`
 	Cause string `json:"cause,omitempty"`

@@ -97,6 +97,12 @@ type planning struct {
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
 	items            []*item                      // all of the plan
 	storage          storageClasses
+	// notes are for people, on objects by identity.
+	notes map[diff.Object][]string
+	// only are the objects of a rollout, by identity; nil: all of the release.
+	only map[diff.Object]bool
+	// takes is the field that a rollout sets, whoever owns it.
+	takes string
 }
 
 // past is what the stored revisions say.
@@ -193,7 +199,11 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 		return nil, err
 	}
 	pl.hooks = hookObjects(record)
-	items, redactor, err := pl.objects(ctx, manifest.Objects, manifest.CRDs)
+	objects := manifest.Objects
+	if objects, record.Manifest, err = pl.carryHeld(objects, record.Manifest); err != nil {
+		return nil, err
+	}
+	items, redactor, err := pl.objects(ctx, objects, manifest.CRDs)
 	if err != nil {
 		return nil, err
 	}
