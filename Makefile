@@ -5,6 +5,7 @@
 # make bench          the benchmarks
 # make kill           kills a deployer before and after every one of its requests
 # make recording      the progress view in docs/, as text and picture; needs tmux
+# make rendering-speed  docs/rendering-speed.md, both engines side by side
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
@@ -54,6 +55,10 @@ bench:
 recording: cluster-build
 	@program=$$(mktemp) && trap 'rm -f "$$program"' EXIT && go build -o "$$program" ./examples/progress && \
 	cd tools && go run ./recording -text ../docs/progress.txt -png ../docs/progress.png -- "$$program"
+
+rendering-speed:
+	go test -run '^$$' -bench Render -benchmem -count 6 ./render > /tmp/rendering-speed.txt
+	go run ./test/speed < /tmp/rendering-speed.txt > docs/rendering-speed.md
 
 cluster: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" start

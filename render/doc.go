@@ -1,43 +1,46 @@
-// Package render turns a chart and values into Kubernetes objects, as Helm
-// does, byte for byte.
+// Package render turns a chart and values into Kubernetes objects.
 //
-// The smallest program:
+//	//go:embed all:chart
+//	var files embed.FS
 //
-//	chart, err := render.LoadFS(os.DirFS("charts/web"))
-//	…
+//	fsys, err := fs.Sub(files, "chart")
+//	chart, err := render.LoadFS(fsys)
 //	values, err := render.MergeValues(render.FromFile("prod.yaml"), render.FromSet("replicas=3"))
-//	…
 //	manifest, err := chart.Render(ctx, render.Input{Name: "shop", Namespace: "prod", Values: values})
-//	…
 //	err = manifest.WriteYAML(os.Stdout)
 //
-// # Words
+// # Vocabulary
 //
-// A [Chart] is loaded once, from a file system ([LoadFS]) or an archive
-// ([LoadArchive]), compiled, and rendered many times. [Values] are merged from
-// layers by Helm's rules; later ones win, and [Values.Origin] says which layer,
-// file and line gave a value. A [Manifest] is what comes out: objects in
-// install order, with hooks, CRDs and notes apart. A [Kustomization] and plain
-// [Manifests] render likewise, and a [PostRenderer] changes the objects after
-// the chart, [Kustomize] above all.
+// A [Chart] is loaded once, by [LoadFS], [LoadArchive] or [LoadFiles], and
+// rendered many times. [Values] are layers merged by [MergeValues], later ones
+// over earlier ones: files, maps, the forms of --set. A render gives a
+// [Manifest]: [Object] values in install order, [Hook] values, CRDs, notes, and
+// the text of each template. A [PostRenderer] changes objects afterwards;
+// [Kustomize] is one. A [Kustomization] and [Manifests] are sources besides
+// charts.
 //
-// # What holds
+// # Guarantees
 //
-// [Manifest].Files is what Helm's engine returns, errors included where they
-// have to be; the tests compare and fuzz against it.
+// What templates print, whether they fail, and the words and place of the
+// failure are those of Helm 3, byte for byte; [Manifest.WriteYAML] prints what
+// helm template does. Beyond Helm, documents that no cluster would take are
+// refused: without kind or name, or twice the same object.
 //
-// A chart is not trusted. It sees no environment, no clock but its own
-// functions', no DNS, and no file but its own; lookup answers only what
-// [Input].Lookup gives; time, memory, depth and output have [Limits].
+// Equal inputs give equal manifests, as far as templates do not draw at random
+// or read the clock. Charts, values and sources are immutable and safe for
+// concurrent use. Nothing is read but what is given: no environment, no network,
+// no cluster, no file outside of the chart; values files and --set-file are the
+// caller's own.
 //
-// Errors say the file, the line and the column of a template, or the layer and
-// the line of a values file, and what to do next.
+// A chart is not trusted. [Limits] bound what loading and rendering may cost,
+// and zero means safe ones; a breach is a [*LimitError].
 //
-// A Chart is immutable and safe for concurrent use, and so are the other
-// sources.
+// Errors are [*Error] values with file, line, column, include chain, expression
+// and what to do next; of a missing value, the path and the layers that were
+// looked at; of broken output, the rendered line and the template's. Values that
+// a schema refuses are all in one [*SchemaError]. [Chart.Origin] says which
+// layer and line a value comes from, and what it hides.
 //
-// # Not here
-//
-// No cluster and no network: package charts fetches charts, package engine
-// deploys what is rendered here.
+// Not here: fetching charts (package charts), talking to a cluster (package
+// engine).
 package render

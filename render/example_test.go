@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing/fstest"
@@ -9,34 +10,36 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// A chart is loaded once, and rendered with values in layers: later layers
-// win, and each value knows where it came from.
-func ExampleChart_Render() {
-	chart, err := render.LoadFS(fstest.MapFS{
-		"Chart.yaml":  {Data: []byte("apiVersion: v2\nname: web\nversion: 1.2.0\n")},
-		"values.yaml": {Data: []byte("colour: green\nsize: 1\n")},
-		"templates/config.yaml": {Data: []byte(`apiVersion: v1
-kind: ConfigMap
+// chart is a chart in memory; embed.FS and os.DirFS serve as well.
+var chart = fstest.MapFS{
+	"Chart.yaml":  {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")},
+	"values.yaml": {Data: []byte("replicas: 1\nimage:\n  tag: \"1.0\"\n")},
+	"templates/web.yaml": {Data: []byte(`apiVersion: apps/v1
+kind: Deployment
 metadata:
-  name: {{ .Release.Name }}-{{ .Chart.Name }}
-data:
-  colour: {{ .Values.colour | quote }}
-  size: {{ .Values.size | quote }}
+  name: {{ .Release.Name }}
+spec:
+  replicas: {{ .Values.replicas }}
+  template:
+    spec:
+      containers:
+      - name: web
+        image: web:{{ .Values.image.tag }}
 `)},
-	})
+}
+
+func Example() {
+	web, err := render.LoadFS(chart)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	values, err := render.MergeValues(
-		render.FromYAML("team.yaml", []byte("colour: red\n")),
-		render.FromSet("size=3"),
-	)
+	values, err := render.MergeValues(render.FromYAML("prod.yaml", []byte("replicas: 2")), render.FromSet("image.tag=1.1"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	manifest, err := chart.Render(context.Background(), render.Input{Name: "shop", Namespace: "default", Values: values})
+	manifest, err := web.Render(context.Background(), render.Input{Name: "shop", Namespace: "prod", Values: values})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -44,33 +47,75 @@ data:
 	if err := manifest.WriteYAML(os.Stdout); err != nil {
 		fmt.Println(err)
 	}
-	origin, _ := values.Origin("colour")
-	fmt.Println("colour is from", origin)
 	// Output:
 	// ---
-	// # Source: web/templates/config.yaml
-	// apiVersion: v1
-	// kind: ConfigMap
+	// # Source: web/templates/web.yaml
+	// apiVersion: apps/v1
+	// kind: Deployment
 	// metadata:
-	//   name: shop-web
-	// data:
-	//   colour: "red"
-	//   size: "3"
-	// colour is from team.yaml:1
+	//   name: shop
+	// spec:
+	//   replicas: 2
+	//   template:
+	//     spec:
+	//       containers:
+	//       - name: web
+	//         image: web:1.1
 }
 
-// What is wrong in a template is said with its place.
-func ExampleChart_Render_error() {
-	chart, err := render.LoadFS(fstest.MapFS{
-		"Chart.yaml":            {Data: []byte("apiVersion: v2\nname: web\nversion: 1.2.0\n")},
-		"templates/config.yaml": {Data: []byte("kind: ConfigMap\ndata: {{ required \"set the colour\" .Values.colour }}\n")},
-	})
+func ExampleChart_Origin() {
+	web, err := render.LoadFS(chart)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = chart.Render(context.Background(), render.Input{Name: "shop", Namespace: "default"})
-	fmt.Println(err)
+	values, err := render.MergeValues(render.FromYAML("prod.yaml", []byte("replicas: 2")))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, path := range []string{"replicas", "image.tag"} {
+		origin, _ := web.Origin(values, path)
+		fmt.Println(path, "is from", origin.Explain())
+	}
 	// Output:
-	// render: execution error at (web/templates/config.yaml:2:9): set the colour - correct the template, or the values that it reads
+	// replicas is from prod.yaml:1, over web/values.yaml:1
+	// image.tag is from web/values.yaml:3
+}
+
+func ExampleError() {
+	web, err := render.LoadFS(chart)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	values, err := render.MergeValues(render.FromSet("image=null"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = web.Render(context.Background(), render.Input{Name: "shop", Values: values})
+	var at *render.Error
+	if errors.As(err, &at) {
+		fmt.Printf("%s:%d:%d needs %s\nlooked in %v\n", at.File, at.Line, at.Column, at.Path, at.Looked)
+	}
+	// Output:
+	// web/templates/web.yaml:11:30 needs image.tag
+	// looked in [--set image web/values.yaml]
+}
+
+func ExampleKustomize() {
+	web, err := render.LoadFS(chart)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	overlay := fstest.MapFS{"prod/kustomization.yaml": {Data: []byte("images:\n- {name: web, newName: registry.example.com/web}\nnamePrefix: prod-\n")}}
+	manifest, err := web.Render(context.Background(), render.Input{Name: "shop", PostRender: []render.PostRenderer{render.Kustomize(overlay, "prod")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(manifest.Objects[0].ID())
+	// Output: Deployment.apps prod-shop
 }
