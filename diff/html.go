@@ -40,6 +40,7 @@ type htmlPage struct {
 	Script         template.JS
 	Verbose        bool
 	Warnings       []string
+	Notes          []string
 	Counts         []htmlCount
 	Groups         []htmlGroup
 }
@@ -93,6 +94,9 @@ func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 	}
 	for _, s := range r.Warnings {
 		p.Warnings = append(p.Warnings, safe(s))
+	}
+	for _, s := range r.Notes {
+		p.Notes = append(p.Notes, safe(s))
 	}
 	count := map[string]int{}
 	groups := map[string]int{}

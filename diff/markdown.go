@@ -39,6 +39,9 @@ func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
 	for _, s := range r.Warnings {
 		fmt.Fprintf(&b, "\n> ⚠️ %s\n", mdText(s))
 	}
+	for _, s := range r.Notes {
+		fmt.Fprintf(&b, "\n> %s\n", mdText(s))
+	}
 	changes := make([]Change, 0, len(r.Changes))
 	unchanged := 0
 	for _, ch := range r.Changes {

@@ -31,6 +31,7 @@ func (r *Redactor) Report(rep Report) Report {
 	}
 	rep.Title = r.String(rep.Title)
 	rep.Warnings = r.strings(rep.Warnings)
+	rep.Notes = r.strings(rep.Notes)
 	if rep.Changes != nil {
 		rep.Changes = slices.Clone(rep.Changes)
 	}

@@ -12,8 +12,12 @@ type Report struct {
 	// Changes holds the objects, Unchanged ones included, in the order in
 	// which they are to be shown.
 	Changes []Change `json:"changes"`
-	// Warnings concern no single object.
+	// Warnings concern no single object, or more than what becomes of one:
+	// what stands in the way of applying.
 	Warnings []string `json:"warnings,omitempty"`
+	// Notes are facts about the whole that are no warnings, such as the hooks
+	// that would run.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // ReportSchema names the JSON schema of [Report].

@@ -33,7 +33,10 @@ func (r Report) WriteText(w io.Writer, o TextOptions) error {
 	for _, s := range r.Warnings {
 		p.warning("", s)
 	}
-	if len(r.Warnings) > 0 {
+	for _, s := range r.Notes {
+		p.wrapped("", s, dim)
+	}
+	if len(r.Warnings)+len(r.Notes) > 0 {
 		p.line("")
 	}
 	unchanged := 0

@@ -169,6 +169,23 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// tell puts into the report what concerns the plan as a whole.
+func (p *Plan) tell() {
+	for _, problem := range p.Problems {
+		p.Report.Warnings = append(p.Report.Warnings, problem.Error())
+	}
+	if len(p.Missing) > 0 {
+		p.Report.Warnings = append(p.Report.Warnings, "rights that are missing: "+strings.Join(p.Missing, ", "))
+	}
+	var hooks []string
+	for _, h := range p.Hooks {
+		hooks = append(hooks, fmt.Sprintf("%s %s %s", h.Event, h.Object.Kind, h.Object.Name))
+	}
+	if len(hooks) > 0 {
+		p.Report.Notes = append(p.Report.Notes, "hooks: "+strings.Join(hooks, ", "))
+	}
+}
+
 // Changed reports whether applying the plan writes anything.
 func (p *Plan) Changed() bool {
 	if p.Kind == PlanUninstall {

@@ -225,7 +225,9 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 
 // finish fills in what follows from the items.
 func (pl *planning) finish(ctx context.Context, p *Plan, event string) error {
-	if err := pl.conclude(ctx, p, event); err != nil || pl.opts.brief {
+	err := pl.conclude(ctx, p, event)
+	p.tell()
+	if err != nil || pl.opts.brief {
 		return err
 	}
 	return p.seal()
