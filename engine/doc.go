@@ -42,6 +42,12 @@
 // a conflict and is not taken unless [Release].Force says so. Objects of
 // another release are never taken.
 //
+// A deploy ends as soon as its outcome is known. What does not become ready is
+// a [NotReadyError] with the cause, the pods, the warnings and the last log
+// lines; [Patience] says what counts as hopeless, [ReadyRule] judges kinds of
+// one's own, and [Engine.Status] makes the same diagnosis at any later time.
+// [Event]s tell of it all meanwhile.
+//
 // Secret values are in no report, plan, event or error.
 //
 // A context's end stops a call at once; the revision is recorded as failed all

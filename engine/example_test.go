@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/charts"
@@ -75,4 +76,29 @@ func ExampleKey() {
 	}, engine.PlanOptions{})
 	fmt.Println(err)
 	// Output: check release shop/My_Shop: invalid release key: name "My_Shop" (a release name has at most 53 characters: lower-case letters, digits, '-' and '.', with a letter or digit at both ends)
+}
+
+// Say when objects of a kind of one's own are ready, in CEL or in Go.
+func ExampleReadyRule() {
+	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{Rules: []engine.ReadyRule{{
+		Group: "db.example.com", Kind: "Cluster",
+		Ready:   `object.status.phase == "Running" && object.status.nodes >= object.spec.nodes`,
+		Failed:  `object.status.phase == "Broken"`,
+		Message: `"phase " + object.status.phase`,
+	}, {
+		Group: "example.com", Kind: "Report",
+		Judge: func(obj *unstructured.Unstructured) (engine.Verdict, error) {
+			if obj.GetAnnotations()["example.com/written"] == "" {
+				return engine.Verdict{State: engine.StateProgressing, Reason: "NotWritten"}, nil
+			}
+			return engine.Verdict{State: engine.StateReady}, nil
+		},
+	}}})
+	fmt.Println(eng != nil, err)
+
+	_, err = engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{Rules: []engine.ReadyRule{{Kind: "Report"}}})
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// new engine: Options.Rules[0] for kind "Report": it has neither the expression Ready nor a function Judge
 }

@@ -27,8 +27,11 @@
 //   - Service: at once; of type LoadBalancer when it has an address.
 //   - CustomResourceDefinition: established. APIService: available. Namespace:
 //     active. PersistentVolume: available or bound.
-//   - Ingress and all other kinds of Kubernetes: at once, without a request. An
-//     Ingress gets no status where no controller reports one.
+//   - Ingress, HorizontalPodAutoscaler, PodDisruptionBudget and all other kinds
+//     of Kubernetes: at once, without a request. An Ingress gets no status where
+//     no controller reports one. An autoscaler has no metrics before the pods
+//     run, and looks for its target every 15 s only; a budget is in force when
+//     it is there, whether or not it allows a disruption now.
 //   - Custom resources: the conditions Ready, Reconciling and Stalled as in
 //     kstatus (github.com/fluxcd/cli-utils), the condition Available, and
 //     observedGeneration. One that says nothing is Unknown, not ready; it is
