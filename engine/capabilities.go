@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -87,7 +88,8 @@ func (e *Engine) lookup(k Key) render.LookupFunc {
 		if !namespaced(m) {
 			namespace = "" // else a cluster-scoped object would pass as the release's own
 		}
-		if !allowed(k, gvk, namespace, name) {
+		o := diff.Object{Group: gvk.Group, Version: gvk.Version, Kind: kind, Namespace: namespace, Name: name}
+		if !allowed(k, gvk, namespace, name) || !e.allowed(k, o) {
 			return map[string]any{}, nil
 		}
 		resource := e.c.resource(m, namespace)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -52,6 +53,16 @@ type Options struct {
 	// engine knows by itself; of two for one kind the later holds. Hooks are
 	// judged by them, too, except Pods, which must end. See [ReadyRule].
 	Rules []ReadyRule
+	// Allow is a fence: it says which objects a release may touch, whatever
+	// the engine's own rights. What it refuses is a problem of the plan, and is
+	// not read either; hooks, lookups and the release's namespace, if that is
+	// to be created, are subject to it too. The object of a lookup may have no
+	// name or namespace (all). It must be fast and safe for concurrent use.
+	// Nil: everything. See OwnNamespace.
+	Allow func(Key, diff.Object) bool
+	// As is whom to act as, with the tenant's rights in place of the engine's.
+	// Zero: nobody else.
+	As rest.ImpersonationConfig
 	// Lookup says what the template function lookup may read, with the
 	// rights of the engine. namespace and name may be empty (all). Nil: only
 	// objects in the release's own namespace, Secrets included; whatever is
@@ -88,6 +99,10 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.As.UserName != "" {
+		cfg = rest.CopyConfig(cfg)
+		cfg.Impersonate = opts.As
 	}
 	c, err := newCluster(cfg, opts.Logger)
 	if err != nil {

@@ -93,6 +93,8 @@ const (
 	// ProblemStorageClass: a claim that would be made names no StorageClass,
 	// and the cluster has no default one; or one is needed that can grow.
 	ProblemStorageClass ProblemKind = "StorageClass"
+	// ProblemNotAllowed: Options.Allow does not let releases touch the object.
+	ProblemNotAllowed ProblemKind = "NotAllowed"
 	// ProblemTerminating: the object is being deleted and still there.
 	ProblemTerminating ProblemKind = "Terminating"
 )

@@ -77,6 +77,8 @@ func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Reco
 				it = &item{object: h.object}
 			case err != nil:
 				return err
+			case !pl.e.allowed(pl.key, it.object):
+				p.work.hooksRefused = notAllowed(phase+event+" hook", pl.key, it.object)
 			default:
 				pl.needForHook(it)
 			}

@@ -39,6 +39,8 @@ func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Red
 
 func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redactor) error {
 	switch {
+	case pl.fence(it):
+		return nil
 	case it.desired == nil:
 		pl.judgeRemoval(it)
 		return pl.claimsOfRemoved(ctx, it)

@@ -31,6 +31,9 @@ func (pl *planning) readLive(ctx context.Context, items []*item) error {
 	groups := map[group][]*item{}
 	var order []group
 	for _, it := range items {
+		if it.mapping == nil || !pl.e.allowed(pl.key, it.object) {
+			continue
+		}
 		// A kind that is not known may be served all the same: what the server
 		// tells of its kinds lags behind.
 		if it.object.Namespace == pl.key.Namespace && pl.namespaceMissing && namespaced(it.mapping) {

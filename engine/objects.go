@@ -140,7 +140,7 @@ func (pl *planning) findNamespaces(ctx context.Context, items []*item) error {
 	work := newLimited(ctx, pl.e.opts.Concurrency)
 	for _, it := range items {
 		ns := it.object.Namespace
-		if it.desired == nil || there[ns] || pl.newNamespaces[ns] {
+		if it.desired == nil || !pl.e.allowed(pl.key, it.object) || there[ns] || pl.newNamespaces[ns] {
 			continue
 		}
 		there[ns] = true // or nobody gets any further

@@ -127,6 +127,7 @@ type work struct {
 	createNamespace bool
 	// hooksRefused is why the hooks cannot run; nil if they can.
 	hooksRefused error
+	hookRights   []right // what running the hooks takes
 	// recordOnly is set if no object changes, but what is recorded would.
 	recordOnly bool
 }

@@ -273,6 +273,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 	if err := pl.planHooks(ctx, p, record, event); err != nil {
 		return err
 	}
+	p.work.hookRights = pl.hookRights
 	missing, err := pl.missingRights(ctx, pl.needs(p))
 	p.addMissing(missing...)
 	return err
@@ -333,6 +334,8 @@ func (e *Engine) namespace(ctx context.Context, r Release) (uid types.UID, missi
 		return "", false, nil
 	case !apierrors.IsNotFound(err):
 		return "", false, fmt.Errorf("read namespace %s: %w", r.Namespace, err)
+	case r.CreateNamespace && !e.allowed(r.Key, diff.Object{Version: "v1", Kind: "Namespace", Name: r.Namespace}):
+		return "", false, notAllowed("plan", r.Key, diff.Object{Version: "v1", Kind: "Namespace", Name: r.Namespace})
 	case r.CreateNamespace:
 		return "", true, nil
 	}
