@@ -18,7 +18,7 @@ var known = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
 	"progress": module + "/engine/progress", "telemetry": module + "/engine/telemetry", "slog": "log/slog", "time": "time",
 	"unstructured": "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured",
-	"rest":         "k8s.io/client-go/rest", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
+	"rest":         "k8s.io/client-go/rest", "rbacv1": "k8s.io/api/rbac/v1", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
 }
 
 var fence = regexp.MustCompile("(?s)```go\n(.*?)```")
@@ -77,7 +77,7 @@ func complete(piece string) string {
 	b.WriteString("package program\n\nimport (\n")
 	for name, path := range known {
 		if regexp.MustCompile(`\b` + name + `\.`).MatchString(piece) {
-			fmt.Fprintf(&b, "\t%q\n", path)
+			fmt.Fprintf(&b, "\t%s %q\n", name, path)
 		}
 	}
 	b.WriteString(")\n\n" + piece)
