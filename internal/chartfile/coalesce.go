@@ -17,14 +17,15 @@ const globalKey = "global"
 // it is taken.
 func (i *Instance) Coalesce(values map[string]any) (map[string]any, error) {
 	own := copyMap(values)
-	if err := coalesce(i.root, own); err != nil {
+	if err := coalesce(i.root, own, false); err != nil {
 		return nil, err
 	}
 	return own, nil
 }
 
-// coalesce fills in the defaults of a chart and of its subcharts.
-func coalesce(c *chart.Chart, into map[string]any) error {
+// coalesce fills in the defaults of a chart and of its subcharts. Nulls delete
+// defaults, or stay if they are kept for later.
+func coalesce(c *chart.Chart, into map[string]any, keepNulls bool) error {
 	for key, standard := range c.Values {
 		given, ok := into[key]
 		if !ok {
@@ -32,14 +33,16 @@ func coalesce(c *chart.Chart, into map[string]any) error {
 			continue
 		}
 		if given == nil {
-			delete(into, key) // null takes a default away
+			if !keepNulls {
+				delete(into, key)
+			}
 			continue
 		}
 		table, isTable := given.(map[string]any)
 		defaults, hasTable := standard.(map[string]any)
 		if isTable && hasTable {
 			// Nulls for a subchart are kept until its own turn.
-			fill(table, defaults, hasSubchart(c, key), true)
+			fill(table, defaults, keepNulls || hasSubchart(c, key), true)
 		}
 	}
 	for _, sub := range c.Dependencies() {
@@ -53,7 +56,7 @@ func coalesce(c *chart.Chart, into map[string]any) error {
 			return fmt.Errorf("type mismatch on %s: %t", sub.Name(), given) // Helm's words
 		}
 		passGlobals(table, into)
-		if err := coalesce(sub, table); err != nil {
+		if err := coalesce(sub, table, keepNulls); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,10 @@ func (c *Chart) Instance(values map[string]any) (*Instance, error) {
 func newInstance(from *chart.Chart, values map[string]any) (i *Instance, err error) {
 	defer recovered(&err)
 	root := clone(from)
-	if err := chartutil.ProcessDependenciesWithMerge(root, values); err != nil {
+	if err := enable(root, values, ""); err != nil {
+		return nil, err
+	}
+	if err := importValues(root); err != nil {
 		return nil, err
 	}
 	var key strings.Builder
