@@ -2,7 +2,8 @@
 # make test           everything; on a machine that never built the cluster, ten minutes more
 # make test-short     what needs no cluster
 # make check          format, vet, lint, race
-# make bench          the benchmarks
+# make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
+# make bench-go       the packages' own benchmarks
 # make kill           kills a deployer before and after every one of its requests
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
@@ -17,7 +18,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill demo test test-short check format vet lint race bench recording cluster cluster-build
+.PHONY: kill demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -28,6 +29,7 @@ test: cluster-build
 
 test-short:
 	go test -short ./...
+	cd test/bench && go test -short .
 
 check: format vet lint race
 
@@ -39,6 +41,7 @@ vet:
 	go vet ./...
 	cd test/cluster && go vet .
 	cd tools && go vet ./recording
+	cd test/bench && go vet .
 
 lint:
 	go tool -modfile=tools/go.mod staticcheck ./...
@@ -49,7 +52,13 @@ race:
 kill: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
 
-bench:
+# BENCH_CHARTS=DIR also renders each chart below DIR; BENCH_FLAGS="-only fresh"
+# and the like are the command's own.
+bench: cluster-build
+	cd test/bench && go build -o /tmp/fairlead-bench-$$$$ . && \
+	{ /tmp/fairlead-bench-$$$$ $(BENCH_FLAGS); status=$$?; rm -f /tmp/fairlead-bench-$$$$; exit $$status; }
+
+bench-go:
 	go test -run '^$$' -bench . -benchmem ./...
 
 recording: cluster-build

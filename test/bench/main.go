@@ -1,0 +1,79 @@
+// Command bench measures Fairlead beside what a user would pick instead: the
+// SDKs of Helm 3 and Helm 4, the library of Flux's kustomize-controller, and
+// bare server-side apply as the floor. All of them do the same work on the same
+// real API server in one run, each in a process of its own, so that CPU and
+// memory are its own; requests are counted at the transport.
+//
+//	make bench                         all of it, written into docs/benchmarks.md
+//	make bench BENCH_CHARTS=DIR        and the rendering of each chart below DIR
+//	go run . -only fresh -docs ""      sections whose name holds "fresh", printed only
+//
+// "bench child" is a measured process; the command starts them itself.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "child" {
+		if err := child(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	docs := flag.String("docs", "../../docs", "folder to write benchmarks.md, benchmarks.json and the charts into; empty: none")
+	only := flag.String("only", "", "measure sections whose name holds this")
+	repeats := flag.Int("repeats", 5, "repetitions, where a section's time suffices")
+	scale := flag.Float64("scale", 1, "factor of the sections' times")
+	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")
+	verbose := flag.Bool("v", false, "tell of each operation as it is measured")
+	flag.Parse()
+
+	start := time.Now()
+	root, err := os.MkdirTemp("", "fairlead-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	s := &session{root: root, out: os.Stderr, only: *only, verbose: *verbose, repeats: max(1, *repeats), scale: *scale}
+	if s.cluster, err = testcluster.Start(ctx, testcluster.Options{}); err != nil {
+		return err
+	}
+	defer s.cluster.Stop()
+	if s.client, err = kubernetes.NewForConfig(s.cluster.Config()); err != nil {
+		return err
+	}
+	version, err := s.client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	if err := s.measure(ctx, *charts); err != nil {
+		return err
+	}
+	r := newReport(s.results, version.GitVersion, time.Since(start))
+	fmt.Print(r.tables())
+	if *docs == "" {
+		return nil
+	}
+	return r.write(*docs)
+}

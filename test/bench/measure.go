@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// figures are what one operation of one peer cost, once.
+type figures struct {
+	Wall time.Duration `json:"wall"`
+	// CPU is user and system time of the measured process alone.
+	CPU time.Duration `json:"cpu"`
+	// Peak is the resident memory at its highest since the process began, and
+	// Idle the same before it did anything; bytes, 0 where not known.
+	Peak int64 `json:"peak"`
+	Idle int64 `json:"idle"`
+	// Requests by verb; bytes of bodies.
+	Requests map[string]int `json:"requests"`
+	Sent     int64          `json:"sent"`
+	Received int64          `json:"received"`
+	// Ended is when the operation returned, by the machine's clock.
+	Ended time.Time `json:"ended"`
+	// Count is how many things the operation answered, where that is to be
+	// checked, such as releases listed.
+	Count int `json:"count,omitempty"`
+}
+
+// total of all verbs.
+func (f figures) total() int {
+	n := 0
+	for _, count := range f.Requests {
+		n += count
+	}
+	return n
+}
+
+// cpuTime is what this process has used so far.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// peakMemory is the process's highest resident size so far, in bytes. It is
+// read from /proc, because the maximum that getrusage tells is inherited from
+// the process that started this one.
+func peakMemory() int64 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		var kib int64
+		if n, _ := fmt.Sscanf(lines.Text(), "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// measure runs work and tells what it cost.
+func measure(t *traffic, idle int64, work func() (int, error)) (figures, error) {
+	runtime.GC() // what came before is not to be collected within
+	t.reset()
+	cpu, start := cpuTime(), time.Now()
+	count, err := work()
+	ended := time.Now()
+	f := figures{Wall: ended.Sub(start), CPU: cpuTime() - cpu, Peak: peakMemory(), Idle: idle, Ended: ended, Count: count}
+	f.Requests, f.Sent, f.Received = t.counted()
+	return f, err
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// section is a group of rows that are measured together, peers in turn.
+type section struct {
+	name     string
+	workload workload
+	peers    []string
+	ops      []operation // in this order on one release; opInstall or opInstallWait first
+	// fresh starts a process for each operation; otherwise one process serves
+	// all, which has deployed something else before.
+	fresh    bool
+	delay    time.Duration
+	inFlight int           // 0: defaultInFlight
+	releases int           // at once; 0: 1
+	revise   int           // revisions to have before the second operation; 0: leave it
+	budget   time.Duration // after which no repetition begins
+	unshown  []operation   // done, not measured, and without the delay
+}
+
+// defaultInFlight is how many requests a peer that can may have in flight.
+const defaultInFlight = 8
+
+// result is one row: what one operation cost one peer.
+type result struct {
+	Section   string        `json:"section"`
+	Workload  string        `json:"workload"`
+	Operation operation     `json:"operation"`
+	Peer      string        `json:"peer"`
+	Fresh     bool          `json:"freshProcess"`
+	Delay     time.Duration `json:"roundTripDelay,omitempty"`
+	InFlight  int           `json:"inFlight"`
+	Revisions int           `json:"revisionsKept,omitempty"`
+	Samples   []figures     `json:"samples"`
+	// AfterReady is, of opInstallWait, from the last Ready to the return.
+	AfterReady []time.Duration `json:"afterReady,omitempty"`
+	Error      string          `json:"error,omitempty"`
+}
+
+// row finds or makes a result.
+func (s *session) row(c section, op operation, peer string) *result {
+	for _, r := range s.results {
+		if r.Section == c.name && r.Operation == op && r.Peer == peer {
+			return r
+		}
+	}
+	r := &result{
+		Section: c.name, Workload: c.workload.name, Operation: op, Peer: peer,
+		Fresh: c.fresh, Delay: c.delay, InFlight: c.inFlight, Revisions: c.revise,
+	}
+	s.results = append(s.results, r)
+	return r
+}
+
+// run measures a section.
+func (s *session) run(ctx context.Context, c section) error {
+	if c.inFlight == 0 {
+		c.inFlight = defaultInFlight
+	}
+	c.releases = max(1, c.releases)
+	kept := map[string]*process{}
+	defer func() {
+		for _, p := range kept {
+			p.stop()
+		}
+	}()
+	return s.repeat(c, func(peer string) error {
+		if !c.fresh && kept[peer] == nil {
+			p, err := s.warm(ctx, c, peer)
+			if err != nil {
+				return fmt.Errorf("%s: warm up %s: %w", c.name, peer, err)
+			}
+			kept[peer] = p
+		}
+		return s.lifecycle(ctx, c, peer, kept[peer])
+	})
+}
+
+// repeat takes the peers in turn, beginning with another one each time, until
+// there are enough repetitions or the section's time is used up.
+func (s *session) repeat(c section, measure func(peer string) error) error {
+	if !strings.Contains(c.name, s.only) {
+		return nil
+	}
+	budget := time.Duration(float64(c.budget) * s.scale)
+	begun, done := time.Now(), 0
+	for done < s.repeats && time.Since(begun)*time.Duration(done+1) <= budget*time.Duration(max(1, done)) {
+		for i := range c.peers {
+			if err := measure(c.peers[(i+done)%len(c.peers)]); err != nil {
+				return err
+			}
+		}
+		done++
+	}
+	fmt.Fprintf(s.out, "%s: %d repetitions in %v\n", c.name, done, time.Since(begun).Round(100*time.Millisecond))
+	return nil
+}
+
+// warm starts a process that has deployed ten objects of ten kinds before it
+// is measured.
+func (s *session) warm(ctx context.Context, c section, peer string) (*process, error) {
+	p, err := start(ctx, setup{Peer: peer, Kubeconfig: s.cluster.Kubeconfig, InFlight: c.inFlight})
+	if err != nil {
+		return nil, err
+	}
+	w, err := mixedWorkload(s.root, 1)
+	if err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	namespace, err := s.newNamespace(ctx)
+	if err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	for _, op := range []operation{opInstall, opChange, opUninstall} {
+		t := task{Op: op, Namespace: namespace, Release: releaseName, Folder: w.folder, Change: change(op)}
+		if _, err := p.order(order{Tasks: []task{t}}); err != nil {
+			return nil, errors.Join(err, p.stop())
+		}
+	}
+	return p, s.settle(ctx, namespace)
+}
+
+// change is the value of the workload that an operation asks for.
+func change(op operation) string {
+	if op == opPlan || op == opChange {
+		return "1"
+	}
+	return "0"
+}
+
+// lifecycle takes fresh releases through the section's operations.
+func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *process) error {
+	var namespaces []string
+	for range c.releases {
+		namespace, err := s.newNamespace(ctx)
+		if err != nil {
+			return err
+		}
+		namespaces = append(namespaces, namespace)
+	}
+	for i, op := range c.ops {
+		if !knows(peer, op) {
+			continue
+		}
+		var o order
+		for _, namespace := range namespaces {
+			o.Tasks = append(o.Tasks, task{Op: op, Namespace: namespace, Release: releaseName, Folder: c.workload.folder, Change: change(op), Revisions: c.revise + 1})
+		}
+		if c.revise == 0 {
+			o.Tasks = unlimited(o.Tasks)
+		}
+		if i == 1 && c.revise > 1 {
+			if err := s.revise(ctx, c, peer, kept, namespaces); err != nil {
+				return err
+			}
+		}
+		f, after, err := s.one(ctx, c, peer, kept, o)
+		if s.verbose {
+			fmt.Fprintf(s.out, "  %s, %s: %v, CPU %v, %d requests\n", peer, op, f.Wall.Round(time.Millisecond), f.CPU.Round(time.Millisecond), f.total())
+		}
+		if !c.shows(op) {
+			if err != nil {
+				return fmt.Errorf("%s: %s: %s: %w", c.name, peer, op, err)
+			}
+		} else {
+			r := s.row(c, op, peer)
+			if err != nil {
+				r.Error = err.Error()
+				fmt.Fprintf(s.out, "%s: %s: %s: %v\n", c.name, peer, op, err)
+				return nil // what follows would measure something else
+			}
+			r.Samples = append(r.Samples, f)
+			if op == opInstallWait {
+				r.AfterReady = append(r.AfterReady, after)
+			}
+		}
+		for _, namespace := range namespaces {
+			if err := s.settle(ctx, namespace); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unlimited has the tasks keep as many revisions as upgrades usually do.
+func unlimited(tasks []task) []task {
+	for i := range tasks {
+		tasks[i].Revisions = 0
+	}
+	return tasks
+}
+
+// one carries out one order, in the kept process or one of its own.
+func (s *session) one(ctx context.Context, c section, peer string, p *process, o order) (f figures, after time.Duration, err error) {
+	op := o.Tasks[0].Op
+	if c.shows(op) {
+		o.Delay = c.delay
+	}
+	if p == nil {
+		if p, err = start(ctx, setup{Peer: peer, Kubeconfig: s.cluster.Kubeconfig, InFlight: c.inFlight}); err != nil {
+			return f, 0, err
+		}
+		defer p.stop()
+	}
+	if op != opInstallWait {
+		f, err = p.order(o)
+		return f, 0, err
+	}
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	readyAt, err := s.allReady(watching, o.Tasks[0].Namespace, c.workload.deployments)
+	if err != nil {
+		return f, 0, err
+	}
+	if f, err = p.order(o); err != nil {
+		return f, 0, err
+	}
+	select {
+	case at := <-readyAt:
+		return f, f.Ended.Sub(at), nil
+	case <-time.After(5 * time.Second):
+		return f, 0, errors.New("it returned, but not all Deployments are ready")
+	}
+}
+
+// revise gives the releases a history.
+func (s *session) revise(ctx context.Context, c section, peer string, p *process, namespaces []string) error {
+	var o order
+	for _, namespace := range namespaces {
+		o.Tasks = append(o.Tasks, task{Op: opRevise, Namespace: namespace, Release: releaseName, Revisions: c.revise})
+	}
+	if _, err := p.order(o); err != nil {
+		return fmt.Errorf("%s: %s: %s: %w", c.name, peer, opRevise, err)
+	}
+	return nil
+}
+
+// shows says whether an operation is measured.
+func (c section) shows(op operation) bool {
+	for _, o := range c.unshown {
+		if o == op {
+			return false
+		}
+	}
+	return true
+}
+
+// readyName is the name of a Deployment that is rolled out.
+func readyName(o runtime.Object) (string, bool) {
+	d, ok := o.(*appsv1.Deployment)
+	if !ok || !ready(d) {
+		return "", false
+	}
+	return d.Name, true
+}
