@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/merge"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // judge decides for each item what becomes of it.
@@ -50,7 +52,10 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		it.change = diff.Change{Object: it.object, Action: diff.Unchanged, Reason: "a CRD of the chart's crds/ folder is left as it is once it exists"}
 		return nil
 	case it.live != nil:
-		pl.mayTake(it) // if not, that is a problem; what would change is shown all the same
+		// If not, that is a problem; what would change is shown all the same.
+		if err := pl.mayTake(ctx, it); err != nil {
+			return err
+		}
 	}
 	if it.live != nil && it.live.GetDeletionTimestamp() != nil {
 		it.problem(ProblemTerminating, "it is being deleted and still there", "wait until it is gone; a finalizer may hold it")
@@ -148,19 +153,43 @@ func (pl *planning) judgeRemoval(it *item) {
 	}
 }
 
-// mayTake says whether the live object is the release's, or may become so.
-func (pl *planning) mayTake(it *item) bool {
-	switch other := owner(it.live); {
-	case other == pl.key:
-		return true
-	case other != (Key{}):
-		it.problem(ProblemOwned, fmt.Sprintf("it belongs to release %s", other), "rename it here, or remove it there first")
-		return false
-	case pl.adopt:
-		return true
+// mayTake makes a problem of a live object that is not the release's and may
+// not become so.
+func (pl *planning) mayTake(ctx context.Context, it *item) error {
+	other := owner(it.live)
+	switch {
+	case other == pl.key, pl.adopt && other == (Key{}):
+		return nil
+	case other == (Key{}):
+		it.problem(ProblemUnowned, "it exists already and belongs to no release", "set Release.Adopt to take it over, or rename it")
+		return nil
 	}
-	it.problem(ProblemUnowned, "it exists already and belongs to no release", "set Release.Adopt to take it over, or rename it")
-	return false
+	gone, err := pl.e.gone(ctx, other)
+	switch {
+	case err != nil:
+		return err
+	case !gone:
+		it.problem(ProblemOwned, fmt.Sprintf("it belongs to release %s", other), "rename it here, or remove it there first")
+	case !pl.adopt:
+		it.problem(ProblemUnowned, fmt.Sprintf("it was kept from release %s, which is uninstalled", other), "set Release.Adopt to take it over, or rename it")
+	}
+	return nil
+}
+
+// gone says whether a release that left its mark on an object is uninstalled.
+// Where that cannot be known it is not.
+func (e *Engine) gone(ctx context.Context, k Key) (bool, error) {
+	if k.validate() != nil {
+		return false, nil
+	}
+	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
+	if apierrors.IsForbidden(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the history of release %s: %w", k, err)
+	}
+	return len(metas) == 0 || metas[len(metas)-1].Status == storage.StatusUninstalled, nil
 }
 
 func plural(managers []string) string {

@@ -118,6 +118,14 @@ func (e *Engine) readPast(ctx context.Context, k Key) (*past, error) {
 	if err := k.validate(); err != nil { // it goes into a selector
 		return nil, err
 	}
+	p, err := e.tryReadPast(ctx, k)
+	if errors.Is(err, storage.ErrNotFound) {
+		p, err = e.tryReadPast(ctx, k) // another deployer has trimmed it meanwhile
+	}
+	return p, err
+}
+
+func (e *Engine) tryReadPast(ctx context.Context, k Key) (*past, error) {
 	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)

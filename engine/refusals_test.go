@@ -310,3 +310,30 @@ func TestCancelledDeployIsRecordedAndPickedUp(t *testing.T) {
 	f.deploy(r)
 	f.wantHistory("1 failed", "2 deployed")
 }
+
+// What an uninstalled release left behind may be adopted; what a living one
+// has may not.
+func TestAdoptWhatWasKept(t *testing.T) {
+	f := newFixture(t)
+	kept := strings.Replace(configMap, "metadata: {name: {{ .Release.Name }}-config}", "metadata: {name: common, annotations: {helm.sh/resource-policy: keep}}", 1)
+	first := f.release(f.chart(map[string]string{"a.yaml": kept}))
+	second := f.release(f.chart(map[string]string{"a.yaml": kept}), "colour=red")
+	second.Name, second.Adopt = "other", true
+	f.deploy(first)
+	f.requests.Reset()
+	_, err := f.engine.Deploy(f.ctx, second, engine.ApplyOptions{})
+	f.refused(err, nil, "common", "belongs to release "+f.key.String())
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	second.Adopt = false
+	f.requests.Reset()
+	_, err = f.engine.Deploy(f.ctx, second, engine.ApplyOptions{})
+	f.refused(err, nil, "kept from release "+f.key.String(), "Adopt")
+	second.Adopt = true
+	f.deploy(second)
+	cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "common", metav1.GetOptions{})
+	if err != nil || cm.Data["colour"] != "red" || cm.Annotations["meta.helm.sh/release-name"] != "other" {
+		t.Errorf("the object became %+v, %v", cm, err)
+	}
+}
