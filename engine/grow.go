@@ -55,6 +55,21 @@ func (it *item) sizeChanges() sizeChanges {
 	return out
 }
 
+// keepSizes leaves the claim templates of a StatefulSet as great as they are,
+// where going back to an earlier revision would shrink them: no claim can
+// follow, and nobody who has to go back wants to be held up by that.
+func (it *item) keepSizes() {
+	for _, s := range it.sizeChanges() {
+		if s.to.Cmp(s.from) > 0 {
+			continue
+		}
+		if err := unstructured.SetNestedField(s.template.object, s.from.String(), "spec", "resources", "requests", "storage"); err != nil {
+			continue // it was read from there
+		}
+		it.notes = append(it.notes, fmt.Sprintf("storage of claim template %s stays %s, because claims cannot shrink; that revision asks for %s", s.template.name, &s.from, &s.to))
+	}
+}
+
 // fillTemplates gives the claim templates of a merge that was done here what
 // the API server fills in: they are a list that is applied as a whole, which
 // looks as if that were removed.

@@ -258,3 +258,107 @@ func anotherFixture(f *fixture) *fixture {
 	other.key.Namespace = other.namespace
 	return &other
 }
+
+// Going back to smaller claims goes back in all else.
+func TestRollbackKeepsSizes(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+class, "replicas=2"))
+	f.deploy(f.release(c, "class="+class, "replicas=2", "size=2Gi", "tag=2.0"))
+	plan, err := f.engine.PlanRollback(f.ctx, f.key, 1, engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(plan.Report.Changes[0].Warnings, "\n"); !strings.Contains(w, "stays 2Gi, because claims cannot shrink") {
+		t.Errorf("warnings %q", w)
+	}
+	if _, err := f.engine.Apply(f.ctx, plan, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantClaims("2Gi", 2)
+	if image := f.set().Spec.Template.Spec.Containers[0].Image; image != "db:1.0" {
+		t.Errorf("image is %s", image)
+	}
+}
+
+// A new version and more storage at once: the pods are renewed for the one,
+// each once, and not for the other.
+func TestGrowthWithANewVersion(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+class, "replicas=2"))
+	before := f.pods()
+	f.deploy(f.release(c, "class="+class, "replicas=2", "size=2Gi", "tag=2.0", "service=other", `annotations.fairlead\.dev/replace=orphan`))
+	f.wantClaims("2Gi", 2)
+	for name, uid := range f.pods() {
+		if before[name] == uid {
+			t.Errorf("pod %s is of the old version", name)
+		}
+	}
+	if set := f.set(); set.Spec.ServiceName != "other" || set.Status.UpdatedReplicas != 2 {
+		t.Errorf("service %s, %d updated", set.Spec.ServiceName, set.Status.UpdatedReplicas)
+	}
+	f.wantHistory("1 superseded", "2 deployed")
+}
+
+// The pods from the partition on, counted from the first, are renewed, and ordinals start where told;
+// scaling down names the claims that stay.
+func TestPartitionAndOrdinals(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	spec := func(more ...string) engine.Release {
+		return f.release(c, append([]string{"class=" + class, "replicas=3", "spec.ordinals.start=5", "spec.updateStrategy.rollingUpdate.partition=2"}, more...)...)
+	}
+	f.deploy(spec())
+	before := f.pods()
+	f.deploy(spec("tag=2.0"))
+	now := f.pods()
+	if now["db-5"] != before["db-5"] || now["db-6"] != before["db-6"] || now["db-7"] == before["db-7"] {
+		t.Errorf("pods were %v, are %v: want db-7 renewed alone", before, now)
+	}
+
+	grown, err := f.engine.Plan(f.ctx, spec("tag=2.0", "size=2Gi"), engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(grown.Report.Changes[0].Warnings, "\n"); !strings.Contains(w, "below partition 2") {
+		t.Errorf("warnings %q", w)
+	}
+	if _, err := f.engine.Apply(f.ctx, grown, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantSamePods(now)
+
+	plan, err := f.engine.Plan(f.ctx, spec("tag=2.0", "size=2Gi", "replicas=1"), engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, change := range plan.Report.Changes {
+		if change.Action == diff.Kept {
+			kept = append(kept, change.Object.Name+": "+change.Reason)
+		}
+	}
+	want := "data-db-6: its data (2Gi) outlives its pod; delete the claim to delete the data, data-db-7: its data (2Gi) outlives its pod; delete the claim to delete the data"
+	if strings.Join(kept, ", ") != want {
+		t.Errorf("kept %q, want %q", kept, want)
+	}
+}
+
+// Where deleting the StatefulSet would delete its data, it is not recreated.
+func TestDataIsNotDeletedByReplacing(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	set := []string{"class=" + class, "replicas=1", "spec.persistentVolumeClaimRetentionPolicy.whenDeleted=Delete"}
+	f.deploy(f.release(c, set...))
+	set = append(set, "service=other")
+	f.wantProblem(f.release(c, append(set, `annotations.fairlead\.dev/replace=recreate`)...), "its data would go with it", "Retain first")
+	before := f.pods()
+	f.deploy(f.release(c, append(set, `annotations.fairlead\.dev/replace=orphan`)...))
+	f.wantSamePods(before)
+	f.wantClaims("1Gi", 1)
+}

@@ -74,6 +74,9 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		it.schema = schema
 	}
 	it.keepCause()
+	if pl.back {
+		it.keepSizes()
+	}
 	f, err := pl.predict(ctx, it, redactor)
 	if err != nil {
 		return err

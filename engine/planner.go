@@ -101,6 +101,7 @@ type planning struct {
 	notes map[diff.Object][]string
 	// only are the objects of a rollout, by identity; nil: all of the release.
 	only map[diff.Object]bool
+	back bool // to an earlier revision
 	// takes is the field that a rollout sets, whoever owns it.
 	takes string
 }

@@ -46,7 +46,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}
 
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true}
 	items, redactor, err := pl.objects(ctx, desired, nil)
 	if err != nil {
 		return nil, err
