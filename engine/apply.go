@@ -81,6 +81,8 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // replan makes the plan again from what there is now.
 func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
 	switch p.Kind {
+	case PlanCorrection:
+		return e.planRollback(ctx, p.Key, 0, PlanOptions{brief: true, correct: true})
 	case PlanRollback:
 		return e.planRollback(ctx, p.Key, p.Target, PlanOptions{brief: true})
 	case PlanUninstall:

@@ -233,6 +233,8 @@ func describe(p *Plan, outcome string) string {
 	switch p.Kind {
 	case PlanInstall:
 		return "Install " + outcome
+	case PlanCorrection:
+		return fmt.Sprintf("Correction of drift from %d %s", p.Target, outcome)
 	case PlanRollback:
 		if outcome == "complete" {
 			return fmt.Sprintf("Rollback to %d", p.Target)

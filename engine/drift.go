@@ -7,17 +7,14 @@ import (
 )
 
 // Drift compares what is live with what the newest revision applied. Its
-// report says what deploying that revision again would change; it is empty
-// of changes if nobody has touched anything.
+// report says what setting that right would change, each field with the
+// manager that changed it and, where managedFields tell, when; it is empty of
+// changes if nobody has touched anything. PlanCorrection gives the same as a
+// plan.
+//
+// Who has removed a field or deleted an object is not recorded in the cluster.
 func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
-	past, err := e.readPast(ctx, k)
-	if err == nil && !past.installed() {
-		err = notFound("drift", k)
-	}
-	if err != nil {
-		return diff.Report{}, explain("drift", k, diff.Object{}, err)
-	}
-	p, err := e.planRollback(ctx, k, past.last.Revision, PlanOptions{})
+	p, err := e.planRollback(ctx, k, 0, PlanOptions{correct: true})
 	if err != nil {
 		return diff.Report{}, explain("drift", k, diff.Object{}, err)
 	}

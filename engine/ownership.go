@@ -63,6 +63,9 @@ func (pl *planning) settle(manager, fieldPath string, o diff.Object) Settle {
 			return rule.Settle
 		}
 	}
+	if pl.correct {
+		return Take
+	}
 	return Fail
 }
 

@@ -21,7 +21,9 @@ const (
 	PlanUpgrade   PlanKind = "Upgrade"
 	PlanRollback  PlanKind = "Rollback"
 	PlanUninstall PlanKind = "Uninstall"
-	PlanRollout   PlanKind = "Rollout"
+	// PlanCorrection undoes drift from the newest revision.
+	PlanCorrection PlanKind = "Correction"
+	PlanRollout    PlanKind = "Rollout"
 )
 
 // PlanOptions are the settings of planning. The zero value asks the API
@@ -32,6 +34,8 @@ type PlanOptions struct {
 
 	// rendered is applied as it was planned, without rendering again.
 	rendered *render.Manifest
+	// correct undoes drift: what others have changed is taken back.
+	correct bool
 	// brief leaves out the question whether plain data may be created: what
 	// is applied next is told soon enough.
 	brief bool

@@ -55,6 +55,23 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 	return p, nil
 }
 
+// PlanCorrection computes what undoes the drift of the newest revision: what
+// Drift shows, as a plan to apply. Fields that others have changed are taken
+// back from them, which is what a correction is for; rules of
+// Options.Ownership still hold, and replicas that an autoscaler sets stay. No
+// hooks run. A correction that changes anything is recorded as a revision of
+// its own.
+func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	opts.correct = true
+	p, err := e.planRollback(ctx, k, 0, opts)
+	if err != nil {
+		return nil, explain("plan correction", k, diff.Object{}, err)
+	}
+	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
+	return p, nil
+}
+
 // PlanUninstall computes what Uninstall would do, and names what it leaves:
 // objects with helm.sh/resource-policy: keep, and the claims of StatefulSets.
 func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
@@ -87,6 +104,7 @@ type planning struct {
 	cause   string
 	adopt   bool
 	force   bool
+	correct bool // take what no rule settles
 
 	namespaceMissing bool                         // the release's own, to be created
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
@@ -263,7 +281,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		p.Problems = append(p.Problems, it.problems...)
 		p.addMissing(it.missing...)
 	}
-	w.recordOnly = w.record != nil && recordDiffers(w.last, w.record)
+	w.recordOnly = w.record != nil && !pl.correct && recordDiffers(w.last, w.record)
 	title := fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
 	if p.Chart != "" {
 		title += " (" + p.Chart + ")"

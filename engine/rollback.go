@@ -26,8 +26,11 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err != nil {
 		return nil, err
 	}
-	if past.last == nil {
+	if past.last == nil || opts.correct && !past.installed() {
 		return nil, notFound("rollback", k)
+	}
+	if opts.correct {
+		revision = past.last.Revision
 	}
 	if revision == 0 {
 		if revision = past.previous(); revision == 0 {
@@ -46,7 +49,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}
 
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true, correct: opts.correct}
 	items, redactor, err := pl.objects(ctx, desired, nil)
 	if err != nil {
 		return nil, err
@@ -59,8 +62,18 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		Chart: chartName(record.Chart.Name, record.Chart.Version),
 		work:  &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
 	}
-	if err := pl.finish(ctx, p, "rollback"); err != nil {
+	event := "rollback"
+	if opts.correct {
+		// Nothing new is rolled out: no hook has anything to do.
+		p.Kind, p.Cause, event = PlanCorrection, target.Cause, ""
+		record.Cause, record.Status = target.Cause, storage.StatusPendingUpgrade
+	}
+	if err := pl.finish(ctx, p, event); err != nil {
 		return nil, err
+	}
+	if opts.correct {
+		p.Report.Title = fmt.Sprintf("correct drift of %s from revision %d", k, revision)
+		return p, nil
 	}
 	p.Report.Title = fmt.Sprintf("rollback %s to revision %d", k, revision)
 	return p, nil
