@@ -211,6 +211,10 @@ func killMain(task string) {
 	if err != nil {
 		fail(err)
 	}
+	if part[0] == "rivals" {
+		fmt.Println(rivals(e, part[1]))
+		os.Exit(0)
+	}
 	if err := killStep(context.Background(), e, panics{}, part[1], part[0]); err != nil {
 		fail(err)
 	}
