@@ -362,3 +362,41 @@ func TestDataIsNotDeletedByReplacing(t *testing.T) {
 	f.wantSamePods(before)
 	f.wantClaims("1Gi", 1)
 }
+
+// Replicas that the chart does not set are not lost with the StatefulSet.
+func TestGrowthKeepsReplicasOfOthers(t *testing.T) {
+	f := newFixture(t)
+	class := f.class(true)
+	c := f.chart(map[string]string{"db.yaml": database})
+	f.deploy(f.release(c, "class="+class))
+	if _, err := f.client.AppsV1().StatefulSets(f.namespace).Patch(f.ctx, "db", types.MergePatchType, []byte(`{"spec":{"replicas":3}}`), metav1.PatchOptions{FieldManager: "operator"}); err != nil {
+		t.Fatal(err)
+	}
+	f.deploy(f.release(c, "class="+class)) // waits for them
+	before := f.pods()
+	grown := f.release(c, "class="+class, "size=2Gi")
+	f.deploy(grown)
+	f.wantSamePods(before)
+	f.wantClaims("2Gi", 3)
+	f.requests.Reset()
+	f.deploy(grown)
+	f.wantSamePods(before)
+	if w := f.writes(); len(w) > 0 {
+		t.Errorf("once more writes %v", w)
+	}
+	// As if a deployer had died between the halves.
+	if err := f.client.AppsV1().StatefulSets(f.namespace).Delete(f.ctx, "db", metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationOrphan)}); err != nil {
+		t.Fatal(err)
+	}
+	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+		_, err := f.client.AppsV1().StatefulSets(f.namespace).Get(ctx, "db", metav1.GetOptions{})
+		if err == nil {
+			return errors.New("the StatefulSet is still there")
+		}
+		return nil
+	})
+	f.deploy(grown)
+	f.wantSamePods(before)
+	f.deploy(grown)
+	f.wantSamePods(before)
+}

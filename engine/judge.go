@@ -26,6 +26,9 @@ func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Red
 		work.do(func(ctx context.Context) error {
 			ctx, warned := withWarnings(ctx)
 			scalers.yield(it, pl.manager)
+			if err := pl.keepReplicas(ctx, it, scalers[identity(it.object)]); err != nil {
+				return explain("plan", pl.key, it.object, err)
+			}
 			if err := pl.judgeOne(ctx, it, redactor); err != nil {
 				return hideError(redactor, it.object, explain("plan", pl.key, it.object, err))
 			}
