@@ -49,16 +49,19 @@ func (s *session) listing(ctx context.Context, c section, recorder string) error
 			return err
 		}
 		defer p.stop()
-		for op, want := range map[operation]int{opList: storedReleases, opHistory: storedRevisions} {
-			// Discovery and connections first, on a release that is not there.
-			p.order(order{Tasks: []task{{Op: opHistory, Namespace: namespace, Release: "none"}}})
+		want := map[operation]int{opHistory: storedRevisions, opList: storedReleases}
+		// The first opens the connections and is not shown.
+		for i, op := range []operation{opHistory, opHistory, opList} {
 			f, err := p.order(order{Tasks: []task{{Op: op, Namespace: namespace, Release: storedName(storedReleases / 2)}}})
+			if i == 0 && err == nil {
+				continue
+			}
 			r := s.row(c, op, peer)
 			switch {
 			case err != nil:
 				r.Error = err.Error()
-			case f.Count != want:
-				r.Error = fmt.Sprintf("it found %d, not %d", f.Count, want)
+			case f.Count != want[op]:
+				r.Error = fmt.Sprintf("it found %d, not %d", f.Count, want[op])
 			}
 			r.Samples = append(r.Samples, f)
 		}
