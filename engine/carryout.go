@@ -212,20 +212,37 @@ func (r *run) retire(ctx context.Context, m storage.Meta) error {
 		return nil
 	}
 	changed := func(err error) bool { return errors.Is(err, storage.ErrChanged) }
-	err := retry.OnError(backoff, changed, func() error {
-		old, err := r.e.store.Get(ctx, m.Namespace, m.Name, m.Revision)
-		if err != nil {
-			return err
+	old := r.w.attempt(m.Revision) // as planning read it, which saves reading it again
+	err := retry.OnError(backoff, changed, func() (err error) {
+		if old == nil {
+			if old, err = r.e.store.Get(ctx, m.Namespace, m.Name, m.Revision); err != nil {
+				return err
+			}
 		}
 		if old.Status = status; why != "" {
 			old.Description = why
 		}
-		return r.e.store.Update(ctx, old)
+		if err = r.e.store.Update(ctx, old); err != nil {
+			old = nil
+		}
+		return err
 	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil // trimmed by another deployer
 	}
 	return err
+}
+
+// attempt is a copy of an earlier revision as planning read it; nil if it did
+// not.
+func (w *work) attempt(revision int) *storage.Record {
+	for _, r := range w.attempts {
+		if r.Revision == revision {
+			again := *r
+			return &again
+		}
+	}
+	return nil
 }
 
 // describe is what the history shows, in Helm's own phrases.
