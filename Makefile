@@ -7,6 +7,7 @@
 # make kill           kills a deployer before and after every one of its requests
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
+# make screenshots    the pictures of reports in docs/, with Chromium
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
@@ -68,6 +69,11 @@ recording: cluster-build
 rendering-speed:
 	go test -run '^$$' -bench Render -benchmem -count 6 ./render > /tmp/rendering-speed.txt
 	go run ./test/speed < /tmp/rendering-speed.txt > docs/rendering-speed.md
+
+screenshots:
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name > /dev/null && found=1; done; \
+	[ -n "$$found" ] || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
+	go run ./internal/screenshot docs/report.json docs
 
 cluster: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" start

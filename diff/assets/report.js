@@ -33,5 +33,10 @@
     var a = e.target.closest("a");
     if (a) { document.getElementById(a.getAttribute("href").slice(1)).open = true; }
   });
+  // report.html#q=words shows what is searched for.
+  var q = /^#q=(.*)$/.exec(location.hash);
+  if (q) {
+    try { search.value = decodeURIComponent(q[1]); } catch (e) { search.value = q[1]; }
+  }
   filter();
 })();

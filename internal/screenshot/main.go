@@ -1,0 +1,139 @@
+// Screenshot draws the pictures of a report that the documentation shows: as
+// text on a terminal, and as an HTML page. It takes a report as JSON, and a
+// folder for the pictures, and needs Chromium:
+//
+//	go run ./internal/screenshot docs/report.json docs
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: screenshot REPORT.json FOLDER")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	var report diff.Report
+	if err := json.Unmarshal(data, &report); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "screenshot")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+
+	var text, page strings.Builder
+	if err := report.WriteText(&text, diff.TextOptions{Color: true, Width: 110}); err != nil {
+		return err
+	}
+	if err := report.WriteHTML(&page, diff.HTMLOptions{}); err != nil {
+		return err
+	}
+	for _, picture := range []struct {
+		name, html, size string
+	}{
+		{"report-text", terminal(text.String()), fmt.Sprintf("980,%d", 19*strings.Count(text.String(), "\n")+40)},
+		{"report-html", page.String(), "1180,900"},
+	} {
+		source := filepath.Join(folder, picture.name+".html")
+		if err := os.WriteFile(source, []byte(picture.html), 0o600); err != nil {
+			return err
+		}
+		if err := shoot(folder, source, filepath.Join(to, picture.name+".png"), picture.size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// browsers are names under which Chromium is installed.
+var browsers = []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
+
+var errNoBrowser = errors.New("no Chromium found: apt-get install chromium, or put one of " + strings.Join(browsers, ", ") + " on the PATH")
+
+// browse shows a page in Chromium without a screen, and answers what that
+// prints: its log on stderr, and whatever args ask for on stdout.
+func browse(folder, address string, args ...string) (stdout, stderr string, err error) {
+	browser := ""
+	for _, name := range browsers {
+		if path, err := exec.LookPath(name); err == nil {
+			browser = path
+			break
+		}
+	}
+	if browser == "" {
+		return "", "", errNoBrowser
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	args = append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+		"--user-data-dir=" + filepath.Join(folder, "profile")}, args...)
+	command := exec.CommandContext(ctx, browser, append(args, address)...)
+	var out, log strings.Builder
+	command.Stdout, command.Stderr = &out, &log
+	if err := command.Run(); err != nil {
+		return "", "", fmt.Errorf("%s: %w\n%s", browser, err, log.String())
+	}
+	return out.String(), log.String(), nil
+}
+
+func shoot(folder, source, target, size string) error {
+	target, err := filepath.Abs(target)
+	if err != nil {
+		return err
+	}
+	if _, _, err = browse(folder, "file://"+source, "--window-size="+size, "--screenshot="+target); err != nil {
+		return err
+	}
+	return shrink(target)
+}
+
+// colours are those that a report uses, as a dark terminal shows them.
+var colours = map[string]string{
+	"1": "font-weight:bold", "2": "color:#8b949e", "31": "color:#ff7b72", "32": "color:#56d364",
+	"33": "color:#e3b341", "35": "color:#d2a8ff", "36": "color:#76e3ea",
+}
+
+var escape = regexp.MustCompile("\x1b\\[([0-9]+)m")
+
+// terminal is text with its colours as a page.
+func terminal(text string) string {
+	open := 0
+	body := escape.ReplaceAllStringFunc(html.EscapeString(text), func(s string) string {
+		code := escape.FindStringSubmatch(s)[1]
+		if code == "0" { // ends all that is open
+			end := strings.Repeat("</span>", open)
+			open = 0
+			return end
+		}
+		open++
+		return `<span style="` + colours[code] + `">`
+	})
+	return `<!doctype html><meta charset="utf-8"><body style="margin:0;background:#0d1117;color:#e6edf3">` +
+		`<pre style="margin:16px;font:14px/19px 'DejaVu Sans Mono',monospace">` + body + `</pre>`
+}
