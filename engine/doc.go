@@ -35,8 +35,9 @@
 // The pending revision is recorded, with its whole manifest, before the first
 // object is written. If the process dies then, the next call compares with all
 // that was attempted since the last healthy revision, and goes on from there:
-// there is nothing to unlock, and nothing is orphaned. Of several deployers of
-// one release, one records the next revision; the others get [ErrBusy].
+// there is nothing to unlock, and nothing is orphaned. A Lease keeps other
+// deployers off the release meanwhile, and tells whether its holder lives:
+// they get ErrBusy, wait, or supersede, as ApplyOptions says.
 //
 // Fields have owners. What another field manager owns and sets differently is
 // a conflict and is not taken unless [Release].Force says so. Objects of

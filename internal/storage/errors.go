@@ -17,6 +17,9 @@ var (
 	// What stays in its own Secret, its notes above all, must fit there: 1 MiB,
 	// compressed and in base64.
 	ErrTooBig = errors.New("the revision is too big to be stored")
+	// ErrDigest is in a DecodeError: what the revision applies is not what its
+	// annotation fairlead.dev/digest says.
+	ErrDigest = errors.New("the manifest does not have the digest that was recorded")
 	// ErrTorn is in a DecodeError: Secrets that continue the revision are
 	// missing, or are not those that were written with it.
 	ErrTorn = errors.New("the revision is continued in further Secrets, and these are not whole")

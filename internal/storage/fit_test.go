@@ -299,3 +299,32 @@ func TestOrphansAreCollected(t *testing.T) {
 		t.Errorf("purge left %v", got)
 	}
 }
+
+func TestDigestIsChecked(t *testing.T) {
+	s := newShelf(t)
+	r := sample("shop", 1)
+	r.Namespace = s.ns
+	if err := s.Create(s.ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	secrets := s.secrets.CoreV1().Secrets(s.ns)
+	secret, err := secrets.Get(s.ctx, secretName("shop", 1), metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret.Annotations[annotationDigest] = "sha256:00"
+	if secret, err = secrets.Update(s.ctx, secret, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var broken *DecodeError
+	if _, err := s.Get(s.ctx, s.ns, "shop", 1); !errors.Is(err, ErrDigest) || !errors.As(err, &broken) {
+		t.Errorf("another digest: %v", err)
+	}
+	delete(secret.Annotations, annotationDigest) // as Helm does
+	if _, err = secrets.Update(s.ctx, secret, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(s.ctx, s.ns, "shop", 1); err != nil {
+		t.Errorf("no digest: %v", err)
+	}
+}

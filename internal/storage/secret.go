@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"strconv"
@@ -33,6 +35,7 @@ const (
 	annotationTrimmed     = annotationPrefix + "chart-trimmed" // what the stored chart lacks
 	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
 	annotationAttempt     = annotationPrefix + "attempt"
+	annotationDigest      = annotationPrefix + "digest" // of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
 	// 256 KiB; the body has the whole.
@@ -90,6 +93,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	a[annotationChart] = r.Chart.Name
 	a[annotationVersion] = r.Chart.Version
 	a[annotationAppVersion] = r.Chart.AppVersion
+	a[annotationDigest] = r.digest()
 	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
 	for name, value := range map[string]string{annotationTail: e.digest(), annotationAttempt: r.attempt} {
 		if delete(a, name); value != "" {
@@ -100,6 +104,16 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 		a[annotationTrimmed] = e.trimmed
 	}
 	return out
+}
+
+// digest is over what the revision applies: its manifest and hooks.
+func (r *Record) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d\n%s", len(r.Manifest), r.Manifest)
+	for _, hook := range r.Hooks {
+		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
 // withoutBody is what of a Secret a record keeps.

@@ -159,6 +159,10 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 		}
 		r.continued = c
 	}
+	// Helm drops the annotation when it writes the body.
+	if told, ok := secret.Annotations[annotationDigest]; ok && told != r.digest() {
+		return nil, broken(ErrDigest)
+	}
 	r.Namespace = secret.Namespace
 	r.secret = withoutBody(secret)
 	r.attempt = secret.Annotations[annotationAttempt]
