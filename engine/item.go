@@ -31,6 +31,7 @@ type item struct {
 	unread   error // why it could not be read: the right is missing
 	missing  []right
 	tried    bool          // a dry-run of applying it was let through
+	outmoded []string      // what the API server says of reading it in this version
 	notes    []string      // for people, about fields left to others
 	force    bool          // apply with force: all conflicts are ours to win
 	takeOver bool          // former managers own fields that are ours

@@ -33,8 +33,8 @@ func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Red
 				return hideError(redactor, it.object, explain("plan", pl.key, it.object, err))
 			}
 			it.change.Source = it.source
-			for _, w := range warned.texts {
-				it.change.Warnings = append(it.change.Warnings, redactor.String(w))
+			for _, w := range slices.Concat(it.outmoded, warned.texts) {
+				it.change.Warnings = appendNew(it.change.Warnings, redactor.String(w))
 			}
 			return nil
 		})

@@ -84,6 +84,8 @@ func (pl *planning) unreadable(items []*item) error {
 }
 
 func (pl *planning) get(ctx context.Context, it *item) error {
+	ctx, warned := withWarnings(ctx)
+	defer func() { it.outmoded = warned.texts }()
 	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Get(ctx, it.object.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -108,6 +110,14 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 	}
 	resource := pl.e.c.resource(members[0].mapping, members[0].object.Namespace)
 	opts := metav1.ListOptions{Limit: listPage}
+	ctx, warned := withWarnings(ctx)
+	defer func() {
+		for _, it := range members {
+			if it.outmoded == nil {
+				it.outmoded = warned.texts
+			}
+		}
+	}()
 	for {
 		page, err := resource.List(ctx, opts)
 		switch {

@@ -76,10 +76,14 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 				it, err = pl.itemOfAnotherVersion(ctx, o)
 			}
 			if errors.Is(err, ErrUnknownKind) {
+				pl.outdate(record, o, nil)
 				continue // its CRD is gone, and the object with it
 			}
 			if err != nil {
 				return nil, nil, err
+			}
+			if v := it.object.Version; v != o.GroupVersionKind().Version {
+				pl.outdate(record, o, it)
 			}
 			have := byID[identity(it.object)]
 			if have == nil {
@@ -180,6 +184,18 @@ func (pl *planning) itemOfAnotherVersion(ctx context.Context, o render.Object) (
 	u := o.DeepCopy()
 	u.SetGroupVersionKind(m.GroupVersionKind)
 	return pl.newItem(ctx, u, o.Source, nil)
+}
+
+// outdate notes that a revision holds what the API server no longer serves as
+// it stands there; it is nil if it does not serve it at all.
+func (pl *planning) outdate(record *storage.Record, o render.Object, it *item) {
+	what := fmt.Sprintf("revision %d holds %s as %s, which the API server no longer serves", record.Revision, diff.ObjectOf(o.Unstructured), o.GetAPIVersion())
+	if it == nil {
+		what += "; it is taken to be gone"
+	} else {
+		what += "; it is read as " + it.mapping.GroupVersionKind.GroupVersion().String()
+	}
+	pl.outdated = appendNew(pl.outdated, what)
 }
 
 // baseOf is an object of an earlier revision as it was applied then: with the

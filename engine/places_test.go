@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,9 @@ func TestAnObjectOfAVersionNoLongerServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if w := strings.Join(p.Report.Warnings, "\n"); !strings.Contains(w, "shop as autoscaling/v2beta1, which the API server no longer serves; it is read as autoscaling/v2") {
+		t.Errorf("the plan does not say so: %q", w)
+	}
 	deleted := 0
 	for _, c := range p.Report.Changes {
 		if c.Action == diff.Deleted && c.Object.Kind == "HorizontalPodAutoscaler" {
@@ -103,6 +107,27 @@ func TestAnObjectOfAVersionNoLongerServed(t *testing.T) {
 	}
 	if _, err := f.client.AutoscalingV2().HorizontalPodAutoscalers(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("after the uninstall: %v", err)
+	}
+}
+
+// A kind that is still served, and not for long, is told whether it changes or
+// not.
+func TestAnObjectOfADeprecatedVersion(t *testing.T) {
+	f := newFixture(t)
+	endpoints := "apiVersion: v1\nkind: Endpoints\nmetadata: {name: old, labels: {a: {{ .Values.a | default 1 | quote }}}}\n"
+	c := f.chart(map[string]string{"old.yaml": endpoints, "config.yaml": configMap})
+	f.deploy(f.release(c))
+	for _, r := range []engine.Release{f.release(c), f.release(c, "a=2")} {
+		for _, change := range f.plan(r).Report.Changes {
+			deprecated := slices.ContainsFunc(change.Warnings, func(w string) bool { return strings.Contains(w, "v1 Endpoints is deprecated") })
+			if deprecated != (change.Object.Kind == "Endpoints") || len(change.Warnings) > 1 {
+				t.Errorf("%s %s: warnings are %q", change.Action, change.Object, change.Warnings)
+			}
+		}
+	}
+	p, err := f.engine.PlanUninstall(f.ctx, f.key, engine.PlanOptions{})
+	if err != nil || !strings.Contains(fmt.Sprint(p.Report.Changes), "v1 Endpoints is deprecated") {
+		t.Errorf("%v, %+v", err, p)
 	}
 }
 

@@ -110,6 +110,7 @@ type planning struct {
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
 	newNamespaces    map[string]bool              // those that applying creates, its own included
 	namespaceUID     types.UID                    // empty: not known
+	outdated         []string
 	hookRights       []right
 	past             *past
 	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
@@ -266,6 +267,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		p.From = pl.past.last.Revision
 	}
 	w.namespaceUID = pl.namespaceUID
+	p.Report.Warnings = append(p.Report.Warnings, pl.outdated...)
 	if w.createNamespace && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
