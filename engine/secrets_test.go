@@ -25,11 +25,24 @@ metadata: {name: {{ .Release.Name }}-url}
 data: {url: "postgres://app:{{ .Values.password }}@db/app"}
 `
 
+// envUser has a Secret's value in a connection string in an environment
+// variable.
+const envUser = `
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: {{ .Release.Name }}-env}
+spec:
+  schedule: "0 0 1 1 *"
+  suspend: true
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{
+    name: a, image: a, env: [{name: DATABASE_URL, value: "postgres://app:{{ .Values.password }}@db:5432/app?sslmode=require"}]}]}}}}
+`
+
 // A Secret's value is found nowhere in what the engine gives out, also where
 // it was put into another object or where the API server repeats it.
 func TestSecretsNeverShow(t *testing.T) {
 	f := newFixture(t)
-	c := f.chart(map[string]string{"secret.yaml": secret, "user.yaml": user})
+	c := f.chart(map[string]string{"secret.yaml": secret, "user.yaml": user, "env.yaml": envUser})
 	var out bytes.Buffer
 	show := func(p *engine.Plan, err error) {
 		t.Helper()
