@@ -28,7 +28,9 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 			continue
 		}
 		for _, p := range split(text) {
-			content, err := parseObject(p.text)
+			// Helm applies objects with a line's end after each, which a block
+			// scalar at the end of one has as its own.
+			content, err := parseObject(p.text + "\n")
 			if err != nil {
 				return documentError(source, p, err)
 			}
@@ -46,6 +48,10 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 				return documentError(source, p, err)
 			}
 			if isHook {
+				// Hooks it applies without.
+				if hook.Object.Object, err = parseObject(p.text); err != nil {
+					return documentError(source, p, err)
+				}
 				if hook.Events != nil {
 					m.Hooks = append(m.Hooks, hook)
 				}

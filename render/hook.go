@@ -1,6 +1,9 @@
 package render
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // HookEvent says when a hook runs.
 type HookEvent string
@@ -100,6 +103,13 @@ func (h *Hook) UnmarshalJSON(data []byte) error {
 	var j hookJSON
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
+	}
+	if j.Object.Text != "" { // a hook is parsed as it stands
+		content, err := parseObject(j.Object.Text)
+		if err != nil {
+			return fmt.Errorf("hook of %s: %w", j.Object.Source, err)
+		}
+		j.Object.Unstructured.Object = content
 	}
 	*h = Hook{j.Object, j.Events, j.Weight, j.DeletePolicies, j.OutputLogPolicies}
 	return nil

@@ -68,8 +68,8 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	text := j.Text
-	if text == "" {
+	text := j.Text + "\n" // as where it was rendered
+	if j.Text == "" {
 		text = string(j.Object)
 	}
 	content, err := parseObject(text)
