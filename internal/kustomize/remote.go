@@ -1,7 +1,6 @@
 package kustomize
 
 import (
-	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -34,6 +33,11 @@ var pathKeys = []string{
 	"targetFilePath", "argsFromFile", "valuesFile", "additionalValuesFiles", "valuesFiles", "chartHome",
 }
 
+// isPathKey knows the fields as kustomize does, which does not mind their case.
+func isPathKey(key string) bool {
+	return slices.ContainsFunc(pathKeys, func(k string) bool { return strings.EqualFold(k, key) })
+}
+
 // refuseRemote looks for references out of the file system in a kustomization
 // and in the configuration of kustomize's own generators and transformers.
 func refuseRemote(f File) error {
@@ -41,13 +45,10 @@ func refuseRemote(f File) error {
 	if ext := path.Ext(f.Name); !kustomization && ext != ".yaml" && ext != ".yml" && ext != ".json" {
 		return nil
 	}
-	if !kustomization && !bytes.Contains(f.Data, []byte("builtin")) {
-		return nil
-	}
 	return scanDocuments(f.Name, string(f.Data), kustomization)
 }
 
-var documentEnd = regexp.MustCompile(`(?m)^---`)
+var documentEnd = regexp.MustCompile(`(?m)^---(\s|$)`)
 
 func scanDocuments(file, text string, all bool) error {
 	for _, doc := range documentEnd.Split(text, -1) {
@@ -56,21 +57,36 @@ func scanDocuments(file, text string, all bool) error {
 		if err := yaml.Unmarshal([]byte(doc), &v); err != nil {
 			continue
 		}
-		if !all && v["apiVersion"] != "builtin" {
-			continue
-		}
-		if err := scan(file, v, false); err != nil {
-			return err
+		for _, part := range configurations(v, all) {
+			if err := scan(file, part, false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// configurations are what kustomize reads as its own: a whole kustomization, or
+// the configurations in a file, which may be in a List.
+func configurations(v map[string]any, all bool) []map[string]any {
+	if all || v["apiVersion"] == "builtin" {
+		return []map[string]any{v}
+	}
+	var out []map[string]any
+	items, _ := v["items"].([]any)
+	for _, item := range items {
+		if m, ok := item.(map[string]any); ok {
+			out = append(out, configurations(m, false)...)
+		}
+	}
+	return out
 }
 
 func scan(file string, v any, names bool) error {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, item := range v {
-			if err := scan(file, item, names || slices.Contains(pathKeys, key)); err != nil {
+			if err := scan(file, item, names || isPathKey(key)); err != nil {
 				return err
 			}
 		}
