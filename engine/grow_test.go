@@ -173,6 +173,7 @@ func TestGrowthSurvivesDeath(t *testing.T) {
 		size++
 		grown := f.release(c, "class="+class, "replicas=3", fmt.Sprintf("size=%dGi", size))
 		var writes atomic.Int32
+		ctx, die := context.WithCancel(f.ctx)
 		eng, err := engine.New(testcluster.Inject(f.config, func(req *http.Request) (*http.Response, error) {
 			if writes.Load() >= after { // an answer that is not asked for again
 				return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: req}, nil
@@ -181,14 +182,17 @@ func TestGrowthSurvivesDeath(t *testing.T) {
 				return nil, nil
 			}
 			if req.Method != http.MethodGet && !req.URL.Query().Has("dryRun") {
-				writes.Add(1)
+				if writes.Add(1) == after {
+					time.AfterFunc(2*time.Second, die) // what waits does not wait for ever
+				}
 			}
 			return nil, nil
 		}), engine.Options{LeaseDuration: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = eng.Deploy(f.ctx, grown, engine.ApplyOptions{})
+		_, err = eng.Deploy(ctx, grown, engine.ApplyOptions{})
+		die()
 		survived := err == nil
 		state := f.claims()
 		_, setErr := f.client.AppsV1().StatefulSets(f.namespace).Get(f.ctx, "db", metav1.GetOptions{})

@@ -229,19 +229,22 @@ func TestReplacementSurvivesDeath(t *testing.T) {
 	chart := f.chart(map[string]string{"frozen.yaml": named(c.template)})
 	f.deploy(f.release(chart, "x=1"))
 	var dead atomic.Bool
+	ctx, die := context.WithCancel(f.ctx)
+	defer die()
 	eng, err := engine.New(testcluster.Inject(f.config, func(req *http.Request) (*http.Response, error) {
 		if dead.Load() {
 			return nil, errDead
 		}
 		if req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/configmaps/") {
 			dead.Store(true)
+			time.AfterFunc(500*time.Millisecond, die) // what waits does not wait for ever
 		}
 		return nil, nil
 	}), engine.Options{Replace: []engine.Replace{{Kind: "ConfigMap", Policy: engine.ReplaceRecreate}}, LeaseDuration: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eng.Deploy(f.ctx, f.release(chart, "x=2"), engine.ApplyOptions{}); err == nil {
+	if _, err := eng.Deploy(ctx, f.release(chart, "x=2"), engine.ApplyOptions{}); err == nil {
 		t.Fatal("the deploy that died succeeds")
 	}
 	if _, err := f.objects(c).Get(f.ctx, f.frozen(), metav1.GetOptions{}); err == nil {
