@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/oracle"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files, schemas and README tables")
@@ -76,13 +76,9 @@ func helmChart(t *testing.T, name string) *chart.Chart {
 	return c
 }
 
-// helmRender answers what Helm makes of a chart, every document apart, notes and empty ones left out.
+// helmRender answers what Helm makes of a chart, by the paths of its templates.
 func helmRender(c *chart.Chart, release, namespace string, values map[string]any) (map[string]string, error) {
-	in, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: release, Namespace: namespace, Revision: 1, IsInstall: true}, nil)
-	if err != nil {
-		return nil, err
-	}
-	return engine.Render(c, in)
+	return oracle.Files(c, values, oracle.Options{Name: release, Namespace: namespace, Revision: 1})
 }
 
 func golden(files map[string]string) []byte {
