@@ -10,13 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
+// renderObjects is what a release consists of, rendered by the compiled charts:
+// that Helm renders the same, TestScenariosRenderAsByHelm shows.
 func renderObjects(t *testing.T, chart, release, namespace string, values map[string]any) []*unstructured.Unstructured {
 	t.Helper()
-	files, err := helmRender(helmChart(t, chart), release, namespace, values)
+	manifest, err := renderRelease(t, chart, release, namespace, values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return objectsOf(t, files)
+	return objectsOf(t, manifest.Files)
 }
 
 func TestNothingEmptyIsRendered(t *testing.T) {

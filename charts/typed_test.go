@@ -35,12 +35,12 @@ func TestTypedValuesSayWhatFilesSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files, err := helmRender(helmChart(t, s.chart), s.release, "prod", values)
+			manifest, err := renderRelease(t, s.chart, s.release, "prod", values)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := read(t, filepath.Join("testdata/golden", s.name+".yaml"))
-			if diff := cmp.Diff(want, string(golden(files))); diff != "" {
+			if diff := cmp.Diff(want, string(golden(manifest.Files))); diff != "" {
 				t.Errorf("the typed values render otherwise (-file +typed):\n%s", diff)
 			}
 		})

@@ -56,11 +56,7 @@ func compareWithHelm(t *testing.T, c *Chart, reload func() *chart.Chart, layers 
 		return byRefusal
 	}
 	want, helmErr := oracle.Files(reload(), values.Map(), release)
-	again, _ := oracle.Files(reload(), values.Map(), release)
-	random := !maps.Equal(want, again)
-	if random {
-		want = outlines(want)
-	}
+	random := false
 	for range 2 { // the second one with all caches warm
 		m, _, err := c.renderFiles(t.Context(), in)
 		if (err == nil) != (helmErr == nil) {
@@ -71,6 +67,12 @@ func compareWithHelm(t *testing.T, c *Chart, reload func() *chart.Chart, layers 
 			continue
 		}
 		got := m.Files
+		if !random && !maps.Equal(want, got) {
+			again, _ := oracle.Files(reload(), values.Map(), release)
+			if random = !maps.Equal(want, again); random {
+				want = outlines(want)
+			}
+		}
 		if random {
 			got = outlines(got)
 		}
@@ -188,12 +190,12 @@ func TestBuiltinCharts(t *testing.T) {
 		if err != nil || len(files) == 0 {
 			t.Fatal(len(files), err)
 		}
+		c, err, oracleErr := loadBoth(dir)
+		if err != nil || oracleErr != nil {
+			t.Fatal(err, oracleErr)
+		}
 		for _, file := range files {
 			t.Run(filepath.Base(file), func(t *testing.T) {
-				c, err, oracleErr := loadBoth(dir)
-				if err != nil || oracleErr != nil {
-					t.Fatal(err, oracleErr)
-				}
 				compareWithHelm(t, c, reloader(dir), FromFile(file))
 				in := Input{Name: "demo", Namespace: "prod"}
 				if in.Values, err = MergeValues(FromFile(file)); err != nil {
