@@ -97,6 +97,9 @@ const (
 	ProblemNotAllowed ProblemKind = "NotAllowed"
 	// ProblemTerminating: the object is being deleted and still there.
 	ProblemTerminating ProblemKind = "Terminating"
+	// ProblemOrder: what annotations say of the order cannot be followed: they
+	// cannot be read, name what the release does not have, or go in a circle.
+	ProblemOrder ProblemKind = "Order"
 )
 
 // Problem is a reason for which a plan will not be applied. It is plain data
@@ -170,9 +173,20 @@ func (e *StalePlanError) Error() string {
 type ApplyError struct {
 	Key      Key
 	Revision int
-	Failed   []*Error      // one for each object that failed
-	Skipped  []diff.Object // what was not tried because of that
+	Failed   []*Error        // one for each object that failed
+	Skipped  []SkippedObject // what was not tried because of that
 }
+
+// SkippedObject is an object that was not tried, and why.
+type SkippedObject struct {
+	diff.Object
+	Reason string
+}
+
+const (
+	somethingFailed = "something before it failed"
+	maxSkippedTold  = 10 // one by one, in an error's text
+)
 
 func (e *ApplyError) Error() string {
 	var b strings.Builder
@@ -196,8 +210,16 @@ func (e *ApplyError) Error() string {
 			fmt.Fprintf(&b, " (%s)", f.Hint)
 		}
 	}
-	if n := len(e.Skipped); n > 0 {
-		fmt.Fprintf(&b, "\n  %d more not tried", n)
+	rest := 0
+	for i, s := range e.Skipped {
+		if s.Reason == somethingFailed || i-rest >= maxSkippedTold {
+			rest++
+			continue
+		}
+		fmt.Fprintf(&b, "\n  %s was not tried: %s", s.Object, s.Reason)
+	}
+	if rest > 0 {
+		fmt.Fprintf(&b, "\n  %d more not tried", rest)
 	}
 	return b.String()
 }

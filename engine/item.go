@@ -36,6 +36,7 @@ type item struct {
 	force    bool          // apply with force: all conflicts are ours to win
 	takeOver bool          // former managers own fields that are ours
 	orphan   bool          // a replacement leaves what the object owns
+	awaited  bool          // other objects are deleted once it is gone with all that it owns
 	crd      bool          // from the chart's crds/: created if missing, else left alone
 	related  []diff.Change // what becomes of claims along with it, after it in the report
 	told     int           // how many of related have had their terminal event

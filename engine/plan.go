@@ -134,6 +134,8 @@ type work struct {
 	hookRights   []right // what running the hooks takes
 	// recordOnly is set if no object changes, but what is recorded would.
 	recordOnly bool
+	// order and removal are by annotations; nil if there are none.
+	order, removal *order
 }
 
 // ownNamespace is the release's own namespace if the manifest holds it.

@@ -267,6 +267,9 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		p.From = pl.past.last.Revision
 	}
 	w.namespaceUID = pl.namespaceUID
+	w.order = pl.arrange(w.items)
+	w.removal = arrangeRemoval(w.items)
+	p.Report.Notes = append(p.Report.Notes, w.order.notes(w.items)...)
 	p.Report.Warnings = append(p.Report.Warnings, pl.outdated...)
 	if w.createNamespace && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{

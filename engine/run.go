@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,8 @@ type run struct {
 	lock   *lock           // nil without rights on Leases
 
 	mu      sync.Mutex
-	settled map[*item]bool // those that have had their one event of what became of them
+	settled map[*item]bool   // those that have had their one event of what became of them
+	why     map[*item]string // why an object is skipped, where more is known than that something failed
 }
 
 // deploy writes what the plan says, in order, and waits.
@@ -49,7 +51,12 @@ func (r *run) deploy(ctx context.Context) error {
 	steps := []func() error{
 		func() error { return r.applyAll(ctx, crds) },
 		func() error { return r.hooks(ctx, "pre-"+event) },
-		func() error { return r.applyStages(ctx, written) },
+		func() error {
+			if r.w.order != nil {
+				return r.applyOrdered(ctx, written, r.w.order)
+			}
+			return r.applyStages(ctx, written)
+		},
 		func() error { return r.removeStages(ctx, removed) },
 		func() error {
 			r.lock.onlyWaits(true)
@@ -99,10 +106,18 @@ func (r *run) settle(it *item, e Event) {
 	r.settleRelated(it, e)
 }
 
+// because notes why an object will be told to be skipped.
+func (r *run) because(it *item, why string) {
+	if r.why == nil {
+		r.why = map[*item]string{}
+	}
+	r.why[it] = why
+}
+
 // skipRest tells of the objects that nothing was done about, and answers
 // those that should have changed.
-func (r *run) skipRest(ctx context.Context) (skipped []diff.Object) {
-	why := "something before it failed"
+func (r *run) skipRest(ctx context.Context) (skipped []SkippedObject) {
+	why := somethingFailed
 	if ctx.Err() != nil {
 		why = "the call was ended first"
 	}
@@ -112,8 +127,9 @@ func (r *run) skipRest(ctx context.Context) (skipped []diff.Object) {
 		case it.change.Action == diff.Kept:
 			r.settle(it, Kept{about(r.p.Key), it.object, it.change.Reason})
 		default:
-			skipped = append(skipped, it.object)
-			r.settle(it, Skipped{about(r.p.Key), it.object, why})
+			reason := cmp.Or(r.why[it], why)
+			skipped = append(skipped, SkippedObject{it.object, reason})
+			r.settle(it, Skipped{about(r.p.Key), it.object, reason})
 		}
 	}
 	return skipped
@@ -148,7 +164,7 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 			defer mu.Unlock()
 			if err != nil {
 				failed.Failed = append(failed.Failed, err)
-			} else if it.mapping.GroupVersionKind.GroupKind() == crdKind && (it.change.Changed() || r.hasPending()) {
+			} else if r.defines(it) {
 				crds = append(crds, it)
 			}
 			return nil // one failure does not stop its neighbours
@@ -168,6 +184,12 @@ func (r *run) applyAll(ctx context.Context, items []*item) error {
 		return failed
 	}
 	return r.serve(ctx, crds)
+}
+
+// defines says whether an object is a CRD that has to be waited for before
+// what comes after it.
+func (r *run) defines(it *item) bool {
+	return it.mapping.GroupVersionKind.GroupKind() == crdKind && (it.change.Changed() || r.hasPending())
 }
 
 // hasPending says whether there are objects of kinds that were not served when
@@ -242,6 +264,9 @@ func (r *redacted) Is(target error) bool { return errors.Is(r.err, target) }
 func (r *run) removeStages(ctx context.Context, items []*item) error {
 	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
 	defer r.forgetKinds(ctx, items)
+	if r.w.removal != nil {
+		return r.removeOrdered(ctx, items, r.w.removal)
+	}
 	for _, stage := range byStage(items) {
 		var mu sync.Mutex
 		work := newLimited(ctx, r.e.opts.Concurrency)
@@ -286,9 +311,12 @@ func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	}
 	begun := time.Now()
 	uid := it.live.GetUID() // the one that was looked at, not another of its name
-	background := metav1.DeletePropagationBackground
+	propagation := metav1.DeletePropagationBackground
+	if it.awaited {
+		propagation = metav1.DeletePropagationForeground // gone means with its pods
+	}
 	err := r.e.c.resource(it.mapping, it.object.Namespace).Delete(ctx, it.object.Name, metav1.DeleteOptions{
-		PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
+		PropagationPolicy: &propagation, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return r.failed(it, "delete", err)

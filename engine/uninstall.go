@@ -88,7 +88,11 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 			break
 		}
 	}
-	r.skipRest(ctx)
+	skipped := r.skipRest(ctx)
+	var failed *ApplyError
+	if errors.As(failure, &failed) {
+		failed.Skipped = skipped
+	}
 	if r.lock.lost() {
 		return revisionOf(r.record), lostError(r.p.Key)
 	}
