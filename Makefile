@@ -26,7 +26,7 @@ demo:
 
 # One cluster serves the tests of all packages, a namespace each.
 test: cluster-build
-	@binary=$(CLUSTER) && exec "$$binary" exec -- go test -timeout 30m ./...
+	@binary=$(CLUSTER) && exec "$$binary" exec -- sh -c 'go test -timeout 30m ./... && cd test/helm && go test -timeout 10m .'
 
 test-short:
 	go test -short ./...
@@ -43,6 +43,7 @@ vet:
 	cd test/cluster && go vet .
 	cd tools && go vet ./recording
 	cd test/bench && go vet .
+	cd test/helm && go vet .
 
 lint:
 	go tool -modfile=tools/go.mod staticcheck ./...

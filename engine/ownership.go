@@ -73,14 +73,20 @@ func (pl *planning) settle(manager, fieldPath string, o diff.Object) Settle {
 const clientSideApply = "kubectl-client-side-apply"
 
 // formerManagers are the field managers whose fields in the live object count
-// as the release's own: those of the options, whoever wrote the release's
-// mark into it by other means than server-side apply, which is Helm, under
-// the name of whatever program it was built into, and, of an object that is
-// being adopted, kubectl's client-side apply.
+// as the release's own: those of the options; whoever recorded a revision that
+// the plan starts from, or wrote the release's mark into the object by other
+// means than server-side apply, which is Helm, under the name of whatever
+// program it was built into; and, of an object that is being adopted, kubectl's
+// client-side apply.
 func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
 	managers := slices.Clone(pl.e.opts.FormerManagers)
 	switch owner(live) {
 	case pl.key:
+		for _, r := range pl.past.base {
+			if r.Recorder != "" {
+				managers = appendNew(managers, r.Recorder)
+			}
+		}
 	case Key{}:
 		if live != nil && pl.adopt {
 			managers = appendNew(managers, clientSideApply)

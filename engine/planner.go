@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -318,7 +319,7 @@ func recordDiffers(last, next *storage.Record) bool {
 	if last == nil || last.Status != storage.StatusDeployed {
 		return true
 	}
-	return digest(last) != digest(next) ||
+	return squeezed(last) != squeezed(next) ||
 		chartName(last.Chart.Name, last.Chart.Version) != chartName(next.Chart.Name, next.Chart.Version) ||
 		last.Chart.AppVersion != next.Chart.AppVersion ||
 		!sameValues(last.Values, next.Values)
@@ -331,6 +332,21 @@ func sameValues(a, b map[string]any) bool {
 	}
 	return jsonEqual(a, b)
 }
+
+// squeezed is the digest of a revision without the blank lines at the ends of
+// its documents, of which the versions of Helm leave different ones.
+func squeezed(r *storage.Record) string {
+	same := *r
+	same.Manifest = blankEnd.ReplaceAllString(r.Manifest+"\n", "\n---")
+	same.Manifest = strings.TrimSpace(same.Manifest)
+	same.Hooks = slices.Clone(r.Hooks)
+	for i := range same.Hooks {
+		same.Hooks[i].Manifest = strings.TrimSpace(same.Hooks[i].Manifest)
+	}
+	return digest(&same)
+}
+
+var blankEnd = regexp.MustCompile(`\s*\n---`)
 
 // digest is over what is applied: the manifest and the hooks.
 func digest(r *storage.Record) string {

@@ -15,7 +15,7 @@ import (
 // before the object is applied, so that those no longer wanted are removed.
 // It changes nothing but managedFields.
 func (r *run) takeOver(ctx context.Context, it *item) error {
-	pl := &planning{e: r.e, key: r.p.Key, manager: r.e.opts.FieldManager, adopt: r.w.release.Adopt}
+	pl := &planning{e: r.e, key: r.p.Key, manager: r.e.opts.FieldManager, adopt: r.w.release.Adopt, past: &past{base: r.w.attempts}}
 	resource := r.e.c.resource(it.mapping, it.object.Namespace)
 	return retry.OnError(backoff, apierrors.IsConflict, func() error {
 		owned, err := r.e.c.merger.TakeOver(ctx, it.live, pl.lastApplied(it), pl.manager, pl.formerManagers(it.live), annotationName)

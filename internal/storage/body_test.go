@@ -71,7 +71,7 @@ func decodeSecret(t *testing.T, secret *corev1.Secret) *Record {
 func TestRoundTrip(t *testing.T) {
 	want := sample("shop", 4)
 	got := roundTrip(t, want)
-	want.Chart.Files, want.ApplyMethod = nil, "ssa"
+	want.Chart.Files, want.ApplyMethod = nil, "csa"
 	if d := cmp.Diff(want, got, plain); d != "" {
 		t.Errorf("stored and read (-want +got):\n%s", d)
 	}

@@ -23,8 +23,15 @@ const (
 	memberApply     = "apply_method"
 )
 
-// applyServerSide is Helm 4's word for server-side apply.
-const applyServerSide = "ssa"
+// Helm 4's words for how objects are written. It goes on from a revision as
+// that revision says. The engine applies on the server's side, and records the
+// client's all the same: a server-side apply by Helm would be refused for each
+// field that it changes and that the engine's field manager owns, whereas
+// Helm's patches from the client's side are not.
+const (
+	applyServerSide = "ssa"
+	applyClientSide = "csa"
+)
 
 // document is a JSON object of which only some members are looked into. The
 // others, and the numbers in those that did not change, are written back as
@@ -63,10 +70,13 @@ func (d document) get(member string, into any) error {
 func documentOf(r *Record) (document, error) {
 	doc := document(maps.Clone(r.raw))
 	apply := r.ApplyMethod
+	if apply == applyServerSide {
+		apply = applyClientSide // Helm's own revision, which the engine's follows
+	}
 	if doc == nil {
 		doc = document{}
 		if apply == "" {
-			apply = applyServerSide
+			apply = applyClientSide
 		}
 		chart, err := encodeChart(r.Chart)
 		if err != nil {
@@ -164,7 +174,7 @@ const causeMark = " — "
 // describe is the description that Helm shows: in one line, because it stands
 // in a table.
 func describe(description, cause string) string {
-	if cause == "" {
+	if cause == "" || strings.EqualFold(cause, description) {
 		return description
 	}
 	return description + causeMark + strings.Join(strings.Fields(cause), " ")

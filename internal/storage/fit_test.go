@@ -152,7 +152,7 @@ func TestContinued(t *testing.T) {
 		}
 		got := s.get(1)
 		want := s.big(1, status)
-		want.Chart.Files, want.ApplyMethod = nil, "ssa"
+		want.Chart.Files, want.ApplyMethod = nil, "csa"
 		if d := cmp.Diff(want, got, plain); d != "" {
 			t.Fatalf("read back (-want +got):\n%.2000s", d)
 		}

@@ -171,7 +171,7 @@ func TestWeReadHelms(t *testing.T) {
 		FirstDeployed: theirs.Info.FirstDeployed.Time, LastDeployed: theirs.Info.LastDeployed.Time,
 		Chart: Chart{Name: "c", Version: "0.1.0", AppVersion: "2"}, Values: theirs.Config, Manifest: theirs.Manifest,
 		Hooks: []Hook{{Name: "h", Kind: "Job", Path: "c/templates/h.yaml", Events: []string{"test"}, OutputLogPolicies: []string{"hook-failed"}}},
-		Notes: "n", Labels: map[string]string{"team": "shop"},
+		Notes: "n", Labels: map[string]string{"team": "shop"}, Recorder: "storage.test",
 	}
 	if d := cmp.Diff(want, got, plain); d != "" {
 		t.Errorf("what Helm stored (-want +got):\n%s", d)

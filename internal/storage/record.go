@@ -46,10 +46,13 @@ type Record struct {
 	Notes    string
 	Labels   map[string]string // the user's, on the Secret
 
-	// ApplyMethod is how the objects were written, in the words of Helm 4:
-	// "ssa" (what empty means for a new record), "csa", or empty for what Helm 3
-	// recorded. Helm 4 goes on in the same way.
+	// ApplyMethod is how Helm 4 goes on from here, in its own words: "csa" for
+	// what the engine wrote, "ssa" or "csa" for what Helm 4 recorded, or empty
+	// for what Helm 3 did. "ssa" becomes "csa" when the engine writes it.
 	ApplyMethod string
+	// Recorder is the field manager of the program that recorded the revision;
+	// empty if that was the engine, or nobody can tell.
+	Recorder string
 
 	raw       map[string]json.RawMessage // the JSON as it was read; nil for a new one
 	secret    *corev1.Secret             // as it was read or written, without its body; nil for a new one
@@ -130,7 +133,8 @@ func (r *Record) Again(revision int) *Record {
 	again := *r
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
-	again.Description, again.Cause, again.ApplyMethod = "", "", applyServerSide
+	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
+	again.Recorder = ""
 	again.secret, again.attempt, again.continued = nil, "", continuation{}
 	again.raw = maps.Clone(r.raw)
 	delete(again.raw, memberInfo) // what it says beside the above is of r's own course

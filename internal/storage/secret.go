@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 const (
 	secretType = "helm.sh/release.v1"
 	bodyKey    = "release"
+	// fieldManager tells the revisions that were made here from Helm's, which
+	// drops annotations.
+	fieldManager = "fairlead"
 
 	labelOwner    = "owner"
 	ownerHelm     = "helm"
@@ -123,6 +127,17 @@ func withoutBody(s *corev1.Secret) *corev1.Secret {
 	delete(out.Data, bodyKey)
 	out.ManagedFields = nil
 	return &out
+}
+
+// recorder is who made a Secret, if not this package: the manager of its type,
+// which nobody can change afterwards.
+func recorder(managers []metav1.ManagedFieldsEntry) string {
+	for _, e := range managers {
+		if e.FieldsV1 != nil && bytes.Contains(e.FieldsV1.GetRawBytes(), []byte(`"f:type":`)) && e.Manager != fieldManager {
+			return e.Manager
+		}
+	}
+	return ""
 }
 
 // cut shortens text for an annotation.

@@ -48,7 +48,7 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 	fresh := *r
 	fresh.secret = nil // of an earlier try
 	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
-	got, err := secrets.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()), metav1.CreateOptions{})
+	got, err := secrets.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()), metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
 		got, err = secrets.Get(ctx, secretName(r.Name, r.Revision), metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && got.Annotations[annotationAttempt] != r.attempt {
@@ -165,7 +165,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 	}
 	r.Namespace = secret.Namespace
 	r.secret = withoutBody(secret)
-	r.attempt = secret.Annotations[annotationAttempt]
+	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
 	r.splitCause(secret.Annotations)
 	for k, v := range secret.Labels {
 		if !systemLabel(k) {

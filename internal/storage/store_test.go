@@ -124,7 +124,7 @@ func TestStoredOnTheCluster(t *testing.T) {
 	}
 	got := s.get(1)
 	want := s.record(1, StatusDeployed)
-	want.Description, want.Chart.Files, want.ApplyMethod = "Install complete", nil, "ssa"
+	want.Description, want.Chart.Files, want.ApplyMethod = "Install complete", nil, "csa"
 	if d := cmp.Diff(want, got, plain); d != "" {
 		t.Errorf("stored and read (-want +got):\n%s", d)
 	}
