@@ -21,7 +21,7 @@ type Input struct {
 	// Merged is what the object will be after Desired was applied: the API
 	// server's answer to a dry-run, or a local merge. Nil: computed by a
 	// structural three-way merge, which knows no defaults, no admission, and
-	// of schemas only Options.Schema.
+	// of schemas only Options.Schema. The very same as Live: nothing changes.
 	Merged *unstructured.Unstructured
 	// Manager is the field manager that applies. With it, Live's
 	// managedFields tell whose a differing field is. Empty: no conflicts are
@@ -86,6 +86,12 @@ func Compare(in Input, opts Options) (Change, error) {
 	}
 	ch.Action, ch.Reason = action(in)
 	if ch.Action == Deleted || ch.Action == Kept || in.Desired == nil {
+		return ch, nil
+	}
+	if in.Live != nil && in.Merged == in.Live {
+		if ch.Action == Updated {
+			ch.Action = Unchanged
+		}
 		return ch, nil
 	}
 	var states [4]map[string]any

@@ -197,6 +197,7 @@ func (pl *planning) carryHeld(objects []render.Object, manifest string) ([]rende
 				out[i].Unstructured = o.Unstructured
 				continue
 			}
+			out[i].Text = "" // which is no longer its own
 			if manifest, err = pl.rewrite(manifest, out[i].Unstructured, still); err != nil {
 				return nil, "", err
 			}

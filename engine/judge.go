@@ -129,10 +129,14 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 // compare is the change that merged makes. A nil redactor is for those who
 // only count its fields.
 func (pl *planning) compare(it *item, merged *unstructured.Unstructured, redactor *diff.Redactor) (diff.Change, error) {
+	var former []string
+	if merged != it.live { // or no field differs, and it does not matter whose they are
+		former = pl.formerManagers(it.live)
+	}
 	return diff.Compare(
 		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
 		diff.Options{
-			Schema: it.schema, Secrets: redactor, FormerManagers: pl.formerManagers(it.live), Force: pl.force,
+			Schema: it.schema, Secrets: redactor, FormerManagers: former, Force: pl.force,
 			Takes: func(manager, path string) bool {
 				return path == diff.FormatPath(causePath) && !it.ownCause || pl.settle(manager, path, it.object) == Take
 			},

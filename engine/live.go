@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/json"
 )
 
 const (
@@ -108,8 +111,7 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 	for _, it := range members {
 		byName[it.object.Name] = it
 	}
-	resource := pl.e.c.resource(members[0].mapping, members[0].object.Namespace)
-	opts := metav1.ListOptions{Limit: listPage}
+	next := ""
 	ctx, warned := withWarnings(ctx)
 	defer func() {
 		for _, it := range members {
@@ -119,7 +121,7 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 		}
 	}()
 	for {
-		page, err := resource.List(ctx, opts)
+		page, err := pl.e.c.list(ctx, members[0].mapping, members[0].object.Namespace, next)
 		switch {
 		case apierrors.IsForbidden(err):
 			for _, it := range members {
@@ -130,21 +132,58 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 			return nil
 		case apierrors.IsNotFound(err):
 			return nil // the kind is served no longer, and the objects went with it
-		case apierrors.IsResourceExpired(err) && opts.Continue != "":
-			opts.Continue = "" // the pages so far are too old to go on from
+		case apierrors.IsResourceExpired(err) && next != "":
+			next = "" // the pages so far are too old to go on from
 			continue
 		case err != nil:
 			return fmt.Errorf("list %s: %w", members[0].mapping.Resource.Resource, err)
 		}
-		for i := range page.Items {
-			if it := byName[page.Items[i].GetName()]; it != nil {
-				it.live = typed(&page.Items[i], it)
+		for _, object := range page.Items {
+			u := &unstructured.Unstructured{Object: object}
+			if it := byName[u.GetName()]; it != nil {
+				it.live = typed(u, it)
 			}
 		}
-		if opts.Continue = page.GetContinue(); opts.Continue == "" {
+		if next = page.Continue; next == "" {
 			return nil
 		}
 	}
+}
+
+// page is a part of a LIST.
+type page struct {
+	metav1.ListMeta `json:"metadata"`
+	Items           []map[string]any `json:"items"`
+}
+
+// list reads a page of the objects of one kind in one namespace. It decodes
+// once what client-go's dynamic client goes over four times.
+func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, next string) (page, error) {
+	path := []string{"apis", m.Resource.Group, m.Resource.Version}
+	if m.Resource.Group == "" {
+		path = []string{"api", m.Resource.Version}
+	}
+	if namespaced(m) {
+		path = append(path, "namespaces", namespace)
+	}
+	r := c.typed.Discovery().RESTClient().Get().AbsPath(append(path, m.Resource.Resource)...).
+		SetHeader("Accept", "application/json").Param("limit", strconv.Itoa(listPage))
+	if next != "" {
+		r.Param("continue", next)
+	}
+	res := r.Do(c.quiet(ctx))
+	if err := res.Error(); err != nil {
+		return page{}, err
+	}
+	body, err := res.Raw()
+	if err != nil {
+		return page{}, err
+	}
+	var p page
+	if err := json.Unmarshal(body, &p); err != nil {
+		return page{}, fmt.Errorf("decode the answer: %w", err)
+	}
+	return p, nil
 }
 
 // typed gives a list's item the apiVersion and kind that some servers leave

@@ -18,7 +18,25 @@ import (
 // parseManifest reads the objects of a stored manifest, which another writer
 // may have made: documents that hold nothing are passed over, and Lists are
 // expanded.
-func parseManifest(text string) ([]render.Object, error) {
+func parseManifest(text string) ([]render.Object, error) { return parseManifestAfter(text, nil) }
+
+// documents are the objects by the text of their documents, as a manifest
+// holds them.
+func documents(objects []render.Object) map[string]render.Object {
+	out := make(map[string]render.Object, len(objects))
+	for _, o := range objects {
+		if o.Text != "" {
+			out[o.Text] = o // of a manifest that was read before
+			out["# Source: "+o.Source+"\n"+o.Text+"\n"] = o
+		}
+	}
+	return out
+}
+
+// parseManifestAfter is parseManifest for a manifest much of which is known
+// already: an object is shared with that of the same text, and not to be
+// changed.
+func parseManifestAfter(text string, known map[string]render.Object) ([]render.Object, error) {
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	var out []render.Object
 	for {
@@ -28,6 +46,10 @@ func parseManifest(text string) ([]render.Object, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("split the manifest: %w", err)
+		}
+		if o, ok := known[string(doc)]; ok {
+			out = append(out, o)
+			continue
 		}
 		source := sourceOf(string(doc))
 		json, err := yaml.YAMLToJSON(doc)

@@ -62,8 +62,9 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 		}
 	}
 
+	known := documents(desired)
 	for _, record := range pl.past.base {
-		objects, err := parseManifest(record.Manifest)
+		objects, err := parseManifestAfter(record.Manifest, known)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
 		}
@@ -216,7 +217,7 @@ func identity(o diff.Object) diff.Object {
 func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, source string, own map[schema.GroupKind]ownKind) (*item, error) {
 	gvk := u.GroupVersionKind()
 	it := &item{object: diff.ObjectOf(u), source: source}
-	m, err := pl.e.c.mapping(ctx, gvk)
+	m, err := pl.mapping(ctx, gvk)
 	if meta.IsNoMatchError(err) {
 		kind, ok := own[gvk.GroupKind()]
 		if !ok || !kind.versions[gvk.Version] {
@@ -234,6 +235,22 @@ func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, s
 		it.object.Namespace = pl.key.Namespace
 	}
 	return it, nil
+}
+
+// mapping is the resource of a kind, looked up once for each plan.
+func (pl *planning) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	if m := pl.mappings[gvk]; m != nil {
+		return m, nil
+	}
+	m, err := pl.e.c.mapping(ctx, gvk)
+	if err != nil {
+		return nil, err
+	}
+	if pl.mappings == nil {
+		pl.mappings = map[schema.GroupVersionKind]*meta.RESTMapping{}
+	}
+	pl.mappings[gvk] = m
+	return m, nil
 }
 
 func unknownKind(k Key, o diff.Object, source string) *Error {

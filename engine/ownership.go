@@ -104,6 +104,17 @@ func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
 	return managers
 }
 
+// isFormer says of an entry of managedFields, as it is in the object, whether
+// its manager may be one of formerManagers.
+func (pl *planning) isFormer(entry map[string]any) bool {
+	name, _ := entry["manager"].(string)
+	if name == clientSideApply || slices.Contains(pl.e.opts.FormerManagers, name) {
+		return true
+	}
+	_, marks, _ := unstructured.NestedFieldNoCopy(entry, "fieldsV1", "f:metadata", "f:annotations", "f:"+annotationName)
+	return marks && entry["operation"] == string(metav1.ManagedFieldsOperationUpdate)
+}
+
 // lastApplied is the configuration that the former managers of live applied
 // last: the release's, or what kubectl wrote down.
 func (pl *planning) lastApplied(it *item) *unstructured.Unstructured {

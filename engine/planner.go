@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -109,8 +111,9 @@ type planning struct {
 
 	namespaceMissing bool                         // the release's own, to be created
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs
-	newNamespaces    map[string]bool              // those that applying creates, its own included
-	namespaceUID     types.UID                    // empty: not known
+	mappings         map[schema.GroupVersionKind]*meta.RESTMapping
+	newNamespaces    map[string]bool // those that applying creates, its own included
+	namespaceUID     types.UID       // empty: not known
 	outdated         []string
 	hookRights       []right
 	past             *past
@@ -351,7 +354,8 @@ var blankEnd = regexp.MustCompile(`\s*\n---`)
 // digest is over what is applied: the manifest and the hooks.
 func digest(r *storage.Record) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\n%s", len(r.Manifest), r.Manifest)
+	fmt.Fprintf(h, "%d\n", len(r.Manifest))
+	io.WriteString(h, r.Manifest) // never fails, see hash.Hash
 	for _, hook := range r.Hooks {
 		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
 	}

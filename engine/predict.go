@@ -37,6 +37,9 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	if it.live == nil && pl.opts.brief && isPlain(it.desired) && isOrdinary(it.desired) {
 		return forecast{}, nil
 	}
+	if it.live != nil && pl.opts.DryRun != DryRunAll && merge.Settled(it.live, it.desired, pl.manager, pl.isFormer) {
+		return forecast{merged: it.live, confirmed: pl.mayAsk(it)}, nil
+	}
 	local, err := pl.mergeLocally(ctx, it)
 	var invalid *merge.InvalidError
 	var undecided *merge.UndecidedError

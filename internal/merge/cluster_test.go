@@ -318,10 +318,13 @@ func TestAgreesWithServer(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d applies decided as the server did; %d changed nothing, of which %d were seen here; %d conflicts", stat.applies, stat.same, stat.seen, stat.conflicts)
+	t.Logf("%d applies decided as the server did; %d changed nothing, of which %d were seen here, %d without a schema; %d conflicts", stat.applies, stat.same, stat.seen, stat.settled, stat.conflicts)
+	if stat.settled == 0 {
+		t.Error("nothing was seen to be settled")
+	}
 }
 
-type stats struct{ applies, same, seen, conflicts int }
+type stats struct{ applies, same, seen, settled, conflicts int }
 
 func (s *server) history(m *Merger, stat *stats, shape, namespace, name string, seed uint64) {
 	t := s.t
@@ -408,6 +411,12 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 			continue // cleared by the server as the type or affinity changes
 		}
 		t.Errorf("%s by %s: %s: merged here %v, by the server %v, live %v", u.GetName(), manager, f.Path, f.Live, f.Desired, lookup(live, f.Path))
+	}
+	if live != nil && Settled(live, u, manager, func(map[string]any) bool { return false }) {
+		stat.settled++
+		if left := compare(t, m, live, forced); len(left.Fields) > 0 || conflict != nil {
+			t.Errorf("%s by %s: settled, and yet the server changes %v (%v)", u.GetName(), manager, left.Fields, conflict)
+		}
 	}
 	if live != nil {
 		changed, changedHere := len(compare(t, m, live, forced).Fields) > 0, len(compare(t, m, live, res.Merged).Fields) > 0
