@@ -7,8 +7,8 @@ import (
 
 // Error says what failed in loading, merging or rendering, and where. Fields
 // that are unknown are zero. Every error of this package is one, or is one of
-// the more telling [SchemaError], [DuplicateError] and [LimitError], which it
-// may also wrap; use errors.As.
+// the more telling [SchemaError], [DuplicateError], [RemoteError] and
+// [LimitError], which it may also wrap; use errors.As.
 type Error struct {
 	// Op is what was tried: "load", "values", "render", "parse", "post-render".
 	Op string
@@ -131,6 +131,28 @@ func (e *DuplicateError) Error() string {
 	}
 	return fmt.Sprintf("%s is rendered by both %s and %s", e.ID, e.First, e.Second)
 }
+
+// RemoteError says that a kustomization refers to a URL or a repository, and
+// that this is not allowed or could not be loaded.
+type RemoteError struct {
+	// File is the kustomization, or the file that it names, with the reference.
+	File string
+	// Ref is the reference, without the user and password in a URL of the web.
+	Ref string
+	// Err is what the loader answered; nil where none was given, because remote
+	// references are refused then.
+	Err error
+}
+
+func (e *RemoteError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("refers to %s, which cannot be loaded: %v", e.Ref, e.Err)
+	}
+	return fmt.Sprintf("refers to %s, which is not in the file system given", e.Ref)
+}
+
+// Unwrap gives the loader's error, or nil.
+func (e *RemoteError) Unwrap() error { return e.Err }
 
 // LimitError says which limit an untrusted input has passed.
 type LimitError struct {

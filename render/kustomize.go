@@ -18,29 +18,66 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/kustomize"
 )
 
-// Kustomization is a kustomization as a source of its own. Immutable, safe for
-// concurrent use.
+// Kustomization is a kustomization as a source of its own, and as a
+// [PostRenderer] over another. Immutable, safe for concurrent use; but kustomize
+// keeps state for the whole process, so one is built at a time.
 type Kustomization struct {
 	inner *kustomize.Kustomization
 	info  ChartInfo
 }
 
+// KustomizeOptions say what a kustomization may reach.
+type KustomizeOptions struct {
+	// Remote loads what a reference to a URL or a repository means:
+	// "https://github.com/org/repo//base?ref=v1", "git@example.com:org/repo.git",
+	// "https://example.com/crd.yaml". It answers a file system and the path in it
+	// of the folder or file meant. What is loaded may refer to its own files and
+	// to further remotes. It is called once for each reference, while loading and
+	// from the goroutine that loads, with the context given there. Nil refuses
+	// such references with a [*RemoteError].
+	Remote func(ctx context.Context, ref string) (fsys fs.FS, name string, err error)
+	// Limits on all files together, FileBytes, ChartBytes and Entries; on the
+	// number of remote references, Depth; and on what is taken in by one build,
+	// what several ways lead to counted as often: Entries and ResultBytes, the
+	// rendered objects included. Zero means safe limits.
+	Limits Limits
+}
+
 // LoadKustomization reads the kustomization in a folder of a file system ("."
 // for its root), with all files of the file system, because it may refer to any.
-// It is built in memory: no plugins are run, and a reference to a URL or a
-// repository is refused with an [*Error].
+// It is built in memory: no plugins and functions are run, and a reference to a
+// URL or a repository is refused with a [*RemoteError].
 func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
-	files, err := (&budget{limits: Limits{}.withDefaults()}).readAll(fsys)
+	return LoadKustomizationWith(context.Background(), fsys, dir, KustomizeOptions{})
+}
+
+// LoadKustomizationWith is [LoadKustomization] with remote references and
+// limits of the caller's. The context is handed on to opts.Remote.
+func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts KustomizeOptions) (*Kustomization, error) {
+	b := &budget{limits: opts.Limits.withDefaults()}
+	files, err := b.readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)
 	}
-	inside := make([]kustomize.File, len(files))
-	for i, f := range files {
-		inside[i] = kustomize.File(f)
+	inside := kustomize.Options{
+		Depth: b.limits.Depth, Entries: b.limits.Entries, Bytes: b.limits.ResultBytes, BytesLimit: "ResultBytes",
 	}
-	inner, err := kustomize.New(inside, dir)
+	if opts.Remote != nil {
+		inside.Remote = func(ctx context.Context, ref string) ([]kustomize.File, string, error) {
+			fsys, name, err := opts.Remote(ctx, ref)
+			if err != nil {
+				return nil, "", err
+			}
+			files, err := b.readAll(fsys)
+			return plainFiles(files), name, err
+		}
+	}
+	inner, err := kustomize.New(ctx, plainFiles(files), dir, inside)
 	if err != nil {
 		return nil, kustomizeError("load", dir, err)
+	}
+	for _, f := range inner.Loaded() {
+		files = append(files, File(f))
 	}
 	info := ChartInfo{Name: "kustomization", Version: "0.0.0", Files: files, Digest: digest(files)}
 	if base := path.Base(path.Clean(dir)); base != "." && base != "/" {
@@ -49,15 +86,37 @@ func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
 	return &Kustomization{inner: inner, info: info}, nil
 }
 
+func plainFiles(files []File) []kustomize.File {
+	inside := make([]kustomize.File, len(files))
+	for i, f := range files {
+		inside[i] = kustomize.File(f)
+	}
+	return inside
+}
+
+// kustomizeError gives the errors of the inner package the types of this one.
 func kustomizeError(op, file string, err error) error {
 	e := &Error{Op: op, File: file, Err: err, Hint: "correct the kustomization"}
 	var remote *kustomize.RemoteError
+	var tooMuch *kustomize.LimitError
+	var refused *kustomize.Error
 	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Hint = ""
 	case errors.As(err, &remote):
-		e.File = remote.File
-		e.Hint = "put a copy into the file system and refer to that"
-	case errors.Is(err, kustomize.ErrNoFile):
-		e.Hint = "name the folder that has the kustomization"
+		e.File, e.Err = remote.File, &RemoteError{File: remote.File, Ref: remote.Ref, Err: remote.Err}
+		e.Hint = "put a copy into the file system and refer to that, or give KustomizeOptions.Remote"
+		if remote.Err != nil {
+			e.Hint = "look at what KustomizeOptions.Remote answers"
+		}
+	case errors.As(err, &tooMuch):
+		e.Err = &LimitError{Limit: tooMuch.Limit, Max: tooMuch.Max, Subject: tooMuch.Subject}
+		e.Hint = "if the kustomization is to be trusted, raise this limit in KustomizeOptions.Limits"
+		if tooMuch.Limit == "YAMLAliases" {
+			e.Hint = "write the values out instead of using anchors"
+		}
+	case errors.As(err, &refused):
+		e.File, e.Err, e.Hint = refused.File, refused.Err, refused.Hint
 	}
 	return e
 }
@@ -78,7 +137,7 @@ func (k *Kustomization) Render(ctx context.Context, in Input) (*Manifest, error)
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: "render", File: k.inner.File(), Err: ended(ctx)}
 	}
-	docs, err := k.inner.Build(nil)
+	docs, err := k.inner.Build(ctx, nil)
 	if err != nil {
 		return nil, kustomizeError("render", k.inner.File(), err)
 	}
@@ -120,14 +179,17 @@ func Kustomize(fsys fs.FS, dir string) PostRenderer {
 		if err != nil {
 			return nil, err
 		}
-		return k.over(ctx, objects)
+		return k.PostRender(ctx, objects)
 	})
 }
 
 // indexAnnotation remembers which object a result was made of.
 const indexAnnotation = "fairlead.dev/rendered-object"
 
-func (k *Kustomization) over(ctx context.Context, objects []Object) ([]Object, error) {
+// PostRender builds the kustomization with the objects as its first resources.
+// When ctx ends it returns at once, though kustomize itself cannot be stopped:
+// what runs is let run to its end, and the next build waits for that.
+func (k *Kustomization) PostRender(ctx context.Context, objects []Object) ([]Object, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx)
 	}
@@ -147,7 +209,7 @@ func (k *Kustomization) over(ctx context.Context, objects []Object) ([]Object, e
 		input.WriteString("---\n")
 		input.Write(text)
 	}
-	docs, err := k.inner.Build(input.Bytes())
+	docs, err := k.inner.Build(ctx, input.Bytes())
 	if err != nil {
 		return nil, kustomizeError("post-render", k.inner.File(), err)
 	}

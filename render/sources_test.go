@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-dev/fairlead/internal/kustomize"
 	"golang.org/x/tools/txtar"
 )
 
@@ -177,7 +176,7 @@ func TestKustomizationsStayInside(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("error %v", err)
 			}
-			var remote *kustomize.RemoteError
+			var remote *RemoteError
 			if !errors.As(err, &remote) && strings.Contains(text, "://example.com/x") {
 				t.Errorf("not refused as remote: %v", err)
 			}

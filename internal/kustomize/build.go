@@ -3,16 +3,17 @@
 package kustomize
 
 import (
-	"errors"
+	"bytes"
+	"cmp"
+	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
-	"sync"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 )
 
 // File is a file that kustomizations may refer to, its name with forward
@@ -22,76 +23,134 @@ type File struct {
 	Data []byte
 }
 
-// Kustomization is a kustomization with all the files around it. Safe for
-// concurrent use.
-type Kustomization struct {
-	file  string // of the kustomization itself
-	files []File
+// Options bound what a kustomization may reach. All but Remote must be set.
+type Options struct {
+	// Remote loads what a URL or a repository names: the files around it, and
+	// the name of the file or folder meant. Nil refuses such references.
+	Remote func(ctx context.Context, ref string) (files []File, name string, err error)
+	// Depth is how many remote references there may be, Entries how many files
+	// may be taken in and Bytes how many bytes, those that are taken in several
+	// times counted as often.
+	Depth, Entries int
+	Bytes          int64
+	// BytesLimit is what Bytes is called in errors.
+	BytesLimit string
 }
 
-// names are those that kustomize looks for in a folder.
-var names = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+// Kustomization is a kustomization with all the files around it. Immutable, safe
+// for concurrent use.
+type Kustomization struct {
+	file    string // of the kustomization itself
+	over    []byte // that file with the rendered objects as first resource
+	files   map[string][]byte
+	loaded  []File
+	weight  weight
+	options Options
+}
 
-// ErrNoFile says that a folder has no kustomization.
-var ErrNoFile = errors.New("no kustomization.yaml, kustomization.yml or Kustomization there")
-
-// New finds the kustomization in a folder and refuses what would reach outside,
-// with a [*RemoteError].
-func New(files []File, dir string) (*Kustomization, error) {
-	k := &Kustomization{files: files}
-	for _, f := range files {
-		if !slices.Contains(names, path.Base(f.Name)) {
-			continue
-		}
-		if path.Dir(f.Name) == path.Clean(dir) {
-			if k.file != "" {
-				return nil, fmt.Errorf("both %s and %s are there", k.file, f.Name)
-			}
-			k.file = f.Name
-		}
-	}
-	if k.file == "" {
-		return nil, ErrNoFile
+// New follows the kustomization in a folder to all that it reaches. What it
+// refuses is an [*Error], a [*RemoteError] or a [*LimitError].
+func New(ctx context.Context, files []File, dir string, options Options) (*Kustomization, error) {
+	w := &walk{
+		ctx: ctx, options: options, files: map[string][]byte{}, dirs: map[string]bool{".": true},
+		loaded: map[string]string{}, visited: map[string]weight{}, plugged: map[string]weight{},
 	}
 	for _, f := range files {
-		if err := refuseRemote(f); err != nil {
-			return nil, err
-		}
+		w.put(f.Name, bytes.TrimPrefix(f.Data, utf8BOM))
 	}
+	dir = path.Clean(dir)
+	total, err := w.visit(place{file: dir}, dir)
+	if err != nil {
+		return nil, err
+	}
+	file, top, err := w.read(dir)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(w.brought, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	k := &Kustomization{file: file, weight: total, options: options, files: maps.Clone(w.files), loaded: w.brought}
+	top.Resources = slices.Insert(top.Resources, 0, "./"+rendered)
+	if err := w.write(file, top); err != nil {
+		return nil, err
+	}
+	k.over = w.files[file]
 	return k, nil
 }
 
 // File is the path of the kustomization's own file.
 func (k *Kustomization) File() string { return k.file }
 
+// Loaded are the files that remote references brought, each below a folder of
+// its own, sorted.
+func (k *Kustomization) Loaded() []File { return k.loaded }
+
 // rendered is the name of the file with what is to be changed.
 const rendered = "fairlead-rendered.yaml"
 
-// running serialises builds: kustomize keeps the OpenAPI schema that a build
-// uses in a global variable.
-var running sync.Mutex
+// running lets one build go on at a time: kustomize keeps the OpenAPI schema
+// that a build uses in a global variable.
+var running = make(chan struct{}, 1)
+
+func (w *walk) hold() error { return hold(w.ctx) }
+
+func hold(ctx context.Context) error {
+	select {
+	case running <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func release() { <-running }
 
 // Build gives the resources as YAML documents. Input, if not nil, is a stream
 // of YAML documents that come before the kustomization's own resources.
-func (k *Kustomization) Build(input []byte) (docs [][]byte, err error) {
+//
+// Kustomize itself cannot be stopped. When ctx ends, Build returns at once; what
+// runs is let run to its end, apart, and the next Build waits for that: there is
+// never more than one, and what it takes in was weighed before.
+func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, error) {
+	if total := k.weight.bytes + int64(len(input)); total > k.options.Bytes {
+		return nil, &LimitError{k.options.BytesLimit, k.options.Bytes, k.file}
+	}
+	if err := hold(ctx); err != nil {
+		return nil, err
+	}
+	type result struct {
+		docs [][]byte
+		err  error
+	}
+	out := make(chan result, 1)
+	go func() {
+		defer release()
+		docs, err := k.build(input)
+		out <- result{docs, err}
+	}()
+	select {
+	case r := <-out:
+		return r.docs, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (k *Kustomization) build(input []byte) (docs [][]byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("kustomize failed: %v", r)
 		}
 	}()
 	disk := filesys.MakeFsInMemory()
-	for _, f := range k.files {
-		data := f.Data
-		if f.Name == k.file && input != nil {
-			if data, err = withResource(data); err != nil {
-				return nil, err
-			}
+	for name, data := range k.files {
+		if name == k.file && input != nil {
+			data = k.over
 		}
-		if err := disk.WriteFile("/"+f.Name, data); err != nil {
+		if err := disk.WriteFile("/"+name, data); err != nil {
 			return nil, err
 		}
 	}
-	dir := "/" + path.Dir(k.file)
+	dir := path.Join("/", path.Dir(k.file))
 	if input != nil {
 		if err := disk.WriteFile(path.Join(dir, rendered), input); err != nil {
 			return nil, err
@@ -100,9 +159,7 @@ func (k *Kustomization) Build(input []byte) (docs [][]byte, err error) {
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsNone // the file system is the bound
 	options.PluginConfig = types.DisabledPluginConfig()
-	running.Lock()
-	defer running.Unlock()
-	resources, err := krusty.MakeKustomizer(options).Run(disk, path.Clean(dir))
+	resources, err := krusty.MakeKustomizer(options).Run(disk, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -114,21 +171,4 @@ func (k *Kustomization) Build(input []byte) (docs [][]byte, err error) {
 		docs = append(docs, doc)
 	}
 	return docs, nil
-}
-
-// withResource puts the rendered file in front of a kustomization's resources.
-func withResource(text []byte) ([]byte, error) {
-	var k map[string]any
-	if err := yaml.Unmarshal(text, &k); err != nil {
-		return nil, err
-	}
-	if k == nil {
-		k = map[string]any{}
-	}
-	own, ok := k["resources"].([]any)
-	if !ok && k["resources"] != nil {
-		return nil, errors.New("resources must be a list")
-	}
-	k["resources"] = append([]any{rendered}, own...)
-	return yaml.Marshal(k)
 }

@@ -1,0 +1,175 @@
+package kustomize
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
+)
+
+// walk follows a kustomization to all that it reaches, before kustomize sees
+// any of it: references are made local, what would leave the files, run
+// something, never end or grow without a bound is refused.
+type walk struct {
+	ctx     context.Context
+	options Options
+	files   map[string][]byte
+	dirs    map[string]bool
+	// loaded tells where in files a remote reference stands.
+	loaded  map[string]string
+	remote  int    // how many were loaded
+	brought []File // by them
+	// visited and plugged are what kustomizations, and folders of plugins, weigh
+	// with all that is below them.
+	visited, plugged map[string]weight
+	open             []string // the folders above
+}
+
+// weight is how much kustomize reads, counting what is reached along several
+// ways as often.
+type weight struct {
+	files int
+	bytes int64
+}
+
+func (w *walk) add(a, b weight, subject string) (weight, error) {
+	sum := weight{a.files + b.files, a.bytes + b.bytes}
+	switch {
+	case sum.files > w.options.Entries:
+		return sum, &LimitError{"Entries", int64(w.options.Entries), subject}
+	case sum.bytes > w.options.Bytes:
+		return sum, &LimitError{w.options.BytesLimit, w.options.Bytes, subject}
+	}
+	return sum, nil
+}
+
+func (w *walk) put(name string, data []byte) {
+	w.files[name] = data
+	for dir := path.Dir(name); !w.dirs[dir]; dir = path.Dir(dir) {
+		w.dirs[dir] = true
+	}
+}
+
+// find gives the kustomization of a folder.
+func (w *walk) find(dir string) (string, error) {
+	found := ""
+	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+		name = path.Join(dir, name)
+		if _, ok := w.files[name]; !ok {
+			continue
+		}
+		if found != "" {
+			return "", refusal(found, "leave one of them", "both %s and %s are there", found, name)
+		}
+		found = name
+	}
+	if found == "" {
+		return "", refusal(dir, "name the folder that has the kustomization", "%w", ErrNoFile)
+	}
+	return found, nil
+}
+
+// read decodes a folder's kustomization as kustomize does.
+func (w *walk) read(dir string) (string, *types.Kustomization, error) {
+	file, err := w.find(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	k := &types.Kustomization{}
+	if err := k.Unmarshal(w.files[file]); err != nil {
+		if excessive(err) {
+			return "", nil, &LimitError{"YAMLAliases", maxUnfolded, file}
+		}
+		return "", nil, refusal(file, "correct the kustomization", "%w", err)
+	}
+	k.FixKustomization()
+	if len(k.HelmCharts) > 0 || k.HelmGlobals != nil {
+		return "", nil, refusal(file, "render the chart for itself, with this kustomization as its post-renderer", "helmCharts are not rendered here")
+	}
+	return file, k, nil
+}
+
+// write puts a kustomization back, its references made local.
+func (w *walk) write(file string, k *types.Kustomization) error {
+	text, err := yaml.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	w.files[file] = text
+	return nil
+}
+
+// enter goes down into a folder, unless that is one of those above.
+func (w *walk) enter(from place, dir string) (leave func(), err error) {
+	for _, above := range w.open {
+		if above == dir || within(above, dir) && rootOf(above) == rootOf(dir) {
+			return nil, refusal(from.file, "break the circle", "%s is reached from itself: %s", dir, strings.Join(append(slices.Clone(w.open), dir), ", "))
+		}
+	}
+	if err := w.ctx.Err(); err != nil {
+		return nil, context.Cause(w.ctx)
+	}
+	w.open = append(w.open, dir)
+	return func() { w.open = w.open[:len(w.open)-1] }, nil
+}
+
+// visit follows the kustomization of a folder.
+func (w *walk) visit(from place, dir string) (weight, error) {
+	if known, ok := w.visited[dir]; ok {
+		return known, nil
+	}
+	leave, err := w.enter(from, dir)
+	if err != nil {
+		return weight{}, err
+	}
+	defer leave()
+	file, k, err := w.read(dir)
+	if err != nil {
+		return weight{}, err
+	}
+	v := visitor{walk: w, at: place{file: file, dir: dir, root: rootOf(dir)}}
+	v.total = weight{files: 1, bytes: int64(len(w.files[file]))}
+	v.kustomization(k)
+	if v.err != nil {
+		return weight{}, v.err
+	}
+	w.visited[dir] = v.total
+	return v.total, w.write(file, k)
+}
+
+// load gives what a remote reference means, as a path among the files.
+func (w *walk) load(at place, ref string) (string, error) {
+	if name, ok := w.loaded[ref]; ok {
+		return name, nil
+	}
+	if w.options.Remote == nil {
+		return "", &RemoteError{File: at.file, Ref: withoutCredentials(ref)}
+	}
+	if w.remote >= w.options.Depth {
+		return "", &LimitError{"Depth", int64(w.options.Depth), withoutCredentials(ref)}
+	}
+	files, inside, err := w.options.Remote(w.ctx, ref)
+	if err != nil {
+		return "", &RemoteError{File: at.file, Ref: withoutCredentials(ref), Err: err}
+	}
+	root := mountName(w.remote)
+	w.remote++
+	for _, f := range files {
+		f.Name = path.Join(root, f.Name)
+		w.brought = append(w.brought, f)
+		w.put(f.Name, bytes.TrimPrefix(f.Data, utf8BOM))
+	}
+	name := path.Join(root, inside)
+	if _, ok := w.files[name]; !within(name, root) || !ok && !w.dirs[name] {
+		return "", &RemoteError{File: at.file, Ref: withoutCredentials(ref), Err: fmt.Errorf("what was loaded has no %q", inside)}
+	}
+	w.loaded[ref] = name
+	return name, nil
+}
+
+var utf8BOM = []byte{0xEF, 0xBB, 0xBF}
