@@ -101,8 +101,6 @@ func kustomizeError(op, file string, err error) error {
 	var tooMuch *kustomize.LimitError
 	var refused *kustomize.Error
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e.Hint = ""
 	case errors.As(err, &remote):
 		e.File, e.Err = remote.File, &RemoteError{File: remote.File, Ref: remote.Ref, Err: remote.Err}
 		e.Hint = "put a copy into the file system and refer to that, or give KustomizeOptions.Remote"
@@ -117,6 +115,8 @@ func kustomizeError(op, file string, err error) error {
 		}
 	case errors.As(err, &refused):
 		e.File, e.Err, e.Hint = refused.File, refused.Err, refused.Hint
+	case errors.As(err, new(*LimitError)), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Hint = "" // it did not end in time, or the caller gave up
 	}
 	return e
 }

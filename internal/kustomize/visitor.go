@@ -31,6 +31,7 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 		v.yaml(&file)
 		k.OpenAPI["path"] = file
 	}
+	//lint:ignore SA1019 kustomize reads the old fields too
 	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
 		for i := range patches {
 			v.inline(patches[i].Patch)
@@ -39,14 +40,16 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 			}
 		}
 	}
-	for i, patch := range k.PatchesStrategicMerge {
+	//lint:ignore SA1019 kustomize reads the old fields too
+	merges := k.PatchesStrategicMerge
+	for i, patch := range merges {
 		if strings.Contains(string(patch), "\n") {
 			v.inline(string(patch))
 			continue
 		}
 		file := string(patch)
 		v.yaml(&file)
-		k.PatchesStrategicMerge[i] = types.PatchStrategicMerge(file)
+		merges[i] = types.PatchStrategicMerge(file)
 	}
 	for i := range k.Replacements {
 		if k.Replacements[i].Path != "" {
