@@ -52,6 +52,7 @@ const (
 	OperationApply     Operation = "apply"
 	OperationRollback  Operation = "rollback"
 	OperationUninstall Operation = "uninstall"
+	OperationTest      Operation = "test"
 )
 
 // Started: a call that writes has begun.
@@ -256,7 +257,7 @@ func (e Unready) String() string {
 type HookStarted struct {
 	of
 	Object diff.Object
-	Event  string // pre-install, post-upgrade, …
+	Event  string // pre-install, post-upgrade, …, test
 }
 
 func (e HookStarted) String() string { return fmt.Sprintf("Hook %s %s", e.Event, e.Object) }

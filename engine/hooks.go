@@ -163,6 +163,9 @@ func (r *run) hook(ctx context.Context, h hook, event string) error {
 		h.stored.LastRun.Phase = "Failed"
 	}
 	r.e.events.emit(HookEnded{about(r.p.Key), it.object, event, time.Since(begun), err})
+	if r.ranHook != nil {
+		r.ranHook(ctx, it)
+	}
 	if err == nil {
 		return nil
 	}

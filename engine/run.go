@@ -27,6 +27,9 @@ type run struct {
 	opts   ApplyOptions
 	record *storage.Record // the revision that stands for the outcome
 	lock   *lock           // nil without rights on Leases
+	// ranHook is called when a hook has ended, before it may be deleted; nil:
+	// nobody looks.
+	ranHook func(context.Context, *item)
 
 	mu      sync.Mutex
 	settled map[*item]bool   // those that have had their one event of what became of them
