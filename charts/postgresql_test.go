@@ -73,25 +73,8 @@ type postgres struct {
 
 func newPostgres(t *testing.T, bin string) *postgres {
 	t.Helper()
-	p := &postgres{t: t, bin: bin, port: freePort(t), files: map[string]string{}}
-	dir, err := os.MkdirTemp("/tmp", "fairlead-pg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	p.dir = dir
-	if os.Getuid() == 0 {
-		nobody, err := user.Lookup("nobody")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.Atoi(nobody.Uid)
-		gid, _ := strconv.Atoi(nobody.Gid)
-		p.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir, credential := unprivileged(t)
+	p := &postgres{t: t, bin: bin, dir: dir, credential: credential, port: freePort(t), files: map[string]string{}}
 	objects := renderObjects(t, "database", "shop-db", "prod", map[string]any{
 		"replicas": 2, "port": p.port, "configuration": "shared_buffers = 16MB\n", "backup": map[string]any{"enabled": true, "keep": 1}, "auth": map[string]any{"password": "unused"},
 	})
@@ -103,6 +86,29 @@ func newPostgres(t *testing.T, bin string) *postgres {
 		}
 	}
 	return p
+}
+
+// unprivileged makes a folder for servers that refuse to run as root, and says as whom they run instead.
+func unprivileged(t *testing.T) (string, *syscall.Credential) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "fairlead-db-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Getuid() != 0 {
+		return dir, nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	gid, _ := strconv.Atoi(nobody.Gid)
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	return dir, &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 func freePort(t *testing.T) int {

@@ -23,10 +23,8 @@ type DatabaseValues struct {
 
 	// The database that runs: its image, port, paths, probes and replication come from a preset.
 	Engine string `json:"engine,omitempty" schema:"enum=postgresql|mysql|mongodb|redis"`
-	// Number of pods. The first is the primary; with postgresql and redis the rest follow it.
+	// Number of pods. The first is the primary; the rest are its replicas.
 	Replicas *int32 `json:"replicas,omitempty" schema:"minimum=0"`
-	// Allows several pods of an engine whose preset does not replicate: databases that know nothing of each other.
-	IndependentReplicas bool `json:"independentReplicas,omitempty"`
 	// The image of the database; none: the engine's official one.
 	Image Image `json:"image,omitzero"`
 	// Names of existing pull Secrets.

@@ -6,7 +6,7 @@ pg_dump --no-password --host="$PRIMARY_HOST" --username="$POSTGRES_USER" --forma
 
 {{- define "database.dump.mysql" -}}
 MYSQL_PWD="$MYSQL_PASSWORD" mysqldump --host="$PRIMARY_HOST" --port={{ .port }} --user="$MYSQL_USER" \
-  --single-transaction --no-tablespaces --routines --triggers --result-file="$part" --databases "$MYSQL_DATABASE"
+  --single-transaction --set-gtid-purged=OFF --no-tablespaces --routines --triggers --result-file="$part" --databases "$MYSQL_DATABASE"
 {{- end -}}
 
 {{- define "database.dump.mongodb" -}}

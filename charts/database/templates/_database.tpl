@@ -87,14 +87,11 @@ storageClassName: {{ . }}
 {{- fail "auth.password and auth.existingSecret exclude each other: leave one out" -}}
 {{- end -}}
 {{- $preset := include "database.preset" . | fromYaml -}}
-{{- if and (gt (int .Values.replicas) 1) (not $preset.replicates) (not .Values.independentReplicas) -}}
-{{- fail (printf "replicas: the preset %s has no replication, so %d pods would be %d databases; set replicas to 1, or independentReplicas to true if that is what you want" .Values.engine (int .Values.replicas) (int .Values.replicas)) -}}
-{{- end -}}
 {{- if and .Values.initScripts (not $preset.initScripts) -}}
 {{- fail (printf "initScripts: the image of %s runs none" .Values.engine) -}}
 {{- end -}}
-{{- if and (eq .Values.engine "mysql") (eq $auth.username "root") -}}
-{{- fail "auth.username: mysql has a root already; name another user" -}}
+{{- if and (eq .Values.engine "mysql") (has $auth.username (list "root" "replica")) -}}
+{{- fail (printf "auth.username: mysql has a %s already; name another user" $auth.username) -}}
 {{- end -}}
 {{- if and .Values.storageClass.create (not .Values.storageClass.provisioner) -}}
 {{- fail "storageClass.create needs storageClass.provisioner: the CSI driver that makes the volumes, as ebs.csi.aws.com" -}}

@@ -7,12 +7,10 @@
 {{- $root := index . 0 -}}
 {{- $preset := index . 1 -}}
 {{- $primary := include "database.primary" $root -}}
-{{- if $preset.replicates }}
 - name: PRIMARY
   value: {{ $primary }}
 - name: PRIMARY_HOST
   value: {{ printf "%s.%s.%s.svc" $primary (include "database.object" (list $root "headless")) $root.Release.Namespace }}
-{{- end }}
 {{- range $name, $value := merge dict ($root.Values.env | default dict) ($preset.env | default dict) }}
 - name: {{ $name }}
   value: {{ $value | quote }}
