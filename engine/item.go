@@ -21,7 +21,10 @@ type item struct {
 	// there.
 	pending bool
 
-	base    *unstructured.Unstructured // as applied last, with marks; nil: never
+	candidates []candidate                // for base, of the revisions that may be in the cluster, oldest first
+	base       *unstructured.Unstructured // the one of them applied last, with marks; nil: never
+	unwritten  bool                       // base was attempted, and never seen to be there
+
 	desired *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
 	live    *unstructured.Unstructured // nil: does not exist
 

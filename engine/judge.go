@@ -133,8 +133,12 @@ func (pl *planning) compare(it *item, merged *unstructured.Unstructured, redacto
 	if merged != it.live { // or no field differs, and it does not matter whose they are
 		former = pl.formerManagers(it.live)
 	}
+	base := it.base
+	if it.unwritten {
+		base = nil
+	}
 	return diff.Compare(
-		diff.Input{Object: it.object, Base: it.base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
+		diff.Input{Object: it.object, Base: base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
 		diff.Options{
 			Schema: it.schema, Secrets: redactor, FormerManagers: former, Force: pl.force,
 			Takes: func(manager, path string) bool {

@@ -92,13 +92,16 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 				byID[identity(it.object)] = it
 				removed = append(removed, it)
 			}
-			have.base = pl.baseOf(o.Unstructured, it, record)
+			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, it, record), record))
 		}
 	}
 
 	items := ordered(written, removed)
 	if err := pl.readLive(ctx, items); err != nil {
 		return nil, nil, err
+	}
+	for _, it := range items {
+		pl.settleBase(it)
 	}
 	awaitDefinitions(items)
 	if err := pl.findNamespaces(ctx, items); err != nil {

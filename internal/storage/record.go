@@ -126,6 +126,15 @@ func (r *Record) Meta() Meta {
 	return m
 }
 
+// Created is when the API server stored the revision first, by its clock and
+// to the second; zero for a record that is not stored.
+func (r *Record) Created() time.Time {
+	if r.secret == nil {
+		return time.Time{}
+	}
+	return r.secret.CreationTimestamp.Time
+}
+
 // Again is a new record, of another revision, of what r holds: its chart,
 // values, manifest, hooks, notes and labels. Its status, times, description
 // and cause are not set, and its hooks have not run.
