@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
@@ -162,6 +164,16 @@ func (c *cluster) forgetSchemas(crd *unstructured.Unstructured) {
 			c.merger.Forget(schema.GroupVersion{Group: group, Version: name})
 		}
 	}
+}
+
+// hasStatus says whether objects of the resource have a status subresource, as
+// far as is known.
+func (c *cluster) hasStatus(ctx context.Context, r schema.GroupVersionResource) bool {
+	list, err := c.discovery.ServerResourcesForGroupVersionWithContext(c.quiet(ctx), r.GroupVersion().String())
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(list.APIResources, func(a metav1.APIResource) bool { return a.Name == r.Resource+"/status" })
 }
 
 // resource is the client for one mapped kind; namespace is ignored for

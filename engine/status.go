@@ -75,7 +75,7 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 			continue
 		}
 		work.do(func(ctx context.Context) error {
-			d, err := readiness.Diagnose(ctx, target(it), e.waitOptions())
+			d, err := readiness.Diagnose(ctx, e.waitTarget(ctx, it), e.waitOptions())
 			if err != nil {
 				return err
 			}

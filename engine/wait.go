@@ -19,7 +19,7 @@ func (r *run) waitReady(ctx context.Context) error {
 	var targets []readiness.Target
 	for _, it := range r.w.items {
 		if it.desired != nil && it.live != nil && !it.crd {
-			targets = append(targets, target(it))
+			targets = append(targets, r.e.waitTarget(ctx, it))
 		}
 	}
 	return r.wait(ctx, targets, r.waitOptions(), newTeller(r, false))
@@ -59,6 +59,14 @@ func target(it *item) readiness.Target {
 		GVR: it.mapping.Resource, Kind: it.object.Kind, Namespace: it.object.Namespace, Name: it.object.Name,
 		UID: it.live.GetUID(), Generation: it.live.GetGeneration(),
 	}
+}
+
+// waitTarget is the item as something to wait for, with what its kind can
+// report.
+func (e *Engine) waitTarget(ctx context.Context, it *item) readiness.Target {
+	t := target(it)
+	t.NoStatus = !diff.IsBuiltinGroup(t.GVR.Group) && !e.c.hasStatus(ctx, t.GVR)
+	return t
 }
 
 func objectOf(t readiness.Target) diff.Object {

@@ -30,7 +30,7 @@ func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 	case err != nil:
 		return Diagnosis{}, fmt.Errorf("readiness: reading %s: %w", t, err)
 	default:
-		st = Assess(obj, o.Rules)
+		st = t.assess(obj, o.Rules)
 	}
 	v, read := newView(), &reader{ctx: ctx, o: o}
 	if obj != nil && st.State != Ready && t.Namespace != "" {

@@ -34,8 +34,11 @@
 //     it is there, whether or not it allows a disruption now.
 //   - Custom resources: the conditions Ready, Reconciling and Stalled as in
 //     kstatus (github.com/fluxcd/cli-utils), the condition Available, and
-//     observedGeneration. One that says nothing is Unknown, not ready; it is
-//     given a moment and then holds up nothing.
+//     observedGeneration. One that says nothing is ready if its kind has no
+//     status subresource, through which a controller would say something
+//     ([Target].NoStatus). Else it is Unknown, not ready; it is given a moment,
+//     which an object that is old has had already, and then holds up nothing,
+//     a deadline that comes first included.
 //
 // Options.Rules replaces any of these.
 //

@@ -75,7 +75,7 @@ func (w *waiter) nextLook(now time.Time) time.Duration {
 			}
 		}
 		if tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0 {
-			sooner(tr.since.Add(w.policy.Unknown))
+			sooner(tr.silentSince().Add(w.policy.Unknown))
 		}
 	}
 	for _, s := range w.spaces {

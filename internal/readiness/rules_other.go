@@ -108,6 +108,9 @@ func apiService(obj *unstructured.Unstructured) Status {
 	return st.progressing(cmp.Or(c.Reason, "Unavailable"), "%s", cmp.Or(c.Message, "its server does not answer yet"))
 }
 
+// reasonNoStatus: a custom resource has nothing to be judged by.
+const reasonNoStatus = "NoStatus"
+
 // customResource follows kstatus (Ready, Reconciling and Stalled conditions),
 // and says Unknown where kstatus would take silence for readiness.
 func customResource(obj *unstructured.Unstructured) Status {
@@ -139,5 +142,5 @@ func customResource(obj *unstructured.Unstructured) Status {
 	if observed(obj) {
 		return st.ready("Observed", "its controller has seen it and reports nothing amiss")
 	}
-	return Status{State: Unknown, Reason: "NoStatus", Message: "it has no Ready condition and no observed generation, so whether it is ready cannot be told"}
+	return Status{State: Unknown, Reason: reasonNoStatus, Message: "it has no Ready condition and no observed generation, so whether it is ready cannot be told"}
 }

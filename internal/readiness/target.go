@@ -23,6 +23,20 @@ type Target struct {
 	// Generation that the write returned. What the cluster says about an
 	// earlier generation does not count. 0: any.
 	Generation int64
+
+	// NoStatus says that objects of this kind have no status subresource, so
+	// that nobody is going to report on one: a custom resource that says
+	// nothing is then ready once it exists.
+	NoStatus bool
+}
+
+// assess judges obj, which is what is there of the target.
+func (t Target) assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
+	st := Assess(obj, rules)
+	if _, ruled := rules[t.GroupKind()]; t.NoStatus && !ruled && st.State == Unknown && st.Reason == reasonNoStatus {
+		return Status{State: Ready, Reason: "Exists", Message: "its kind reports no status"}
+	}
+	return st
 }
 
 // GroupKind names the kind without its version.

@@ -52,6 +52,9 @@ type sighting struct {
 	last  time.Time
 }
 
+// oldAge is more than the clocks here and there may be apart.
+const oldAge = 10 * time.Second
+
 // A crash loop's container runs in between, which forgives nothing yet.
 const crashMemory = time.Minute
 
@@ -124,6 +127,9 @@ func (w *waiter) loop(ctx context.Context) error {
 		timer.Reset(w.nextLook(now))
 		select {
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && w.onlySilent() {
+				return nil // there is nothing that could be told of them later
+			}
 			return w.notReady(ctx, ended(ctx, w.broken))
 		case n := <-w.notes:
 			if n.fatal != nil && !n.feed.beside && !w.narrow(n) {
@@ -275,7 +281,7 @@ func (w *waiter) judge(tr *tracked) {
 		// The watch resumes with older news before it brings the newest.
 		tr.status = Status{State: Progressing, Reason: "NotObserved", Message: "the cluster shows an earlier generation", Desired: was.Desired}
 	default:
-		tr.status = Assess(tr.obj, w.o.Rules)
+		tr.status = tr.assess(tr.obj, w.o.Rules)
 		if isClaim(tr.Target) && tr.status.Reason == "Unbound" {
 			tr.status = w.claimStatus(tr.obj, tr.status)
 		}
@@ -331,9 +337,33 @@ func (w *waiter) done(tr *tracked, now time.Time) bool {
 	case Ready:
 		return true
 	case Unknown:
-		return w.policy.Unknown >= 0 && now.Sub(tr.since) >= w.policy.Unknown
+		return w.policy.Unknown >= 0 && now.Sub(tr.silentSince()) >= w.policy.Unknown
 	}
 	return false
+}
+
+// silentSince is from when on an object has said nothing: one that has stood
+// there for long without a status has nobody who would give it one now.
+func (tr *tracked) silentSince() time.Time {
+	if tr.obj == nil {
+		return tr.since
+	}
+	if created := tr.obj.GetCreationTimestamp().Time; !created.IsZero() && created.Before(tr.since.Add(-oldAge)) {
+		return created
+	}
+	return tr.since
+}
+
+// onlySilent: all that is still waited for are objects that say nothing about
+// themselves, and may be passed over.
+func (w *waiter) onlySilent() bool {
+	for _, tr := range w.all {
+		silent := tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0
+		if !silent && !(tr.known && tr.status.State == Ready) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *waiter) result() Result {
