@@ -40,6 +40,11 @@ type ApplyOptions struct {
 	// everything and only waits for readiness; that one's call ends with
 	// ErrSuperseded. It is seen within a third of LeaseDuration.
 	Supersede bool
+	// OnFailure says what is done if a deploy, or applying the plan of one,
+	// fails after its revision was recorded. That has a time of its own, of at
+	// most three times Timeout, also if the caller's context has ended; the
+	// error is then a *RevertError. Empty: LeaveFailed.
+	OnFailure OnFailure
 	// Release is needed to apply a plan of a deploy that was read from JSON:
 	// it is rendered again and must give what the plan was made from.
 	Release *Release

@@ -25,8 +25,12 @@ const maxRaces = 5
 // carryOut plans, and carries the plan out under the release's lock. What was
 // planned while another deployer was at work is planned again.
 func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (rev *Revision, err error) {
-	op := string(operation)
 	defer e.tell(operation, k)(&rev, &err) // when the lock is released
+	return e.work(ctx, k, operation, opts, plan)
+}
+
+func (e *Engine) work(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
+	op := string(operation)
 	var held *lock
 	defer func() { held.release() }()
 	for race := 0; ; race++ {
@@ -62,6 +66,11 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 		}
 		r.lock = held
 		rev, err := r.execute(ctx)
+		if r.reverts(err) {
+			held.release() // its context may have ended
+			held = nil
+			return rev, e.revert(ctx, r, err)
+		}
 		if !errors.Is(err, errRaced) {
 			return rev, err
 		}
@@ -159,6 +168,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.begun = true
 	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
 	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, RevisionStatus(r.record.Status)})
 	return nil
@@ -175,6 +185,7 @@ func (r *run) end(ctx context.Context, failure error) error {
 		r.record.Description = fmt.Sprintf("%s; revision %d before it is %s", describe(r.p, "complete"), r.w.last.Revision, r.w.last.Status)
 	} else {
 		r.record.Status = storage.StatusDeployed
+		r.record.Unproven = r.opts.NoWait
 		r.record.Description = describe(r.p, "complete")
 	}
 	if err := r.e.store.Update(ctx, r.record); err != nil {

@@ -86,7 +86,7 @@ func oneOfEach(t *testing.T) []Event {
 		LogLine{about(key), web, "web-1", "app", "a\nb"}, Ready{about(key), web, StateReady, 3, 3},
 		Unready{about(key), web, Diagnosis{Cause: "CrashLoop", Message: "a\nb"}},
 		HookStarted{about(key), web, "pre-install"}, HookEnded{about(key), web, "pre-install", time.Second, errors.New("no\nluck")},
-		Warning{about(key), "a\nb"},
+		Warning{about(key), "a\nb"}, Reverting{about(key), 3, 2},
 	}
 	var have, want []string
 	for _, e := range events {

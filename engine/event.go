@@ -99,6 +99,22 @@ type LockWaited struct {
 
 func (e LockWaited) String() string { return "waiting for " + oneLine(e.Holder) }
 
+// Reverting: the deploy has failed, and by ApplyOptions.OnFailure the release
+// goes back to an earlier revision, or is uninstalled. Another Planned
+// follows, with the events of what that does.
+type Reverting struct {
+	of
+	Failed int // the revision that failed
+	Target int // the revision to go back to; 0: uninstalling
+}
+
+func (e Reverting) String() string {
+	if e.Target == 0 {
+		return fmt.Sprintf("revision %d failed: uninstalling", e.Failed)
+	}
+	return fmt.Sprintf("revision %d failed: rolling back to %d", e.Failed, e.Target)
+}
+
 // Recorded: a revision was stored, or its status changed.
 type Recorded struct {
 	of

@@ -69,6 +69,8 @@ func logged(e Event) (slog.Level, []slog.Attr) {
 		return slog.LevelInfo, attrs("planned", "changes", e.Changes)
 	case LockWaited:
 		return slog.LevelInfo, attrs("lock waited", "holder", e.Holder)
+	case Reverting:
+		return slog.LevelWarn, attrs("reverting", "failed", e.Failed, "target", e.Target)
 	case Recorded:
 		return slog.LevelInfo, attrs("recorded", "revision", e.Revision, "status", string(e.Status))
 	case Applied:

@@ -27,6 +27,7 @@ type run struct {
 	opts   ApplyOptions
 	record *storage.Record // the revision that stands for the outcome
 	lock   *lock           // nil without rights on Leases
+	begun  bool            // the pending revision is recorded
 	// ranHook is called when a hook has ended, before it may be deleted; nil:
 	// nobody looks.
 	ranHook func(context.Context, *item)

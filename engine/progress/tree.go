@@ -61,6 +61,9 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 		c.changes, c.status = e.Changes, ""
 	case engine.LockWaited:
 		c.status = clean(e.String())
+	case engine.Reverting: // what is counted from here on is of that
+		c.changed, c.kept, c.skipped, c.failed, c.readied = 0, 0, 0, 0, 0
+		return clean(e.String()), doubtful
 	case engine.Recorded:
 		c.status = ""
 	case engine.Applied:

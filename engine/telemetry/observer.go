@@ -145,7 +145,7 @@ func (o *Observer) OnEvent(e engine.Event) {
 		o.end(c, e)
 	case engine.Planned:
 		c.event(c.span, e, attribute.Int("fairlead.changes", e.Changes))
-	case engine.LockWaited, engine.Recorded, engine.Warning:
+	case engine.LockWaited, engine.Recorded, engine.Reverting, engine.Warning:
 		c.event(c.span, e)
 	case engine.Applied:
 		o.wrote(c, e, e.Object, string(e.Action), e.Took, nil)

@@ -36,6 +36,8 @@ type Record struct {
 	Status          Status
 	Description     string // without the cause
 	Cause           string
+	// Unproven: it is deployed, and nobody waited until it was ready.
+	Unproven bool
 
 	FirstDeployed, LastDeployed, Deleted time.Time
 
@@ -104,6 +106,8 @@ type Meta struct {
 	// Written is when the Secret was written last, to the second; zero if its
 	// labels do not tell.
 	Written time.Time
+	// Unproven as in Record, if the writer said so.
+	Unproven bool
 	// The rest is known only if Annotated: the engine wrote the revision, and
 	// no other writer has touched it since.
 	Annotated bool
@@ -116,7 +120,7 @@ type Meta struct {
 // Meta of the record.
 func (r *Record) Meta() Meta {
 	m := Meta{
-		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Annotated: true,
+		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Unproven: r.Unproven, Annotated: true,
 		Cause: r.Cause, Description: r.Description, Chart: r.Chart.Name, Version: r.Chart.Version, AppVersion: r.Chart.AppVersion,
 		LastDeployed: r.LastDeployed,
 	}
@@ -142,6 +146,7 @@ func (r *Record) Again(revision int) *Record {
 	again := *r
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
+	again.Unproven = false
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
 	again.secret, again.attempt, again.continued = nil, "", continuation{}

@@ -39,7 +39,8 @@ const (
 	annotationTrimmed     = annotationPrefix + "chart-trimmed" // what the stored chart lacks
 	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
 	annotationAttempt     = annotationPrefix + "attempt"
-	annotationDigest      = annotationPrefix + "digest" // of what is applied
+	annotationUnproven    = annotationPrefix + "unproven" // nobody waited for it
+	annotationDigest      = annotationPrefix + "digest"   // of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
 	// 256 KiB; the body has the whole.
@@ -99,7 +100,11 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	a[annotationAppVersion] = r.Chart.AppVersion
 	a[annotationDigest] = r.digest()
 	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
-	for name, value := range map[string]string{annotationTail: e.digest(), annotationAttempt: r.attempt} {
+	unproven := ""
+	if r.Unproven {
+		unproven = "true"
+	}
+	for name, value := range map[string]string{annotationTail: e.digest(), annotationAttempt: r.attempt, annotationUnproven: unproven} {
 		if delete(a, name); value != "" {
 			a[name] = value
 		}
@@ -171,6 +176,7 @@ func metaOf(o metav1.ObjectMeta) (m Meta, ok bool) {
 	}
 	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), Written: written(o.Labels)}
 	a := o.Annotations
+	m.Unproven = a[annotationUnproven] != ""
 	if _, m.Annotated = a[annotationDeployed]; !m.Annotated {
 		return m, true
 	}

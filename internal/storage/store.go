@@ -166,6 +166,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 	r.Namespace = secret.Namespace
 	r.secret = withoutBody(secret)
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
+	r.Unproven = secret.Annotations[annotationUnproven] != ""
 	r.splitCause(secret.Annotations)
 	for k, v := range secret.Labels {
 		if !systemLabel(k) {
