@@ -70,7 +70,7 @@ var simpleTexts = []string{
 func TestTextsThatAreNotSimple(t *testing.T) {
 	for _, text := range []string{
 		"", "# c", "a", "- a", "1: a", "yes: a", "a: yes", "a: 0x1f", "a: 017", "a: 1e3", "a: .5", "a: 2024-01-01", "a: 1_000", "a: -0",
-		"a: &x b\nc: *x", "a: !!str 1", "<<: {a: b}", "? a\n: b", "a: [b c]", "a: [b,c]", "a: [b: c]", "a: [b,]", "a: {b}", "a: {b: c", "a: [b\n]", "a: {b:c}", "a: [*b]", "a: [b]c", "a: {1: b}", "a: [-]", "a: {b: }", "a: [b]: c", "a: [b #c]", "[a]: b", "a: >\n  b", "a: |2\n   b", "a: b\n  c", "a:\n  b\n  c", "a: 'b\n  c'", "a: \"\\x41\"",
+		"a: &x b\nc: *x", "a: !!str 1", "<<: {a: b}", "? a\n: b", "a: [b c]", "a: [b,c]", "a: [b: c]", "a: [b,]", "a: {b}", "a: {b: c", "a: [b\n]", "a: {b:c}", "a: [*b]", "a: [b]c", "a: {1: b}", "a: [-]", "a: {b: }", "a: [b]: c", "a: [b #c]", "[a]: b", "a: >\n  b", "a: |2\n   b", "a: b\n  c", "a:\n  b\n  c", "a: 'b\n  c'", "a: \"\\x41\"", "a: \"\\/\"",
 		"a: b\na: c", "a: b: c", "a: b:", "a:\tb", "\ta: b", "a: b\r\n", "a: b\n--- \nc: d", "a: b\n...\n", "a: @b", "a: `b", "a: %b", "a: *", "a: 'b' c", "a: \"b\"c", "a: {}c", "a: - b", "a: |\n", "a: |\n b\n  c\n d\n", "a: |\n    \n  b",
 		"a:\n  - b\n c: d", "a:\n  b: c\n d: e", "- a: b\n c: d", "a: |x\n  b", "a: \x00", "a: \u0085", "a: \ufeff", "a: b\x7f", "a: \xff", strings.Repeat("a", 2000) + ": b", "a:\n - b\n  - c", "a: |\n\tb", "a:\n- b\nc\n",
 		"a: 18446744073709551615", "a: 1.7976931348623157e309", "a: 99999999999999999.5", "=: a", "null: a", "'a': b'", "a: 'b'#c",

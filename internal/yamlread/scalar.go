@@ -140,7 +140,7 @@ func escaped(s string, at int) (text, rest string, ok bool) {
 				b.WriteByte('\n')
 			case 't':
 				b.WriteByte('\t')
-			case '"', '\\', '/':
+			case '"', '\\':
 				b.WriteByte(s[i])
 			default:
 				return "", "", false
