@@ -38,8 +38,10 @@ type KustomizeOptions struct {
 	Remote func(ctx context.Context, ref string) (fsys fs.FS, name string, err error)
 	// Limits on all files together, FileBytes, ChartBytes and Entries; on the
 	// number of remote references, Depth; and on what is taken in by one build,
-	// what several ways lead to counted as often: Entries and ResultBytes, the
-	// rendered objects included. Zero means safe limits.
+	// what several ways lead to counted as often and rendered objects included:
+	// Entries, ResultBytes of text, MemoryBytes and Steps as estimated from the
+	// number of objects and fields (the defaults allow about 2,200 objects).
+	// Zero means safe limits.
 	Limits Limits
 }
 
@@ -59,9 +61,10 @@ func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts Kus
 	if err != nil {
 		return nil, loadError(err)
 	}
-	inside := kustomize.Options{
-		Depth: b.limits.Depth, Entries: b.limits.Entries, Bytes: b.limits.ResultBytes, BytesLimit: "ResultBytes",
-	}
+	inside := kustomize.Options{Limits: kustomize.Limits{
+		Depth: b.limits.Depth, Entries: b.limits.Entries,
+		ResultBytes: b.limits.ResultBytes, MemoryBytes: b.limits.MemoryBytes, Steps: b.limits.Steps,
+	}}
 	if opts.Remote != nil {
 		inside.Remote = func(ctx context.Context, ref string) ([]kustomize.File, string, error) {
 			fsys, name, err := opts.Remote(ctx, ref)

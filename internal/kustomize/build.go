@@ -28,13 +28,7 @@ type Options struct {
 	// Remote loads what a URL or a repository names: the files around it, and
 	// the name of the file or folder meant. Nil refuses such references.
 	Remote func(ctx context.Context, ref string) (files []File, name string, err error)
-	// Depth is how many remote references there may be, Entries how many files
-	// may be taken in and Bytes how many bytes, those that are taken in several
-	// times counted as often.
-	Depth, Entries int
-	Bytes          int64
-	// BytesLimit is what Bytes is called in errors.
-	BytesLimit string
+	Limits Limits
 }
 
 // Kustomization is a kustomization with all the files around it. Immutable, safe
@@ -108,11 +102,18 @@ func release() { <-running }
 // of YAML documents that come before the kustomization's own resources.
 //
 // Kustomize itself cannot be stopped. When ctx ends, Build returns at once; what
-// runs is let run to its end, apart, and the next Build waits for that: there is
-// never more than one, and what it takes in was weighed before.
+// runs is let run, apart, until it next reads a file or to its end, and the next
+// Build waits for that: there is never more than one, and what it takes in was
+// weighed before.
 func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, error) {
-	if total := k.weight.bytes + int64(len(input)); total > k.options.Bytes {
-		return nil, &LimitError{k.options.BytesLimit, k.options.Bytes, k.file}
+	if input != nil {
+		own, err := weigh("the rendered objects", input)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := k.options.Limits.add(k.weight, own, "the rendered objects"); err != nil {
+			return nil, err
+		}
 	}
 	if err := hold(ctx); err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, erro
 	out := make(chan result, 1)
 	go func() {
 		defer release()
-		docs, err := k.build(input)
+		docs, err := k.build(ctx, input)
 		out <- result{docs, err}
 	}()
 	select {
@@ -135,13 +136,13 @@ func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, erro
 	}
 }
 
-func (k *Kustomization) build(input []byte) (docs [][]byte, err error) {
+func (k *Kustomization) build(ctx context.Context, input []byte) (docs [][]byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("kustomize failed: %v", r)
 		}
 	}()
-	disk := filesys.MakeFsInMemory()
+	disk := &files{filesys.MakeFsInMemory(), ctx}
 	for name, data := range k.files {
 		if name == k.file && input != nil {
 			data = k.over
@@ -171,4 +172,17 @@ func (k *Kustomization) build(input []byte) (docs [][]byte, err error) {
 		docs = append(docs, doc)
 	}
 	return docs, nil
+}
+
+// files are kept in memory, and cannot be read any more when the context ends.
+type files struct {
+	filesys.FileSystem
+	ctx context.Context
+}
+
+func (f *files) ReadFile(name string) ([]byte, error) {
+	if f.ctx.Err() != nil {
+		return nil, context.Cause(f.ctx)
+	}
+	return f.FileSystem.ReadFile(name)
 }

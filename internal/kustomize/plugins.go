@@ -39,7 +39,7 @@ func (w *walk) plugins(at place, entries []string) (total weight, err error) {
 		}
 		inside, err := w.pluginFile(at, name)
 		if err == nil {
-			total, err = w.add(total, inside, name)
+			total, err = w.options.Limits.add(total, inside, name)
 		}
 		if err != nil {
 			return total, err
@@ -55,15 +55,16 @@ func (w *walk) pluginFile(at place, name string) (weight, error) {
 		return w.pluginDir(at, name)
 	}
 	data := w.files[name]
-	if err := checkAliases(name, data); err != nil {
-		return weight{}, err
+	own, err := weigh(name, data)
+	if err != nil {
+		return own, err
 	}
 	resources, err := w.parse(data)
 	if err != nil {
-		return weight{}, refusal(name, "correct the YAML, or take the file out of the kustomization", "cannot be read as a generator or transformer: %w", err)
+		return own, refusal(name, "correct the YAML, or take the file out of the kustomization", "cannot be read as a generator or transformer: %w", err)
 	}
 	foreign := at.root != "." || rootOf(name) != "."
-	return weight{files: 1, bytes: int64(len(data))}, checkPlugins(place{file: name, dir: at.dir, root: at.root}, foreign, resources)
+	return own, checkPlugins(place{file: name, dir: at.dir, root: at.root}, foreign, resources)
 }
 
 func (w *walk) pluginDir(at place, dir string) (total weight, err error) {
@@ -92,7 +93,7 @@ func (w *walk) pluginDir(at place, dir string) (total weight, err error) {
 		}
 		part, err := w.pluginFile(place{file: file, dir: dir, root: at.root}, name)
 		if err == nil {
-			total, err = w.add(total, part, name)
+			total, err = w.options.Limits.add(total, part, name)
 		}
 		if err != nil {
 			return total, err

@@ -34,22 +34,11 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 	//lint:ignore SA1019 kustomize reads the old fields too
 	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
 		for i := range patches {
-			v.inline(patches[i].Patch)
+			v.weigh(v.at.file, []byte(patches[i].Patch))
 			if patches[i].Path != "" {
-				v.yaml(&patches[i].Path)
+				v.patch(&patches[i].Path)
 			}
 		}
-	}
-	//lint:ignore SA1019 kustomize reads the old fields too
-	merges := k.PatchesStrategicMerge
-	for i, patch := range merges {
-		if strings.Contains(string(patch), "\n") {
-			v.inline(string(patch))
-			continue
-		}
-		file := string(patch)
-		v.yaml(&file)
-		merges[i] = types.PatchStrategicMerge(file)
 	}
 	for i := range k.Replacements {
 		if k.Replacements[i].Path != "" {
@@ -73,7 +62,16 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 
 func (v *visitor) add(below weight) {
 	if v.err == nil {
-		v.total, v.err = v.walk.add(v.total, below, v.at.file)
+		v.total, v.err = v.options.Limits.add(v.total, below, v.at.file)
+	}
+}
+
+// weigh adds objects or patches. A patch is compared with others as an object.
+func (v *visitor) weigh(subject string, text []byte) {
+	if v.err == nil {
+		var own weight
+		own, v.err = weigh(subject, text)
+		v.add(own)
 	}
 }
 
@@ -90,8 +88,7 @@ func (v *visitor) resource(ref *string) {
 	if v.dirs[name] {
 		v.descend(name)
 	} else {
-		v.err = checkAliases(name, v.files[name])
-		v.add(weight{1, int64(len(v.files[name]))})
+		v.weigh(name, v.files[name])
 	}
 	*ref = relative
 }
@@ -132,7 +129,7 @@ func (v *visitor) file(ref *string) (data []byte) {
 	default:
 		*ref = relative
 		data = v.files[name]
-		v.add(weight{1, int64(len(data))})
+		v.add(weight{files: 1, bytes: int64(len(data))})
 	}
 	return data
 }
@@ -145,9 +142,11 @@ func (v *visitor) yaml(ref *string) {
 	}
 }
 
-func (v *visitor) inline(text string) {
-	if v.err == nil {
-		v.err = checkAliases(v.at.file, []byte(text))
+// patch is a file of patches.
+func (v *visitor) patch(ref *string) {
+	name := *ref
+	if data := v.file(ref); v.err == nil {
+		v.weigh(name, data)
 	}
 }
 

@@ -30,24 +30,6 @@ type walk struct {
 	open             []string // the folders above
 }
 
-// weight is how much kustomize reads, counting what is reached along several
-// ways as often.
-type weight struct {
-	files int
-	bytes int64
-}
-
-func (w *walk) add(a, b weight, subject string) (weight, error) {
-	sum := weight{a.files + b.files, a.bytes + b.bytes}
-	switch {
-	case sum.files > w.options.Entries:
-		return sum, &LimitError{"Entries", int64(w.options.Entries), subject}
-	case sum.bytes > w.options.Bytes:
-		return sum, &LimitError{w.options.BytesLimit, w.options.Bytes, subject}
-	}
-	return sum, nil
-}
-
 func (w *walk) put(name string, data []byte) {
 	w.files[name] = data
 	for dir := path.Dir(name); !w.dirs[dir]; dir = path.Dir(dir) {
@@ -88,10 +70,42 @@ func (w *walk) read(dir string) (string, *types.Kustomization, error) {
 		return "", nil, refusal(file, "correct the kustomization", "%w", err)
 	}
 	k.FixKustomization()
+	w.modernise(dir, k)
 	if len(k.HelmCharts) > 0 || k.HelmGlobals != nil {
 		return "", nil, refusal(file, "render the chart for itself, with this kustomization as its post-renderer", "helmCharts are not rendered here")
 	}
 	return file, k, nil
+}
+
+// modernise gives old fields the names of the new ones that mean the same, for
+// kustomize prints a warning where it meets them. Those that would mean something
+// else are left: patchesJson6902, which come later than patches do, and vars.
+func (w *walk) modernise(dir string, k *types.Kustomization) {
+	//lint:ignore SA1019 this is what it is about
+	merges, labels := &k.PatchesStrategicMerge, &k.CommonLabels
+	patches := make([]types.Patch, 0, len(*merges)+len(k.Patches))
+	for _, merge := range *merges {
+		_, isFile := w.files[path.Join(dir, string(merge))]
+		if inline := !isFile && strings.Contains(string(merge), ":") && !isRemote(string(merge)); inline {
+			patches = append(patches, types.Patch{Patch: string(merge)})
+		} else {
+			patches = append(patches, types.Patch{Path: string(merge)})
+		}
+	}
+	if *merges = nil; len(patches) > 0 {
+		k.Patches = append(patches, k.Patches...)
+	}
+	for _, other := range k.Labels {
+		for key := range other.Pairs {
+			if _, both := (*labels)[key]; both {
+				return // for kustomize to judge
+			}
+		}
+	}
+	if len(*labels) > 0 {
+		k.Labels = append(k.Labels, types.Label{Pairs: *labels, IncludeSelectors: true})
+	}
+	*labels = nil
 }
 
 // write puts a kustomization back, its references made local.
@@ -150,8 +164,8 @@ func (w *walk) load(at place, ref string) (string, error) {
 	if w.options.Remote == nil {
 		return "", &RemoteError{File: at.file, Ref: withoutCredentials(ref)}
 	}
-	if w.remote >= w.options.Depth {
-		return "", &LimitError{"Depth", int64(w.options.Depth), withoutCredentials(ref)}
+	if w.remote >= w.options.Limits.Depth {
+		return "", &LimitError{"Depth", int64(w.options.Limits.Depth), withoutCredentials(ref)}
 	}
 	files, inside, err := w.options.Remote(w.ctx, ref)
 	if err != nil {
