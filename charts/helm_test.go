@@ -4,9 +4,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/lint"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
 func TestHelmLintIsSilent(t *testing.T) {
@@ -15,6 +20,41 @@ func TestHelmLintIsSilent(t *testing.T) {
 			linter := lint.All(s.chart, s.values, "prod", true)
 			for _, message := range linter.Messages {
 				t.Error(message)
+			}
+		})
+	}
+}
+
+// Whoever knows only Helm installs the folders, as their READMEs say.
+func TestHelmInstallsTheFolders(t *testing.T) {
+	cluster := testcluster.Shared(t)
+	for name, values := range map[string]map[string]any{
+		"webapp":   {"image": map[string]any{"repository": "registry.example.com/shop", "tag": "1.0"}, "replicas": 3},
+		"database": {"auth": map[string]any{"password": "s3cret"}, "storageClass": map[string]any{"create": true, "provisioner": "fairlead.dev/volume"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ground := newGround(t, cluster, "restricted")
+			flags := genericclioptions.NewConfigFlags(false)
+			*flags.KubeConfig, *flags.Namespace = cluster.Kubeconfig, ground.namespace
+			helm := new(action.Configuration)
+			if err := helm.Init(flags, ground.namespace, "secret", func(string, ...any) {}); err != nil {
+				t.Fatal(err)
+			}
+			folder, err := loader.Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			install := action.NewInstall(helm)
+			install.ReleaseName, install.Namespace, install.Wait, install.Timeout = "shop", ground.namespace, true, time.Minute
+			release, err := install.RunWithContext(t.Context(), folder, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(release.Info.Notes, "shop, revision 1, runs ") {
+				t.Errorf("the notes are %q", release.Info.Notes)
+			}
+			if _, err := action.NewUninstall(helm).Run("shop"); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}

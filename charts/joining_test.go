@@ -88,7 +88,7 @@ func TestMongoDBStarts(t *testing.T) {
 	programs := map[string]string{"mongosh": "", "mongod": "sleep 0.3", "docker-entrypoint.sh": "sleep 0.3"} // calls in no order
 	dir := t.TempDir()
 	podFiles(t, dir, map[string]any{"engine": "mongodb", "replicas": 3, "auth": map[string]any{"password": "unused"}})
-	const server = "mongod --config /mongod.conf --replSet rs0 --keyFile /keyfile\n"
+	const server = "mongod --config /mongod.conf --bind_ip_all --port 27017 --replSet rs0 --keyFile /keyfile\n"
 	for pod, want := range map[string]string{"shop-db-0": "docker-entrypoint.sh " + server, "shop-db-1": server} {
 		calls := runPod(t, dir, pod, "start.sh", programs)
 		for _, line := range []string{want, "mongosh --nodb --norc --quiet /member.js\n"} {

@@ -8,9 +8,8 @@ writablePaths: [/tmp, /data/configdb]
 configFile: mongod.conf
 files:
   mongod.conf: |
-    net:
-      port: {{ .port }}
-      bindIpAll: true
+    processManagement:
+      fork: false
   start.sh: |
     # The pods are a replica set. They know each other by a key made from the password; only the first pod initializes
     # its volume, the others copy everything from it.
@@ -18,7 +17,7 @@ files:
     umask 077
     printf '%s' "$MONGO_INITDB_ROOT_PASSWORD" | sha256sum | cut -c 1-64 > /tmp/keyfile
     mongosh --nodb --norc --quiet /etc/database/member.js &
-    set -- mongod --config /etc/database/mongod.conf --replSet rs0 --keyFile /tmp/keyfile
+    set -- mongod --config /etc/database/mongod.conf --bind_ip_all --port {{ .port }} --replSet rs0 --keyFile /tmp/keyfile
     if [ "$HOSTNAME" = "$PRIMARY" ]; then exec docker-entrypoint.sh "$@"; fi
     exec "$@"
   member.js: |
@@ -58,6 +57,6 @@ env:
   MONGO_INITDB_ROOT_USERNAME: {{ .username | quote }}
 secretEnv:
   MONGO_INITDB_ROOT_PASSWORD: password
-ready: ["mongosh", "--quiet", "--port", "{{ .port }}", "--eval", 'quit(db.adminCommand("ping").ok ? 0 : 1)']
+ready: ["mongosh", "--quiet", "--port", "{{ .port }}", "--eval", 'const state = db.hello(); quit(state.isWritablePrimary || state.secondary ? 0 : 1)']
 initScripts: /docker-entrypoint-initdb.d
 {{- end -}}
