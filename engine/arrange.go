@@ -87,7 +87,7 @@ func (pl *planning) arrange(items []*item) *order {
 	for _, it := range desired {
 		o.needs[it] = slices.DeleteFunc(o.needs[it], func(on *item) bool {
 			if on.crd || o.waves[on] <= o.waves[it] {
-				return on.crd
+				return on.crd || o.waves[on] < o.waves[it] // the wave is waited for
 			}
 			wrong(it, fmt.Sprintf("it is in wave %d and depends on %s, which is in wave %d", o.waves[it], on.object, o.waves[on]), "put it into the same wave or a later one")
 			return true
@@ -194,7 +194,7 @@ func arrangeRemoval(removed []*item) *order {
 		}
 	}
 	for _, it := range removed {
-		o.needs[it] = slices.DeleteFunc(o.needs[it], func(on *item) bool { return o.waves[on] > o.waves[it] })
+		o.needs[it] = slices.DeleteFunc(o.needs[it], func(on *item) bool { return o.waves[on] != o.waves[it] })
 	}
 	o.circles(removed)
 	return o
@@ -207,6 +207,28 @@ func (o *order) byWave(items []*item) (waves []int, of map[int][]*item) {
 		of[o.waves[it]] = append(of[o.waves[it]], it)
 	}
 	return slices.Sorted(maps.Keys(of)), of
+}
+
+// lanes puts together what waits for the same, those that wait for nothing
+// first: within a lane the order of kinds holds. Lanes never wait for each
+// other in a circle, because then some of their items would.
+func lanes(items []*item, waits func(*item) []*item, index map[*item]int) [][]*item {
+	out := make([][]*item, 1)
+	lane := map[string]int{"[]": 0}
+	for _, it := range items {
+		ids := make([]int, 0, len(waits(it)))
+		for _, on := range waits(it) {
+			ids = append(ids, index[on])
+		}
+		slices.Sort(ids)
+		key := fmt.Sprint(ids)
+		if _, ok := lane[key]; !ok {
+			lane[key] = len(out)
+			out = append(out, nil)
+		}
+		out[lane[key]] = append(out[lane[key]], it)
+	}
+	return out
 }
 
 // notes tell people of the order.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -293,4 +294,69 @@ func TestADependantThatDoesNotGoKeepsWhatItNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantConfigMaps()
+}
+
+// Namespaces and definitions may wait too; what is in them, and of them, comes
+// after, in the order of kinds.
+func TestNamespacesAndDefinitionsInOrder(t *testing.T) {
+	f := newFixture(t)
+	group, other := f.namespace+".example.com", f.namespace+"-more"
+	crd := strings.NewReplacer("GROUP", group, "ON", on("/Namespace/"+other)).Replace(`apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.GROUP, annotations: {ON}}
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+`)
+	c := f.chart(map[string]string{
+		"first.yaml":     inOrder("ConfigMap", "first", "fairlead.dev/wave: '-1'", ""),
+		"namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + other + ", annotations: {" + on("/namespaces/{{ .Release.Namespace }}/ConfigMap/gate") + "}}\n",
+		"gate.yaml":      inOrder("ConfigMap", "gate", "", ""),
+		"crd.yaml":       crd,
+		"gadget.yaml":    "apiVersion: " + group + "/v1\nkind: Gadget\nmetadata: {name: g, namespace: " + other + "}\n",
+		"inside.yaml":    strings.Replace(inOrder("ConfigMap", "inside", "", ""), "name: inside", "name: inside, namespace: "+other, 1),
+		"web.yaml":       strings.Replace(inOrder("Deployment", "web", "", ""), "name: web", "name: web, namespace: "+other, 1),
+	})
+	f.deploy(f.release(c))
+	story := f.story()
+	f.before(story, "first:Created", "gate:Created", other+":Created", "inside:Created", "web:Created")
+	f.before(story, other+":Created", "gadgets."+group+":Created", "g:Created")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.before(f.story(), "gadgets."+group+":Deleted", other+":Deleted", "gate:Deleted", "first:Deleted")
+}
+
+// NoWait leaves out the wait at the end only, and a caller who gives up while
+// a dependency is waited for gets what was done so far.
+func TestGivingUpWhileADependencyIsWaitedFor(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{
+		"db.yaml":  inOrder("Deployment", "db", "", "fairlead.dev/pod: slow-ready"),
+		"web.yaml": inOrder("Deployment", "web", on(here+"Deployment/db"), "fairlead.dev/pod: never-ready"),
+	})
+	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	f.before(f.story(), "db:Ready", "web:Created")
+
+	ctx, cancel := context.WithTimeout(f.ctx, 2*time.Second)
+	defer cancel()
+	rev, err := f.engine.Deploy(ctx, f.release(c, "tag=2"), engine.ApplyOptions{})
+	var failed *engine.ApplyError
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || len(failed.Failed) != 1 || len(failed.Skipped) != 1 || failed.Skipped[0].Name != "web" {
+		t.Errorf("%v", err)
+	}
+	if rev == nil || rev.Status != engine.StatusFailed {
+		t.Errorf("recorded %v", rev)
+	}
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
+		t.Error(err)
+	}
 }

@@ -15,8 +15,8 @@ import (
 // needs that, and one at the end of each stage and each wave.
 //
 // An object that waits for others is taken out of its stage: it comes after
-// the stages below its own, and nothing but what depends on it, and the next
-// wave, comes after it.
+// the stages below its own, and after it come only what depends on it, the
+// next wave, and what waits for the same and is of a later stage.
 type schedule struct {
 	r     *run
 	o     *order
@@ -45,26 +45,43 @@ func (r *run) applyOrdered(ctx context.Context, items []*item, o *order) error {
 
 func (s *schedule) layOut() {
 	wanted := s.wanted()
+	waits := func(it *item) []*item {
+		if wanted[it] {
+			return s.o.needs[it]
+		}
+		return nil
+	}
 	waves, of := s.o.byWave(s.items)
-	before := []int(nil) // the step at the end of what comes before
+	var begin []int // the step at the end of the wave before
 	for n, wave := range waves {
 		var all []int
-		for _, stage := range byStage(of[wave]) {
-			free := slices.Clone(before)
-			var here []*item
-			for _, it := range stage {
-				i := s.index[it]
-				s.steps[i] = graph.Step{Needs: slices.Clone(before), Do: s.write(it)}
-				all = append(all, i)
-				if len(s.o.needs[it]) == 0 || !wanted[it] {
-					free, here = append(free, i), append(here, it)
-					continue
+		ends := map[int]int{} // of the stages of what waits for nothing
+		for l, lane := range lanes(of[wave], waits, s.index) {
+			last := begin
+			for _, stage := range byStage(lane) {
+				kind := stageOf(stage[0].object)
+				needs := slices.Clone(last)
+				for _, on := range waits(stage[0]) { // and of all in the lane
+					needs = append(needs, s.waitFor(on))
 				}
-				for _, on := range s.o.needs[it] {
-					s.steps[i].Needs = append(s.steps[i].Needs, s.waitFor(on))
+				for below := kind - 1; l > 0 && below >= 0; below-- {
+					if end, ok := ends[below]; ok {
+						needs = append(needs, end)
+						break
+					}
+				}
+				done := slices.Clone(last)
+				for _, it := range stage {
+					i := s.index[it]
+					s.steps[i] = graph.Step{Needs: needs, Do: s.write(it)}
+					done = append(done, i)
+				}
+				end := s.add(done, func(ctx context.Context) error { return s.endStage(ctx, stage) })
+				if last = []int{end}; l == 0 {
+					ends[kind] = end
 				}
 			}
-			before = []int{s.add(free, func(ctx context.Context) error { return s.endStage(ctx, here) })}
+			all = append(all, last...)
 		}
 		members := of[wave]
 		awaited := slices.ContainsFunc(waves[n+1:], func(later int) bool {
@@ -73,11 +90,11 @@ func (s *schedule) layOut() {
 		if !awaited {
 			members = nil
 		}
-		end := s.add(append(all, before...), func(ctx context.Context) error {
+		end := s.add(all, func(ctx context.Context) error {
 			return s.await(ctx, fmt.Sprintf("wait for wave %d", wave), members...)
 		})
 		s.ends[end] = wave
-		before = []int{end}
+		begin = []int{end}
 	}
 }
 

@@ -11,11 +11,25 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 )
 
+// removal is the steps of deleting objects that annotations put in order.
+type removal struct {
+	o     *order
+	items []*item // step i deletes items[i]
+	steps []graph.Step
+	gone  map[*item]int // the step that waits until it is gone
+	ends  map[int]int   // the steps that wait until a wave is gone
+}
+
 // removeOrdered deletes objects in the order that their annotations ask for:
 // what depends on another, or is of a later wave, is gone with its pods before
 // that one is deleted, and if it does not go that one stays. Within a wave the
 // stages come in reverse order, as always.
 func (r *run) removeOrdered(ctx context.Context, items []*item, o *order) error {
+	m := r.layOutRemoval(items, o)
+	return m.outcome(ctx, r, graph.Run(ctx, m.steps))
+}
+
+func (r *run) layOutRemoval(items []*item, o *order) *removal {
 	steps := make([]graph.Step, len(items))
 	index, gone, ends := map[*item]int{}, map[*item]int{}, map[int]int{}
 	for i, it := range items {
@@ -26,80 +40,86 @@ func (r *run) removeOrdered(ctx context.Context, items []*item, o *order) error 
 		return len(steps) - 1
 	}
 	slots := make(chan struct{}, r.e.opts.Concurrency)
-	held := map[*item]bool{} // by what is deleted before them; no stage waits for these
-	for _, it := range items {
-		for _, on := range o.needs[it] {
-			held[on] = true
+	remove := func(it *item) func(context.Context) error {
+		return func(ctx context.Context) error {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			defer func() { <-slots }()
+			if err := r.removeItem(ctx, it); err != nil {
+				return err
+			}
+			return nil
 		}
 	}
+	dependents := map[*item][]*item{}
+	for _, it := range items {
+		for _, on := range o.needs[it] {
+			dependents[on] = append(dependents[on], it)
+		}
+	}
+	isGone := func(it *item) int {
+		if _, ok := gone[it]; !ok {
+			it.awaited = true
+			gone[it] = add(graph.Step{Needs: []int{index[it]}, Do: func(ctx context.Context) error { return r.awaitGone(ctx, it) }})
+		}
+		return gone[it]
+	}
 	waves, of := o.byWave(items)
-	var needs, after []int // the end of the wave before, and of the stage before
+	var begin []int // the end of the wave before
 	for n := len(waves) - 1; n >= 0; n-- {
-		var all, targets []*item
-		for _, stage := range byStage(of[waves[n]]) {
-			var here []int
-			for _, it := range stage {
-				i := index[it]
-				steps[i] = graph.Step{Needs: slices.Clone(needs), After: slices.Clone(after), Do: func(ctx context.Context) error {
-					select {
-					case slots <- struct{}{}:
-					case <-ctx.Done():
-						return context.Cause(ctx)
+		var targets []*item
+		type end struct{ kind, step int }
+		var ended []end // of the stages of what waits for nothing, the last one at the end
+		for l, lane := range lanes(of[waves[n]], func(it *item) []*item { return dependents[it] }, index) {
+			var last []int
+			for _, stage := range byStage(lane) {
+				kind := stageOf(stage[0].object)
+				after := slices.Clone(last)
+				for _, e := range slices.Backward(ended) {
+					if l > 0 && e.kind > kind {
+						after = append(after, e.step)
+						break
 					}
-					defer func() { <-slots }()
-					if err := r.removeItem(ctx, it); err != nil {
-						return err
-					}
-					return nil
-				}}
-				all = append(all, it)
-				if !held[it] {
-					here = append(here, i)
 				}
-				if it.change.Action == diff.Deleted {
-					targets = append(targets, it)
+				needs := slices.Clone(begin)
+				for _, by := range dependents[stage[0]] { // and of all in the lane
+					needs = append(needs, isGone(by))
+				}
+				done := slices.Clone(last)
+				for _, it := range stage {
+					i := index[it]
+					steps[i] = graph.Step{Needs: needs, After: after, Do: remove(it)}
+					done = append(done, i)
+					if it.change.Action == diff.Deleted {
+						targets = append(targets, it)
+					}
+				}
+				step := add(graph.Step{After: done, Do: r.lock.check})
+				if last = []int{step}; l == 0 {
+					ended = append(ended, end{kind, step})
 				}
 			}
-			after = []int{add(graph.Step{After: append(here, after...), Do: r.lock.check})}
 		}
 		if n == 0 {
 			break
 		}
-		end := graph.Step{Needs: slices.Clone(needs), Do: func(ctx context.Context) error { return r.awaitGone(ctx, targets...) }}
-		for _, it := range all {
+		wave := graph.Step{Needs: slices.Clone(begin), Do: func(ctx context.Context) error { return r.awaitGone(ctx, targets...) }}
+		for _, it := range of[waves[n]] {
 			it.awaited = true
-			end.Needs = append(end.Needs, index[it])
+			wave.Needs = append(wave.Needs, index[it])
 		}
-		last := add(end)
-		ends[last] = waves[n]
-		needs, after = []int{last}, nil
+		begin = []int{add(wave)}
+		ends[begin[0]] = waves[n]
 	}
-	for _, it := range items {
-		for _, on := range o.needs[it] {
-			if _, ok := gone[it]; !ok {
-				it.awaited = true
-				gone[it] = add(graph.Step{Needs: []int{index[it]}, Do: func(ctx context.Context) error { return r.awaitGone(ctx, it) }})
-			}
-			steps[index[on]].Needs = append(steps[index[on]].Needs, gone[it])
-		}
-	}
-	return r.removed(ctx, graph.Run(ctx, steps), items, func(i int, out []error) string {
-		for it, step := range gone {
-			if out[step] != nil && slices.Contains(o.needs[it], items[i]) {
-				return fmt.Sprintf("%s, which depends on it, is still there", it.object)
-			}
-		}
-		for end, wave := range ends {
-			if out[end] != nil && o.waves[items[i]] < wave {
-				return fmt.Sprintf("objects of wave %d, which go before it, are still there", wave)
-			}
-		}
-		return somethingFailed
-	})
+	return &removal{o, items, steps, gone, ends}
 }
 
-// removed makes one error of what has become of the steps of a removal.
-func (r *run) removed(ctx context.Context, out []error, items []*item, why func(int, []error) string) error {
+// outcome makes one error of what has become of the steps, and tells of the
+// objects that were skipped.
+func (m *removal) outcome(ctx context.Context, r *run, out []error) error {
 	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
 	ended := context.Cause(ctx)
 	for i, err := range out {
@@ -107,8 +127,8 @@ func (r *run) removed(ctx context.Context, out []error, items []*item, why func(
 		switch {
 		case err == nil || ended != nil && err == ended:
 		case errors.As(err, &skipped):
-			if i < len(items) {
-				r.because(items[i], why(i, out))
+			if i < len(m.items) {
+				r.because(m.items[i], m.whySkipped(m.items[i], out))
 			}
 		default:
 			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
@@ -121,6 +141,21 @@ func (r *run) removed(ctx context.Context, out []error, items []*item, why func(
 		return nil
 	}
 	return failed
+}
+
+// whySkipped says why an object was not deleted, for people.
+func (m *removal) whySkipped(it *item, out []error) string {
+	for by, step := range m.gone {
+		if out[step] != nil && slices.Contains(m.o.needs[by], it) {
+			return fmt.Sprintf("%s, which depends on it, is still there", by.object)
+		}
+	}
+	for end, wave := range m.ends {
+		if out[end] != nil && m.o.waves[it] < wave {
+			return fmt.Sprintf("objects of wave %d, which go before it, are still there", wave)
+		}
+	}
+	return somethingFailed
 }
 
 // awaitGone waits until objects that were deleted are no more.
