@@ -40,6 +40,9 @@ type Options struct {
 	// then the object's annotation AnnotationReplace. Without either it is a
 	// problem of the plan.
 	Replace []Replace
+	// CRDs says what is done about CustomResourceDefinitions that exist. Empty:
+	// CRDsCompatible.
+	CRDs CRDPolicy
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
 	// every event names its release. It never holds up the work: events queue
@@ -96,6 +99,9 @@ type Engine struct {
 func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if cfg == nil {
 		return nil, &Error{Op: "new engine", Err: fmt.Errorf("the rest.Config is nil: pass the configuration of the cluster to work on")}
+	}
+	if !opts.CRDs.valid() {
+		return nil, &Error{Op: "new engine", Hint: "use one of the constants of CRDPolicy", Err: fmt.Errorf("Options.CRDs is %q", string(opts.CRDs))}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

@@ -100,6 +100,8 @@ const (
 	// ProblemOrder: what annotations say of the order cannot be followed: they
 	// cannot be read, name what the release does not have, or go in a circle.
 	ProblemOrder ProblemKind = "Order"
+	// ProblemDefinition: a CustomResourceDefinition would lose what is in use.
+	ProblemDefinition ProblemKind = "Definition"
 )
 
 // Problem is a reason for which a plan will not be applied. It is plain data

@@ -20,6 +20,12 @@ type item struct {
 	// pending is set if the kind is served only once a CRD of this release is
 	// there.
 	pending bool
+	// readAs is a version in which the object can be read, if its own one is
+	// served only once a CRD of this release has changed; nil: it can in its own.
+	readAs *meta.RESTMapping
+
+	// shifts is set if a CRD of this release changes its kind's schema first.
+	shifts bool
 
 	candidates []candidate                // for base, of the revisions that may be in the cluster, oldest first
 	base       *unstructured.Unstructured // the one of them applied last, with marks; nil: never
@@ -40,12 +46,24 @@ type item struct {
 	takeOver bool          // former managers own fields that are ours
 	orphan   bool          // a replacement leaves what the object owns
 	awaited  bool          // other objects are deleted once it is gone with all that it owns
-	crd      bool          // from the chart's crds/: created if missing, else left alone
+	crd      bool          // from the chart's crds/: the cluster's, once it exists
 	related  []diff.Change // what becomes of claims along with it, after it in the report
 	told     int           // how many of related have had their terminal event
 	grows    []claimGrowth // before it is replaced; the first of related
 
 	ownCause bool // the chart sets the change cause itself
+}
+
+// uncertain says whether the API server judges the item by another schema than
+// the one that will hold when it is applied.
+func (it *item) uncertain() bool { return it.readAs != nil || it.shifts }
+
+// reading is how the live object is read.
+func (it *item) reading() *meta.RESTMapping {
+	if it.readAs != nil {
+		return it.readAs
+	}
+	return it.mapping
 }
 
 // Marks by which Helm, and so Fairlead, knows its own objects, as in Helm's

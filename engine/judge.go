@@ -16,11 +16,20 @@ import (
 
 // judge decides for each item what becomes of it.
 func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Redactor) error {
-	pl.items = items
+	pl.items, pl.custom = items, pl.customResources(items)
 	scalers, err := pl.scalers(ctx, items)
 	if err != nil {
 		return err
 	}
+	definitions, rest := apart(items)
+	if err := pl.judgeAll(ctx, definitions, scalers, redactor); err != nil {
+		return err
+	}
+	shiftSchemas(definitions, rest)
+	return pl.judgeAll(ctx, rest, scalers, redactor)
+}
+
+func (pl *planning) judgeAll(ctx context.Context, items []*item, scalers scalers, redactor *diff.Redactor) error {
 	work := newLimited(ctx, pl.e.opts.Concurrency)
 	for _, it := range items {
 		work.do(func(ctx context.Context) error {
@@ -49,12 +58,10 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 	case it.desired == nil:
 		pl.judgeRemoval(it)
 		return pl.claimsOfRemoved(ctx, it)
-	case it.crd && it.live != nil:
-		// As with Helm: what is in crds/ is installed once and then belongs
-		// to the cluster, whose other users a change could break.
-		it.change = diff.Change{Object: it.object, Action: diff.Unchanged, Reason: "a CRD of the chart's crds/ folder is left as it is once it exists"}
+	case pl.leavesDefinition(it) != "":
+		it.change = diff.Change{Object: it.object, Action: diff.Unchanged, Reason: pl.leavesDefinition(it)}
 		return nil
-	case it.live != nil:
+	case it.live != nil && !it.crd:
 		// If not, that is a problem; what would change is shown all the same.
 		if err := pl.mayTake(ctx, it); err != nil {
 			return err
@@ -100,11 +107,14 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		return err
 	}
 	change.Local = !f.confirmed
-	if change.Action == diff.Adopted && owner(it.live) == pl.key {
+	if change.Action == diff.Adopted && (it.crd || owner(it.live) == pl.key) {
 		change.Action = diff.Unchanged
 		if len(change.Fields) > 0 {
 			change.Action = diff.Updated
 		}
+	}
+	if err := pl.checkDefinition(ctx, it, f.merged); err != nil {
+		return err
 	}
 	if len(it.notes) > 0 {
 		change.Warnings = append(change.Warnings, it.notes...)

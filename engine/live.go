@@ -42,7 +42,7 @@ func (pl *planning) readLive(ctx context.Context, items []*item) error {
 		if it.object.Namespace == pl.key.Namespace && pl.namespaceMissing && namespaced(it.mapping) {
 			continue // cannot exist yet
 		}
-		g := group{it.mapping.Resource, it.object.Namespace}
+		g := group{it.reading().Resource, it.object.Namespace}
 		if groups[g] == nil {
 			order = append(order, g)
 		}
@@ -89,7 +89,7 @@ func (pl *planning) unreadable(items []*item) error {
 func (pl *planning) get(ctx context.Context, it *item) error {
 	ctx, warned := withWarnings(ctx)
 	defer func() { it.outmoded = warned.texts }()
-	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Get(ctx, it.object.Name, metav1.GetOptions{})
+	u, err := pl.e.c.resource(it.reading(), it.object.Namespace).Get(ctx, it.object.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -100,7 +100,7 @@ func (pl *planning) get(ctx context.Context, it *item) error {
 	if err != nil {
 		return explain("read", pl.key, it.object, err)
 	}
-	it.live = u
+	it.live = typed(u, it)
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 		}
 	}()
 	for {
-		page, err := pl.e.c.list(ctx, members[0].mapping, members[0].object.Namespace, next)
+		page, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next)
 		switch {
 		case apierrors.IsForbidden(err):
 			for _, it := range members {
@@ -187,9 +187,9 @@ func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, next
 }
 
 // typed gives a list's item the apiVersion and kind that some servers leave
-// out there.
+// out there, and what was read in another version its own.
 func typed(u *unstructured.Unstructured, it *item) *unstructured.Unstructured {
-	if u.GetKind() == "" {
+	if u.GetKind() == "" || it.readAs != nil {
 		u.SetGroupVersionKind(it.mapping.GroupVersionKind)
 	}
 	return u

@@ -20,7 +20,16 @@ import (
 // applied by an earlier revision and is no longer wanted; reads their live
 // state, and judges each.
 func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) ([]*item, *diff.Redactor, error) {
+	if pl.e.opts.CRDs == CRDsSkip {
+		crds = nil
+	}
 	own := ownKinds(append(append([]render.Object(nil), crds...), desired...))
+	if pl.e.opts.CRDs == CRDsCreate {
+		for kind, k := range ownKinds(crds) {
+			k.stays = true
+			own[kind] = k
+		}
+	}
 	pl.own = own
 	byID := map[diff.Object]*item{}
 	var written, removed []*item
@@ -178,16 +187,26 @@ func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namesp
 // itemOfAnotherVersion is for what was applied in a version that is no longer
 // served: the object is still there, in the versions that are.
 func (pl *planning) itemOfAnotherVersion(ctx context.Context, o render.Object) (*item, error) {
-	m, err := pl.e.c.mapper.RESTMappingWithContext(pl.e.c.quiet(ctx), o.GroupVersionKind().GroupKind())
-	if meta.IsNoMatchError(err) {
-		return nil, ErrUnknownKind
-	}
+	m, err := pl.servedVersion(ctx, o.GroupVersionKind().GroupKind())
 	if err != nil {
 		return nil, fmt.Errorf("find the resource of %s: %w", diff.ObjectOf(o.Unstructured), err)
+	}
+	if m == nil {
+		return nil, ErrUnknownKind
 	}
 	u := o.DeepCopy()
 	u.SetGroupVersionKind(m.GroupVersionKind)
 	return pl.newItem(ctx, u, o.Source, nil)
+}
+
+// servedVersion is a kind in the version that the API server prefers; nil if
+// it serves none.
+func (pl *planning) servedVersion(ctx context.Context, kind schema.GroupKind) (*meta.RESTMapping, error) {
+	m, err := pl.e.c.mapper.RESTMappingWithContext(pl.e.c.quiet(ctx), kind)
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	return m, err
 }
 
 // outdate notes that a revision holds what the API server no longer serves as
@@ -225,6 +244,14 @@ func (pl *planning) newItem(ctx context.Context, u *unstructured.Unstructured, s
 		kind, ok := own[gvk.GroupKind()]
 		if !ok || !kind.versions[gvk.Version] {
 			return nil, unknownKind(pl.key, it.object, source)
+		}
+		if it.readAs, err = pl.servedVersion(ctx, gvk.GroupKind()); err != nil {
+			return nil, fmt.Errorf("find the resource of %s: %w", it.object, err)
+		}
+		if it.readAs != nil && kind.stays {
+			e := unknownKind(pl.key, it.object, source)
+			e.Hint = "the definition in crds/ has that version, but Options.CRDs leaves the living one as it is: change the option, or upgrade the definition first"
+			return nil, e
 		}
 		it.pending = true
 		m = &meta.RESTMapping{Resource: gvk.GroupVersion().WithResource(kind.plural), GroupVersionKind: gvk, Scope: kind.scope}
@@ -270,6 +297,7 @@ type ownKind struct {
 	plural   string
 	scope    meta.RESTScope
 	versions map[string]bool
+	stays    bool // as it is if it exists: it is of crds/, and Options.CRDs says so
 }
 
 func ownKinds(objects []render.Object) map[schema.GroupKind]ownKind {

@@ -82,14 +82,13 @@ func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
 	managers := slices.Clone(pl.e.opts.FormerManagers)
 	switch owner(live) {
 	case pl.key:
-		for _, r := range pl.past.base {
-			if r.Recorder != "" {
-				managers = appendNew(managers, r.Recorder)
-			}
-		}
+		managers = pl.withRecorders(managers)
 	case Key{}:
 		if live != nil && pl.adopt {
 			managers = appendNew(managers, clientSideApply)
+		}
+		if live != nil && live.GroupVersionKind().GroupKind() == crdKind { // those of crds/ have no mark
+			managers = pl.withRecorders(managers)
 		}
 		return managers
 	default:
@@ -108,11 +107,22 @@ func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
 // its manager may be one of formerManagers.
 func (pl *planning) isFormer(entry map[string]any) bool {
 	name, _ := entry["manager"].(string)
-	if name == clientSideApply || slices.Contains(pl.e.opts.FormerManagers, name) {
+	if name == clientSideApply || slices.Contains(pl.withRecorders(pl.e.opts.FormerManagers), name) {
 		return true
 	}
 	_, marks, _ := unstructured.NestedFieldNoCopy(entry, "fieldsV1", "f:metadata", "f:annotations", "f:"+annotationName)
 	return marks && entry["operation"] == string(metav1.ManagedFieldsOperationUpdate)
+}
+
+// withRecorders adds who recorded the revisions that the plan starts from.
+func (pl *planning) withRecorders(managers []string) []string {
+	managers = slices.Clip(managers)
+	for _, r := range pl.past.base {
+		if r.Recorder != "" {
+			managers = appendNew(managers, r.Recorder)
+		}
+	}
+	return managers
 }
 
 // lastApplied is the configuration that the former managers of live applied
@@ -120,6 +130,9 @@ func (pl *planning) isFormer(entry map[string]any) bool {
 func (pl *planning) lastApplied(it *item) *unstructured.Unstructured {
 	if it.base != nil || it.live == nil {
 		return it.base
+	}
+	if it.crd { // no revision holds it: all that Helm wrote into it was the chart's
+		return it.live
 	}
 	text := it.live.GetAnnotations()[corev1.LastAppliedConfigAnnotation]
 	u := &unstructured.Unstructured{}

@@ -117,8 +117,9 @@ type planning struct {
 	outdated         []string
 	hookRights       []right
 	past             *past
-	hooks            []*unstructured.Unstructured // whose Secrets are to be hidden too
-	items            []*item                      // all of the plan
+	hooks            []*unstructured.Unstructured               // whose Secrets are to be hidden too
+	items            []*item                                    // all of the plan
+	custom           map[diff.Object]*unstructured.Unstructured // see customResources
 	storage          storageClasses
 	// notes are for people, on objects by identity.
 	notes map[diff.Object][]string

@@ -43,6 +43,9 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	local, err := pl.mergeLocally(ctx, it)
 	var invalid *merge.InvalidError
 	var undecided *merge.UndecidedError
+	if errors.As(err, &invalid) && it.shifts {
+		return forecast{}, nil // by the schema that goes
+	}
 	switch {
 	case errors.As(err, &invalid), errors.As(err, &undecided):
 	case err != nil:
@@ -80,7 +83,7 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 
 // mayAsk says whether the API server can be asked about the item at all.
 func (pl *planning) mayAsk(it *item) bool {
-	return pl.opts.DryRun != DryRunNone && (!it.pending || it.live != nil) && !pl.newNamespaces[it.object.Namespace]
+	return pl.opts.DryRun != DryRunNone && !it.uncertain() && (!it.pending || it.live != nil) && !pl.newNamespaces[it.object.Namespace]
 }
 
 // isPlain says whether the object is one of those of which a big release has
@@ -132,7 +135,7 @@ func (pl *planning) worthAsking(it *item, local merge.Result) (bool, error) {
 // gets which field: fields of former managers become ours, others are taken
 // or yielded as the policy says, the rest are problems.
 func (pl *planning) mergeLocally(ctx context.Context, it *item) (merge.Result, error) {
-	if it.pending && it.live == nil {
+	if it.pending && it.live == nil || it.readAs != nil {
 		return merge.Result{}, &merge.UndecidedError{GVK: it.mapping.GroupVersionKind, Name: it.object.Name, Reason: merge.ErrNoSchema}
 	}
 	merger := pl.e.c.merger

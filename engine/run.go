@@ -225,7 +225,9 @@ func (r *run) applyItem(ctx context.Context, it *item) *Error {
 
 // write applies one object, again if another writer came in between.
 func (r *run) write(ctx context.Context, it *item) error {
-	return retry.OnError(backoff, func(err error) bool { return raced(err) || it.pending && isUnserved(err) }, func() error {
+	return retry.OnError(backoff, func(err error) bool {
+		return raced(err) || it.pending && isUnserved(err) || it.shifts && (isUntyped(err) || apierrors.IsInvalid(err))
+	}, func() error {
 		if it.takeOver {
 			if err := r.takeOver(ctx, it); err != nil {
 				return fmt.Errorf("take over from former field managers: %w", err)

@@ -1,0 +1,199 @@
+// Package definition tells what a change of a CustomResourceDefinition takes
+// away from the custom resources that there are. It is pure: whoever calls it
+// reads them.
+package definition
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	openapierrors "k8s.io/kube-openapi/pkg/validation/errors"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+)
+
+// Change is what of a definition goes away or gets narrower.
+type Change struct {
+	// Lost are the versions in which objects are stored, as far as the API
+	// server knows, and that the definition no longer has. Only their
+	// migration and the removal from status.storedVersions allows that.
+	Lost []string
+	// Versions are those that stay and whose schema takes something away.
+	Versions []Version
+}
+
+// Version is one version whose schema takes something away.
+type Version struct {
+	Resource schema.GroupVersionResource
+	// Paths are the fields whose schema is gone or has changed other than by
+	// additions: candidates, of which [Version.Loses] tells what is in use.
+	Paths         []string
+	before, after *checker
+}
+
+// Compare reads a living definition and what is to become of it. An error
+// means that one of them is no definition, or has a schema that the API server
+// would not take.
+func Compare(live, after *unstructured.Unstructured) (Change, error) {
+	var was, will apiextensionsv1.CustomResourceDefinition
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &was); err != nil {
+		return Change{}, fmt.Errorf("read the living definition: %w", err)
+	}
+	// What is to be may come from a chart: its status is nobody's business.
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"spec": after.Object["spec"]}, &will); err != nil {
+		return Change{}, fmt.Errorf("read the definition: %w", err)
+	}
+	var c Change
+	for _, v := range was.Status.StoredVersions {
+		if versionOf(&will, v) == nil {
+			c.Lost = append(c.Lost, v)
+		}
+	}
+	for i := range was.Spec.Versions {
+		old := &was.Spec.Versions[i]
+		next := versionOf(&will, old.Name)
+		if next == nil || !old.Served {
+			continue
+		}
+		v, err := compareVersions(old, next)
+		if err != nil {
+			return Change{}, fmt.Errorf("version %s: %w", old.Name, err)
+		}
+		if len(v.Paths) > 0 {
+			v.Resource = schema.GroupVersionResource{Group: was.Spec.Group, Version: old.Name, Resource: was.Spec.Names.Plural}
+			c.Versions = append(c.Versions, v)
+		}
+	}
+	return c, nil
+}
+
+func versionOf(crd *apiextensionsv1.CustomResourceDefinition, name string) *apiextensionsv1.CustomResourceDefinitionVersion {
+	for i := range crd.Spec.Versions {
+		if crd.Spec.Versions[i].Name == name {
+			return &crd.Spec.Versions[i]
+		}
+	}
+	return nil
+}
+
+func compareVersions(old, next *apiextensionsv1.CustomResourceDefinitionVersion) (v Version, err error) {
+	if old.Schema == nil || old.Schema.OpenAPIV3Schema == nil || next.Schema == nil || next.Schema.OpenAPIV3Schema == nil {
+		return Version{}, nil // of the time before schemas were needed
+	}
+	before, err := plain(old.Schema.OpenAPIV3Schema)
+	if err != nil {
+		return Version{}, err
+	}
+	after, err := plain(next.Schema.OpenAPIV3Schema)
+	if err != nil {
+		return Version{}, err
+	}
+	if v.Paths = narrowed("", before, after); len(v.Paths) == 0 {
+		return v, nil
+	}
+	if v.before, err = newChecker(old.Schema.OpenAPIV3Schema); err != nil {
+		return Version{}, err
+	}
+	v.after, err = newChecker(next.Schema.OpenAPIV3Schema)
+	return v, err
+}
+
+func plain(s *apiextensionsv1.JSONSchemaProps) (map[string]any, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode the schema: %w", err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("decode the schema: %w", err)
+	}
+	return out, nil
+}
+
+// Loses lists what the new schema would drop from an object of the version, or
+// find wrong with it, and the old one does not. Rules in CEL are not run.
+func (v Version) Loses(object map[string]any) []string {
+	before := v.before.check(object)
+	var lost []string
+	for _, l := range v.after.check(object) {
+		if !slices.Contains(before, l) {
+			lost = append(lost, l)
+		}
+	}
+	return lost
+}
+
+// checker is a schema as the API server checks objects by it, put together
+// from its parts: as a whole they bring its metrics and traces along.
+type checker struct {
+	structural *structural.Structural
+	validator  *validate.SchemaValidator
+}
+
+func newChecker(s *apiextensionsv1.JSONSchemaProps) (*checker, error) {
+	var internal apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(s, &internal, nil); err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	parsed, err := structural.NewStructural(&internal)
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	return &checker{parsed, validate.NewSchemaValidator(parsed.ToKubeOpenAPI(), nil, "", strfmt.Default)}, nil
+}
+
+// check lists the paths that would be dropped, and those of what is invalid.
+func (c *checker) check(object map[string]any) []string {
+	object = runtime.DeepCopyJSON(object)
+	delete(object, "status") // the controller's, who writes it again
+	out := pruning.PruneWithOptions(object, c.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	fill(object, c.structural)
+	for _, err := range c.validator.Validate(object).Errors {
+		// Without the value, which may be a secret, and the same for all.
+		path := ""
+		if invalid := (*openapierrors.Validation)(nil); errors.As(err, &invalid) {
+			path = strings.TrimPrefix(invalid.Name, ".")
+		}
+		out = append(out, path)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// fill sets the defaults of what is not set, as the API server does when it
+// reads an object.
+func fill(x any, s *structural.Structural) {
+	switch x := x.(type) {
+	case map[string]any:
+		for name := range s.Properties {
+			p := s.Properties[name]
+			if _, set := x[name]; !set && p.Default.Object != nil {
+				x[name] = runtime.DeepCopyJSONValue(p.Default.Object)
+			}
+			fill(x[name], &p)
+		}
+		if s.AdditionalProperties != nil && s.AdditionalProperties.Structural != nil {
+			for name := range x {
+				if _, known := s.Properties[name]; !known {
+					fill(x[name], s.AdditionalProperties.Structural)
+				}
+			}
+		}
+	case []any:
+		if s.Items != nil {
+			for i := range x {
+				fill(x[i], s.Items)
+			}
+		}
+	}
+}

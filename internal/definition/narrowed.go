@@ -1,0 +1,78 @@
+package definition
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// harmless are the keywords that say nothing about which objects are valid,
+// and those that narrowed looks into by itself.
+var harmless = []string{
+	"description", "title", "example", "externalDocs", "default", "properties", "items", "additionalProperties", "enum", "required",
+	"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
+}
+
+// narrowed lists the paths at which the schema after may refuse or drop what
+// before lets through. It errs to the safe side: what differs and is no mere
+// addition is listed.
+func narrowed(path string, before, after map[string]any) (out []string) {
+	differs := func(keyword string) bool {
+		return !slices.Contains(harmless, keyword) && !reflect.DeepEqual(before[keyword], after[keyword])
+	}
+	here := slices.ContainsFunc(slices.Collect(maps.Keys(before)), differs) || slices.ContainsFunc(slices.Collect(maps.Keys(after)), differs)
+	here = here || !containsAll(list(before, "required"), list(after, "required"))
+	if allowed := list(after, "enum"); allowed != nil {
+		had := list(before, "enum")
+		here = here || had == nil || !containsAll(allowed, had)
+	}
+	was, will := object(before, "properties"), object(after, "properties")
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		at := name
+		if path != "" {
+			at = path + "." + name
+		}
+		if will[name] == nil {
+			out = append(out, at)
+			continue
+		}
+		out = append(out, narrowed(at, object(was, name), object(will, name))...)
+	}
+	open := before["additionalProperties"] != nil || before["x-kubernetes-preserve-unknown-fields"] == true
+	here = here || open && len(will) > len(was) // what was anything has a schema now
+	for keyword, suffix := range map[string]string{"items": "[]", "additionalProperties": ".*"} {
+		x, isX := before[keyword].(map[string]any)
+		y, isY := after[keyword].(map[string]any)
+		switch {
+		case isX && isY:
+			out = append(out, narrowed(path+suffix, x, y)...)
+		case !reflect.DeepEqual(before[keyword], after[keyword]):
+			here = true
+		}
+	}
+	if here {
+		if path == "" {
+			path = "."
+		}
+		out = append(out, path)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func object(of map[string]any, key string) map[string]any {
+	m, _ := of[key].(map[string]any)
+	return m
+}
+
+func list(of map[string]any, key string) []any {
+	l, _ := of[key].([]any)
+	return l
+}
+
+// containsAll says whether every member of part is in whole.
+func containsAll(whole, part []any) bool {
+	return !slices.ContainsFunc(part, func(x any) bool {
+		return !slices.ContainsFunc(whole, func(y any) bool { return reflect.DeepEqual(x, y) })
+	})
+}
