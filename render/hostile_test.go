@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -150,7 +152,7 @@ func stored(t testing.TB) []byte {
 }
 
 // bounded runs what must end in an error of the limit, or in an [*Error] for
-// "", within the memory and, generously, the time that a caller can bear.
+// "", within 2 s of processors' time and 256 MiB.
 func bounded(t *testing.T, limit string, run func() error) {
 	t.Helper()
 	runtime.GC()
@@ -175,8 +177,8 @@ func bounded(t *testing.T, limit string, run func() error) {
 	if most := <-peak; most > before+256<<20 {
 		t.Errorf("%d MiB were in use", (most-before)>>20)
 	}
-	if took > 20*time.Second && !testing.Short() { // 2 s on a machine that is idle; the race detector takes ten times as long
-		t.Errorf("it took %s", took)
+	if most := 2 * time.Second * slowdown(); took > most {
+		t.Errorf("it took %s of processors' time, more than %s", took, most)
 	}
 	var breach *LimitError
 	var e *Error
@@ -199,6 +201,15 @@ func processorTime(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// slowdown is how many times slower all is made by the race detector.
+func slowdown() time.Duration {
+	info, ok := debug.ReadBuildInfo()
+	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 15
+	}
+	return 1
 }
 
 // heap is how much of it is in use, garbage included.

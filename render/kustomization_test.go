@@ -312,7 +312,7 @@ func TestRemotes(t *testing.T) {
 // those that wait for it.
 func TestKustomizeInTime(t *testing.T) {
 	var b strings.Builder
-	for i := range 1500 {
+	for i := range 700 {
 		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\n", i)
 	}
 	k, err := LoadKustomization(fstest.MapFS{"kustomization.yaml": {Data: []byte("resources: [x.yaml]\nnamePrefix: a-\n")}, "x.yaml": {Data: []byte(b.String())}}, ".")
@@ -322,12 +322,12 @@ func TestKustomizeInTime(t *testing.T) {
 	begin := time.Now()
 	for range 2 {
 		var breach *LimitError
-		if _, err := k.Render(t.Context(), Input{Name: "demo", Limits: Limits{Time: 50 * time.Millisecond}}); !errors.As(err, &breach) || breach.Limit != "Time" {
+		if _, err := k.Render(t.Context(), Input{Name: "demo", Limits: Limits{Time: 20 * time.Millisecond}}); !errors.As(err, &breach) || breach.Limit != "Time" {
 			t.Errorf("error %v", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	time.AfterFunc(20*time.Millisecond, cancel)
 	if _, err := k.Render(ctx, Input{Name: "demo"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
