@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -38,5 +39,50 @@ func BenchmarkPlan(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDeploy upgrades a release of 1000 ConfigMaps of 2 KB, of which one
+// changes, with an engine that is kept.
+func BenchmarkDeploy(b *testing.B) {
+	cluster := testcluster.Shared(b)
+	eng, err := engine.New(cluster.Config(), engine.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := engine.Release{
+		Key:    engine.Key{Namespace: cluster.Namespace(b), Name: "many"},
+		Source: loadChart(b, "1.0.0", manyConfigMaps(1000)),
+	}
+	for i := 0; b.Loop(); i++ {
+		if r.Values, err = render.MergeValues(render.FromMap("test", map[string]any{"which": fmt.Sprint(i)})); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
+			b.Fatal(err)
+		}
+		if i == 0 {
+			b.ReportAllocs()
+			b.ResetTimer()
+		}
+	}
+}
+
+// BenchmarkInstall installs a release of 1000 ConfigMaps of 2 KB.
+func BenchmarkInstall(b *testing.B) {
+	cluster := testcluster.Shared(b)
+	eng, err := engine.New(cluster.Config(), engine.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	chart := loadChart(b, "1.0.0", manyConfigMaps(1000))
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		r := engine.Release{Key: engine.Key{Namespace: cluster.Namespace(b), Name: "many"}, Source: chart}
+		b.StartTimer()
+		if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -184,6 +188,50 @@ func (c *cluster) resource(m *meta.RESTMapping, namespace string) dynamic.Resour
 		return r.Namespace(namespace)
 	}
 	return r
+}
+
+// on addresses a request to a mapped kind's objects; namespace is ignored for
+// cluster-scoped kinds.
+func on(r *rest.Request, m *meta.RESTMapping, namespace string) *rest.Request {
+	gv := m.Resource.GroupVersion()
+	path := []string{"apis", gv.Group, gv.Version}
+	if gv.Group == "" {
+		path = []string{"api", gv.Version}
+	}
+	return r.AbsPath(path...).NamespaceIfScoped(namespace, namespaced(m)).Resource(m.Resource.Resource).
+		SetHeader("Accept", runtime.ContentTypeJSON)
+}
+
+// patch is Patch of the dynamic client, which decodes an answer four times
+// over where once does.
+func (c *cluster) patch(ctx context.Context, m *meta.RESTMapping, namespace, name string, pt types.PatchType, body []byte, opts metav1.PatchOptions) (*unstructured.Unstructured, error) {
+	r := on(c.typed.Discovery().RESTClient().Patch(pt), m, namespace).Name(name).Param("fieldManager", opts.FieldManager).Body(body)
+	if opts.Force != nil {
+		r.Param("force", strconv.FormatBool(*opts.Force))
+	}
+	for _, d := range opts.DryRun {
+		r.Param("dryRun", d)
+	}
+	u := &unstructured.Unstructured{}
+	if err := decode(r.Do(c.quiet(ctx)), &u.Object); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// decode reads the JSON of an answer.
+func decode(res rest.Result, into any) error {
+	if err := res.Error(); err != nil {
+		return err
+	}
+	body, err := res.Raw()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("decode the answer: %w", err)
+	}
+	return nil
 }
 
 // namespaced says whether objects of the kind live in a namespace.

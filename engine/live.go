@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/json"
 )
 
 const (
@@ -159,31 +158,12 @@ type page struct {
 // list reads a page of the objects of one kind in one namespace. It decodes
 // once what client-go's dynamic client goes over four times.
 func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, next string) (page, error) {
-	path := []string{"apis", m.Resource.Group, m.Resource.Version}
-	if m.Resource.Group == "" {
-		path = []string{"api", m.Resource.Version}
-	}
-	if namespaced(m) {
-		path = append(path, "namespaces", namespace)
-	}
-	r := c.typed.Discovery().RESTClient().Get().AbsPath(append(path, m.Resource.Resource)...).
-		SetHeader("Accept", "application/json").Param("limit", strconv.Itoa(listPage))
+	r := on(c.typed.Discovery().RESTClient().Get(), m, namespace).Param("limit", strconv.Itoa(listPage))
 	if next != "" {
 		r.Param("continue", next)
 	}
-	res := r.Do(c.quiet(ctx))
-	if err := res.Error(); err != nil {
-		return page{}, err
-	}
-	body, err := res.Raw()
-	if err != nil {
-		return page{}, err
-	}
 	var p page
-	if err := json.Unmarshal(body, &p); err != nil {
-		return page{}, fmt.Errorf("decode the answer: %w", err)
-	}
-	return p, nil
+	return p, decode(r.Do(c.quiet(ctx)), &p)
 }
 
 // typed gives a list's item the apiVersion and kind that some servers leave

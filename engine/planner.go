@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -323,7 +322,7 @@ func recordDiffers(last, next *storage.Record) bool {
 	if last == nil || last.Status != storage.StatusDeployed {
 		return true
 	}
-	return squeezed(last) != squeezed(next) ||
+	return !sameApplied(last, next) ||
 		chartName(last.Chart.Name, last.Chart.Version) != chartName(next.Chart.Name, next.Chart.Version) ||
 		last.Chart.AppVersion != next.Chart.AppVersion ||
 		!sameValues(last.Values, next.Values)
@@ -337,20 +336,28 @@ func sameValues(a, b map[string]any) bool {
 	return jsonEqual(a, b)
 }
 
-// squeezed is the digest of a revision without the blank lines at the ends of
-// its documents, of which the versions of Helm leave different ones.
-func squeezed(r *storage.Record) string {
-	same := *r
-	same.Manifest = blankEnd.ReplaceAllString(r.Manifest+"\n", "\n---")
-	same.Manifest = strings.TrimSpace(same.Manifest)
-	same.Hooks = slices.Clone(r.Hooks)
-	for i := range same.Hooks {
-		same.Hooks[i].Manifest = strings.TrimSpace(same.Hooks[i].Manifest)
-	}
-	return digest(&same)
+// sameApplied says whether two revisions apply the same, but for blank lines at
+// the ends of documents, of which the versions of Helm leave different ones.
+func sameApplied(a, b *storage.Record) bool {
+	return sameDocuments(a.Manifest, b.Manifest) && slices.EqualFunc(a.Hooks, b.Hooks, func(a, b storage.Hook) bool {
+		return a.Path == b.Path && sameDocuments(a.Manifest, b.Manifest)
+	})
 }
 
-var blankEnd = regexp.MustCompile(`\s*\n---`)
+func sameDocuments(a, b string) bool {
+	more := a != b
+	for more {
+		var docA, docB string
+		var moreA, moreB bool
+		docA, a, moreA = strings.Cut(a, "\n---")
+		docB, b, moreB = strings.Cut(b, "\n---")
+		if strings.TrimSpace(docA) != strings.TrimSpace(docB) || moreA != moreB {
+			return false
+		}
+		more = moreA
+	}
+	return true
+}
 
 // digest is over what is applied: the manifest and the hooks.
 func digest(r *storage.Record) string {

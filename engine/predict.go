@@ -201,7 +201,7 @@ func (pl *planning) dryRunPatch(ctx context.Context, it *item, merged *unstructu
 	if err != nil {
 		return nil, fmt.Errorf("compare with the live object: %w", err)
 	}
-	u, err := pl.e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.MergePatchType, patch,
+	u, err := pl.e.c.patch(ctx, it.mapping, it.object.Namespace, it.object.Name, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: pl.manager, DryRun: []string{metav1.DryRunAll}})
 	if err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) || isAdmission(err)) {
 		return nil, nil // what stands in the way was said by the dry-run of the apply
@@ -310,7 +310,7 @@ func (pl *planning) takesAll(manager string, fields []string, o diff.Object) boo
 
 // applyObject applies the item's desired state by server-side apply.
 func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstructured.Unstructured, error) {
-	body, err := json.Marshal(it.desired)
+	body, err := json.Marshal(it.desired.Object)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
@@ -318,7 +318,7 @@ func (e *Engine) applyObject(ctx context.Context, it *item, dryRun bool) (*unstr
 	if dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
-	return e.c.resource(it.mapping, it.object.Namespace).Patch(ctx, it.object.Name, types.ApplyPatchType, body, opts)
+	return e.c.patch(ctx, it.mapping, it.object.Namespace, it.object.Name, types.ApplyPatchType, body, opts)
 }
 
 var conflictWith = regexp.MustCompile(`^conflict with "((?:[^"\\]|\\.)*)"`)

@@ -54,9 +54,9 @@ func decompress(packed []byte) ([]byte, error) {
 // pack writes a document as Helm does. It answers ErrTooBig for what unpack
 // would refuse.
 func pack(doc document) ([]byte, error) {
-	text, err := json.Marshal(doc)
+	text, err := doc.text()
 	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
+		return nil, err
 	}
 	if len(text) > maxDecoded {
 		return nil, ErrTooBig

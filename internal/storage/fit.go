@@ -90,9 +90,9 @@ func encodeMoved(r *Record, doc document, move []string, limit int) (*encoded, e
 	}
 	out := &encoded{limit: limit}
 	if len(tail) > 0 {
-		text, err := json.Marshal(tail)
+		text, err := tail.text()
 		if err != nil {
-			return nil, fmt.Errorf("encode: %w", err)
+			return nil, err
 		}
 		if len(text) > maxDecoded {
 			return nil, nil
