@@ -8,11 +8,14 @@
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
 # make screenshots    the pictures of reports in docs/, with Chromium
-# make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig
+# make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig; its default
+#                     StorageClass is named standard, STORAGE_CLASS= makes none
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
 # GOWORK=off: the nested modules stand on their own.
 export GOWORK = off
+
+STORAGE_CLASS = standard
 
 # The built cluster; its path is printed by the builder, whose progress goes to stderr.
 CLUSTER = $$(go run ./internal/testcluster/build)
@@ -77,7 +80,7 @@ screenshots:
 	go run ./internal/screenshot docs/report.json docs
 
 cluster: cluster-build
-	@binary=$(CLUSTER) && exec "$$binary" start
+	@binary=$(CLUSTER) && exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS))
 
 cluster-build:
 	@go run ./internal/testcluster/build > /dev/null

@@ -117,6 +117,9 @@ func remark(f Field) string {
 		why = "set by the server"
 	case Removed:
 		why = "no longer in the chart"
+		if f.Path == `metadata.annotations["kubernetes.io/change-cause"]` {
+			why = "no cause is given" // which is no matter of the chart
+		}
 	default:
 		if by != "" {
 			why = "taken from " + by

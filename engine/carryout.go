@@ -178,7 +178,7 @@ func (r *run) begin(ctx context.Context) error {
 func (r *run) end(ctx context.Context, failure error) error {
 	if failure != nil {
 		r.record.Status = storage.StatusFailed
-		r.record.Description = r.w.redactor.String(describe(r.p, "failed: "+oneLine(failure.Error())))
+		r.record.Description = short(r.w.redactor.String(describe(r.p, "failed: "+headline(failure))))
 	} else if r.p.Kind == PlanRollout && r.w.last.Status != storage.StatusDeployed {
 		// What it goes on from is still not healthy as a whole.
 		r.record.Status = storage.StatusFailed

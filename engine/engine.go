@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
@@ -141,6 +142,9 @@ func NewFromGetter(g genericclioptions.RESTClientGetter, opts Options) (*Engine,
 		return nil, &Error{Op: "new engine", Err: fmt.Errorf("the RESTClientGetter is nil")}
 	}
 	cfg, err := g.ToRESTConfig()
+	if clientcmd.IsEmptyConfig(err) || err == nil && fallenBack(g, cfg) {
+		return nil, noKubeconfig(g)
+	}
 	if err != nil {
 		return nil, &Error{Op: "new engine", Hint: "check the kubeconfig, its current context and the --context given", Err: err}
 	}

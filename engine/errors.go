@@ -30,6 +30,9 @@ var (
 	ErrUnknownKind = errors.New("unknown kind")
 	// ErrUnreachable: the API server did not answer.
 	ErrUnreachable = errors.New("API server unreachable")
+	// ErrNoKubeconfig: there is no kubeconfig, and the program does not run in
+	// a cluster either.
+	ErrNoKubeconfig = errors.New("no kubeconfig found")
 	// ErrForbidden: the API server refused for lack of rights.
 	ErrForbidden = errors.New("forbidden")
 	// ErrBusy: another deployer is at work on the release.
@@ -62,11 +65,23 @@ func (e *Error) Error() string {
 	if e.Object != (diff.Object{}) {
 		fmt.Fprintf(&b, ": %s", e.Object)
 	}
-	fmt.Fprintf(&b, ": %v", e.Err)
-	if e.Hint != "" {
-		fmt.Fprintf(&b, " (%s)", e.Hint)
-	}
+	b.WriteString(": ")
+	writeCause(&b, e.Err, e.Hint)
 	return b.String()
+}
+
+// writeCause writes a cause and what to do about it. Further lines of the
+// cause stand below the first.
+func writeCause(b *strings.Builder, cause error, hint string) {
+	text := fmt.Sprint(cause)
+	b.WriteString(indented(text))
+	switch {
+	case hint == "":
+	case strings.Contains(text, "\n"):
+		fmt.Fprintf(b, "\n  try: %s", hint)
+	default:
+		fmt.Fprintf(b, " (%s)", hint)
+	}
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -110,6 +125,9 @@ type Problem struct {
 	Kind    ProblemKind `json:"kind"`
 	Object  diff.Object `json:"object"`
 	Message string      `json:"message"`
+	// Source is the template that the object is from; empty: none, or the
+	// object is no longer wanted.
+	Source string `json:"source,omitempty"`
 	// Fields concerned, in Kubernetes' own notation; may be empty.
 	Fields []string `json:"fields,omitempty"`
 	// Hint says what to do next.
@@ -118,6 +136,9 @@ type Problem struct {
 
 func (p Problem) Error() string {
 	s := fmt.Sprintf("%s: %s", p.Object, p.Message)
+	if p.Source != "" {
+		s = fmt.Sprintf("%s from %s: %s", p.Object, p.Source, p.Message)
+	}
 	if p.Hint != "" {
 		s += " (" + p.Hint + ")"
 	}
@@ -173,10 +194,11 @@ func (e *StalePlanError) Error() string {
 // ApplyError says how far an apply came. The revision is recorded as failed,
 // and the next call goes on from there.
 type ApplyError struct {
-	Key      Key
-	Revision int
-	Failed   []*Error        // one for each object that failed
-	Skipped  []SkippedObject // what was not tried because of that
+	Key       Key
+	Revision  int
+	Operation Operation       // OperationUninstall, or empty for what makes a new revision
+	Failed    []*Error        // one for each object that failed
+	Skipped   []SkippedObject // what was not tried because of that
 }
 
 // SkippedObject is an object that was not tried, and why.
@@ -192,7 +214,11 @@ const (
 
 func (e *ApplyError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "revision %d of %s failed", e.Revision, e.Key)
+	if e.Operation == OperationUninstall {
+		fmt.Fprintf(&b, "the uninstall of %s failed", e.Key)
+	} else {
+		fmt.Fprintf(&b, "revision %d of %s failed", e.Revision, e.Key)
+	}
 	for _, f := range e.Failed {
 		b.WriteString("\n  ")
 		if f.Op != "apply" {
@@ -207,10 +233,9 @@ func (e *ApplyError) Error() string {
 		if f.Op != "apply" || f.Object != (diff.Object{}) {
 			b.WriteString(": ")
 		}
-		fmt.Fprintf(&b, "%v", f.Err)
-		if f.Hint != "" {
-			fmt.Fprintf(&b, " (%s)", f.Hint)
-		}
+		var cause strings.Builder
+		writeCause(&cause, f.Err, f.Hint)
+		b.WriteString(indented(cause.String()))
 	}
 	rest := 0
 	for i, s := range e.Skipped {

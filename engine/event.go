@@ -76,7 +76,7 @@ type Ended struct {
 func (e Ended) String() string {
 	s := fmt.Sprintf("%s %s ended after %v", e.Operation, e.Key, e.Took.Round(time.Millisecond))
 	if e.Err != nil {
-		s += ": " + oneLine(e.Err.Error())
+		s += ": " + short(headline(e.Err))
 	}
 	return s
 }
@@ -152,7 +152,7 @@ type Failed struct {
 }
 
 func (e Failed) String() string {
-	return fmt.Sprintf("Failed %s: %s", e.Object, oneLine(e.Err.Error()))
+	return fmt.Sprintf("Failed %s: %s", e.Object, short(headline(e.Err)))
 }
 
 // Skipped: the object was not tried, because something before it failed.
@@ -289,7 +289,7 @@ type HookEnded struct {
 
 func (e HookEnded) String() string {
 	if e.Err != nil {
-		return fmt.Sprintf("Hook %s %s failed: %s", e.Event, e.Object, oneLine(e.Err.Error()))
+		return fmt.Sprintf("Hook %s %s failed: %s", e.Event, e.Object, short(headline(e.Err)))
 	}
 	return fmt.Sprintf("Hook %s %s succeeded", e.Event, e.Object)
 }

@@ -76,10 +76,13 @@ func isWithin(path, field string) bool {
 // change; there is no status reason for it.
 var immutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
 
+// mend is what to do about an object that the API server does not take.
+const mend = "mend the template, or the values that lead to it"
+
 // refused makes problems of the API server's refusal of a dry-run: what is
 // invalid, and apart from that what cannot change.
 func (it *item) refused(err error, redactor *diff.Redactor) {
-	invalid := Problem{Kind: ProblemInvalid, Object: it.object, Message: hide(redactor, it.object, err.Error())}
+	invalid := Problem{Kind: ProblemInvalid, Object: it.object, Message: hide(redactor, it.object, err.Error()), Hint: mend}
 	frozen := Problem{Kind: ProblemImmutable, Object: it.object, Message: invalid.Message}
 	var status apierrors.APIStatus
 	var causes []metav1.StatusCause

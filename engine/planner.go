@@ -287,7 +287,12 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		}
 		p.Report.Changes = append(p.Report.Changes, it.change)
 		p.Report.Changes = append(p.Report.Changes, it.related...)
-		p.Problems = append(p.Problems, it.problems...)
+		for _, problem := range it.problems {
+			if problem.Source == "" && it.desired != nil {
+				problem.Source = it.source
+			}
+			p.Problems = append(p.Problems, problem)
+		}
 		p.addMissing(it.missing...)
 	}
 	w.recordOnly = w.record != nil && !pl.correct && recordDiffers(w.last, w.record)

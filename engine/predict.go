@@ -76,7 +76,7 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	}
 	// Without the right to ask.
 	if invalid != nil {
-		it.problem(ProblemInvalid, hide(redactor, it.object, invalid.Err.Error()), "mend the chart, or the values that lead to it")
+		it.problem(ProblemInvalid, hide(redactor, it.object, invalid.Err.Error()), mend)
 	}
 	return here, nil
 }

@@ -229,7 +229,7 @@ func (pl *planning) mayReplace(ctx context.Context, it *item, redactor *diff.Red
 	case apierrors.IsForbidden(err) && lacksRight(err):
 		it.missing = append(it.missing, rightTo("patch", it), rightTo("create", it))
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isUntyped(err):
-		it.problem(ProblemInvalid, "it could not be created again: "+hide(redactor, it.object, err.Error()), "mend the chart, or the values that lead to it")
+		it.problem(ProblemInvalid, "it could not be created again: "+hide(redactor, it.object, err.Error()), mend)
 	case apierrors.IsForbidden(err), isAdmission(err):
 		// A quota counts the one that is there; a webhook may mind the name.
 		it.change.Warnings = append(it.change.Warnings, "whether it may be created again is not known: "+hide(redactor, it.object, err.Error()))

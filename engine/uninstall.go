@@ -34,6 +34,9 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if err := pl.finish(ctx, p, "delete"); err != nil {
 		return nil, err
 	}
+	if !opts.brief {
+		return p, pl.tellStaying(ctx, p)
+	}
 	return p, nil
 }
 
@@ -91,7 +94,7 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	skipped := r.skipRest(ctx)
 	var failed *ApplyError
 	if errors.As(failure, &failed) {
-		failed.Skipped = skipped
+		failed.Operation, failed.Skipped = OperationUninstall, skipped
 	}
 	if r.lock.lost() {
 		return revisionOf(r.record), lostError(r.p.Key)
@@ -107,7 +110,7 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 func (r *run) endUninstall(ctx context.Context, failure error) error {
 	if failure != nil {
 		// Still "uninstalling": the next Uninstall goes on from there.
-		r.record.Description = r.w.redactor.String(describe(r.p, "failed: "+oneLine(failure.Error())))
+		r.record.Description = short(r.w.redactor.String(describe(r.p, "failed: "+headline(failure))))
 		return r.e.store.Update(ctx, r.record)
 	}
 	r.record.Status = storage.StatusUninstalled

@@ -80,11 +80,15 @@ service: {port: 80}
 		},
 		"missing value": {
 			chart: template("a: 1\nb: {{ .Values.image.repository }}\n"), values: []Layer{FromYAML("prod.yaml", []byte("other: 1"))},
-			want: Error{Op: "render", Chart: "web", File: "web/templates/x.yaml", Line: 2, Column: 14, Path: "image.repository"}, text: "in any of prod.yaml, web/values.yaml",
+			want: Error{Op: "render", Chart: "web", File: "web/templates/x.yaml", Line: 2, Column: 14, Path: "image.repository"}, text: "in any of prod.yaml",
+		},
+		"missing value of a chart without values": {
+			chart: chartYAML + "-- templates/x.yaml --\nb: {{ .Values.image.repository }}\n",
+			want:  Error{Op: "render", Chart: "web", File: "web/templates/x.yaml", Line: 1, Path: "image.repository"}, text: "the chart has no values.yaml",
 		},
 		"missing value in a subchart": {
-			chart: chartYAML + "-- charts/db/Chart.yaml --\napiVersion: v2\nname: db\nversion: 1.0.0\n-- charts/db/templates/x.yaml --\n{{ $.Values.a.b.c }}\n",
-			want:  Error{Op: "render", Chart: "web/charts/db", File: "web/charts/db/templates/x.yaml", Line: 1, Path: "db.a.b", Looked: []string{"web/values.yaml", "web/charts/db/values.yaml"}, Expr: "$.Values.a.b.c"},
+			chart: chartYAML + "-- charts/db/Chart.yaml --\napiVersion: v2\nname: db\nversion: 1.0.0\n-- charts/db/templates/x.yaml --\n{{ $.Values.a.b.c }}\n-- values.yaml --\nother: 1\n",
+			want:  Error{Op: "render", Chart: "web/charts/db", File: "web/charts/db/templates/x.yaml", Line: 1, Path: "db.a.b", Looked: []string{"web/values.yaml"}, Expr: "$.Values.a.b.c"},
 		},
 		"error in a partial": {
 			chart: template("x: {{ include \"part\" . }}\n") + "-- templates/_p.tpl --\n{{ define \"part\" }}\n{{ .Values.a.b.c }}\n{{ end }}\n",

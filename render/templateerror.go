@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
 	"github.com/fairlead-dev/fairlead/internal/template"
 )
 
@@ -36,7 +37,7 @@ func (c *Chart) templateError(err error, given Values) error {
 			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
 		}
 		e.Chart = chartOf(e.File, c.info.Name)
-		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given)
+		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given, c.valuesFiles(given))
 	}
 	var breach *template.LimitError
 	if errors.As(err, &breach) {
@@ -71,9 +72,28 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 	return e
 }
 
+// valuesFiles are the paths of the charts, as the values make them, that have a
+// values.yaml.
+func (c *Chart) valuesFiles(given Values) map[string]bool {
+	has := map[string]bool{}
+	instance, err := c.parsed.Instance(given.m)
+	if err != nil {
+		return has // it was made for the render that has failed
+	}
+	var note func(*chartfile.Defaults)
+	note = func(d *chartfile.Defaults) {
+		has[d.Chart] = d.Text != nil
+		for _, sub := range d.Subs {
+			note(sub)
+		}
+	}
+	note(instance.Defaults())
+	return has
+}
+
 // missingValue names the values path that an expression needed, seen from the
-// top chart, and says what to do.
-func missingValue(at *template.Error, chart string, given Values) (path string, looked []string, hint string) {
+// top chart, and says what to do. has are the charts that have a values.yaml.
+func missingValue(at *template.Error, chart string, given Values, has map[string]bool) (path string, looked []string, hint string) {
 	m := at.Missing
 	if named := noTemplate.FindStringSubmatch(at.Error()); named != nil {
 		return "", nil, fmt.Sprintf("no file of the chart defines %q: look for a subchart that is missing or disabled; an embed.FS needs the prefix all: to have files that begin with _", named[1])
@@ -92,7 +112,9 @@ func missingValue(at *template.Error, chart string, given Values) (path string, 
 			file += "/charts/"
 		}
 		file += name
-		looked = append(looked, file+"/values.yaml")
+		if has[file] {
+			looked = append(looked, file+"/values.yaml")
+		}
 	}
 	for _, key := range m.Path[1:] {
 		path = joinKey(path, key)
@@ -101,6 +123,9 @@ func missingValue(at *template.Error, chart string, given Values) (path string, 
 	path = joinKey(path, m.Key)
 	if above == "" {
 		return path, looked, "give a value for " + path
+	}
+	if len(looked) == 0 {
+		return path, nil, fmt.Sprintf("give a value for %s: no values are given, and the chart has no values.yaml", path)
 	}
 	return path, looked, fmt.Sprintf("give a value for %s: %s is not there or is no mapping in any of %s", path, above, strings.Join(looked, ", "))
 }

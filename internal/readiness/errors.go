@@ -34,22 +34,22 @@ func (e *NotReady) Error() string {
 
 func (e *NotReady) headline() string {
 	waited := e.Waited.Round(100 * time.Millisecond)
-	counted := fmt.Sprintf("%d of %d objects not ready", len(e.Objects), e.Total)
+	first := fmt.Sprintf("%d of %d objects not ready", len(e.Objects), e.Total)
 	if e.Total == 1 {
-		counted = "not ready"
+		first = "not ready"
 	}
 	var feed *FeedError
 	switch {
 	case e.Err == nil:
-		return fmt.Sprintf("%s after %v, and waiting longer will not help", counted, waited)
+		return fmt.Sprintf("%s after %v, and waiting longer will not help", first, waited)
 	case errors.Is(e.Err, context.DeadlineExceeded) && errors.As(e.Err, &feed):
-		return fmt.Sprintf("%s as far as is known when the time was up after %v: %v", counted, waited, feed)
+		return fmt.Sprintf("%s as far as is known when the time was up after %v: %v", first, waited, feed)
 	case errors.Is(e.Err, context.DeadlineExceeded):
-		return fmt.Sprintf("%s when the time was up after %v", counted, waited)
+		return fmt.Sprintf("%s when the time was up after %v", first, waited)
 	case errors.As(e.Err, &feed):
-		return fmt.Sprintf("%s as far as is known after %v: %v", counted, waited, feed)
+		return fmt.Sprintf("%s as far as is known after %v: %v", first, waited, feed)
 	}
-	return fmt.Sprintf("%s when the wait was ended after %v: %v", counted, waited, e.Err)
+	return fmt.Sprintf("%s when the wait was ended after %v: %v", first, waited, e.Err)
 }
 
 // String is the diagnosis as paragraphs of text, without an end of line.
@@ -112,7 +112,7 @@ func (p PodDiagnosis) write(b *strings.Builder, same string) {
 		facts = append(facts, fmt.Sprintf("exit code %d", p.ExitCode))
 	}
 	if p.Restarts > 0 {
-		facts = append(facts, fmt.Sprintf("%d restarts", p.Restarts))
+		facts = append(facts, counted(p.Restarts, "restart", "restarts"))
 	}
 	if p.Image != "" && (p.Cause == CauseImagePull || p.Cause == CauseImageRefused) {
 		facts = append(facts, "image "+p.Image)
@@ -171,6 +171,23 @@ func mentions(pods []PodDiagnosis, message string) bool {
 // said: an event often repeats the message with a few words around it.
 func said(event, message string) bool {
 	return message != "" && strings.Contains(event, message)
+}
+
+// counted is a number with the word for it.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// podsOf says what some of the pods do: "2 of 3 pods are ready", "0 of 1 pod is
+// ready".
+func podsOf(some, all int, do string) string {
+	if all == 1 {
+		do = strings.NewReplacer("are ", "is ", "exist", "exists").Replace(do)
+	}
+	return fmt.Sprintf("%d of %s %s", some, counted(all, "pod", "pods"), do)
 }
 
 // oneLine folds a message so that it stays one line of a report.

@@ -61,17 +61,17 @@ func deployment(obj *unstructured.Unstructured) Status {
 	}
 	switch {
 	case st.Updated < st.Desired:
-		return st.progressing("Updating", "%d of %d pods are of the new revision", st.Updated, st.Desired)
+		return st.progressing("Updating", "%s", podsOf(st.Updated, st.Desired, "are of the new revision"))
 	case old > 0:
-		return st.progressing("OldPodsLeft", "%d pods of an old revision are still there", old)
+		return st.progressing("OldPodsLeft", "%s", counted(old, "pod of an old revision is still there", "pods of an old revision are still there"))
 	case total > st.Desired:
-		return st.progressing("ScalingDown", "%d pods too many are still there", total-st.Desired)
+		return st.progressing("ScalingDown", "%s", counted(total-st.Desired, "pod too many is still there", "pods too many are still there"))
 	case available < st.Desired:
-		return st.progressing("Unavailable", "%d of %d pods are available", available, st.Desired)
+		return st.progressing("Unavailable", "%s", podsOf(available, st.Desired, "are available"))
 	case st.Desired == 0:
 		return st.ready("ScaledToZero", "scaled to 0")
 	}
-	return st.ready("Available", fmt.Sprintf("%d of %d pods are available", available, st.Desired))
+	return st.ready("Available", podsOf(available, st.Desired, "are available"))
 }
 
 // statefulSet is ready when all pods are ready and those that the strategy
@@ -95,17 +95,17 @@ func statefulSet(obj *unstructured.Unstructured) Status {
 	}
 	switch {
 	case total < st.Desired:
-		return st.progressing("Creating", "%d of %d pods exist", total, st.Desired)
+		return st.progressing("Creating", "%s", podsOf(total, st.Desired, "exist"))
 	case total > st.Desired:
-		return st.progressing("ScalingDown", "%d pods too many are still there", total-st.Desired)
+		return st.progressing("ScalingDown", "%s", counted(total-st.Desired, "pod too many is still there", "pods too many are still there"))
 	case st.Updated < wantUpdated:
-		return st.progressing("Updating", "%d of %d pods are of the new revision", st.Updated, wantUpdated)
+		return st.progressing("Updating", "%s", podsOf(st.Updated, wantUpdated, "are of the new revision"))
 	case st.Ready < st.Desired:
-		return st.progressing("Unready", "%d of %d pods are ready", st.Ready, st.Desired)
+		return st.progressing("Unready", "%s", podsOf(st.Ready, st.Desired, "are ready"))
 	}
 	if countOr(obj, 0, "spec", "minReadySeconds") > 0 {
 		if available := count(obj, "status", "availableReplicas"); available < st.Desired {
-			return st.progressing("Unavailable", "%d of %d pods are available", available, st.Desired)
+			return st.progressing("Unavailable", "%s", podsOf(available, st.Desired, "are available"))
 		}
 	}
 	current, update := text(obj, "status", "currentRevision"), text(obj, "status", "updateRevision")
@@ -113,13 +113,13 @@ func statefulSet(obj *unstructured.Unstructured) Status {
 	case st.Desired == 0:
 		return st.ready("ScaledToZero", "scaled to 0")
 	case onDelete && current != update && st.Updated < st.Desired:
-		return st.ready("OnDelete", fmt.Sprintf("all %d pods are ready, %d of them of the new revision: the strategy OnDelete updates a pod when it is deleted", st.Ready, st.Updated))
+		return st.ready("OnDelete", fmt.Sprintf("%s ready, %d of them of the new revision: the strategy OnDelete updates a pod when it is deleted", counted(st.Ready, "pod is", "pods are"), st.Updated))
 	case partition > 0 && st.Updated < st.Desired:
-		return st.ready("PartitionUpdated", fmt.Sprintf("all %d pods are ready, %d of them of the new revision (partition %d)", st.Ready, st.Updated, partition))
+		return st.ready("PartitionUpdated", fmt.Sprintf("%s ready, %d of them of the new revision (partition %d)", counted(st.Ready, "pod is", "pods are"), st.Updated, partition))
 	case partition == 0 && !onDelete && current != update:
 		return st.progressing("Updating", "all pods are updated, the revision is not yet recorded as current")
 	}
-	return st.ready("Ready", fmt.Sprintf("%d of %d pods are ready", st.Ready, st.Desired))
+	return st.ready("Ready", podsOf(st.Ready, st.Desired, "are ready"))
 }
 
 // daemonSet is ready when each node that should run a pod runs an available
@@ -138,11 +138,11 @@ func daemonSet(obj *unstructured.Unstructured) Status {
 	case !onDelete && st.Updated < st.Desired:
 		return st.progressing("Updating", "%d of %d nodes run the new revision", st.Updated, st.Desired)
 	case st.Ready < st.Desired:
-		return st.progressing("Unavailable", "the pods of %d of %d nodes are available", st.Ready, st.Desired)
+		return st.progressing("Unavailable", "the pods of %d of %s are available", st.Ready, counted(st.Desired, "node", "nodes"))
 	case st.Desired == 0:
 		return st.ready("NoNodes", "no node matches it")
 	}
-	return st.ready("Available", fmt.Sprintf("the pods of %d of %d nodes are available", st.Ready, st.Desired))
+	return st.ready("Available", fmt.Sprintf("the pods of %d of %s are available", st.Ready, counted(st.Desired, "node", "nodes")))
 }
 
 // replicaSet serves ReplicaSets and ReplicationControllers that stand alone.
@@ -157,13 +157,13 @@ func replicaSet(obj *unstructured.Unstructured) Status {
 	case !observed(obj):
 		return st.progressing("NotObserved", "its controller has not seen it yet")
 	case total > st.Desired:
-		return st.progressing("ScalingDown", "%d pods too many are still there", total-st.Desired)
+		return st.progressing("ScalingDown", "%s", counted(total-st.Desired, "pod too many is still there", "pods too many are still there"))
 	case st.Ready < st.Desired:
-		return st.progressing("Unavailable", "%d of %d pods are available", st.Ready, st.Desired)
+		return st.progressing("Unavailable", "%s", podsOf(st.Ready, st.Desired, "are available"))
 	case st.Desired == 0:
 		return st.ready("ScaledToZero", "scaled to 0")
 	}
-	return st.ready("Available", fmt.Sprintf("%d of %d pods are available", st.Ready, st.Desired))
+	return st.ready("Available", podsOf(st.Ready, st.Desired, "are available"))
 }
 
 // job is ready when it is complete. A suspended Job is left alone, as its
@@ -175,7 +175,7 @@ func job(obj *unstructured.Unstructured) Status {
 	}
 	st.Updated = st.Ready
 	if c, ok := conditionOf(obj, "Complete"); ok && c.isTrue() {
-		return st.ready("Complete", fmt.Sprintf("%d pods succeeded", st.Ready))
+		return st.ready("Complete", counted(st.Ready, "pod", "pods")+" succeeded")
 	}
 	// FailureTarget comes before Failed, while the last pods still end.
 	for _, kind := range []string{"Failed", "FailureTarget"} {
@@ -190,9 +190,9 @@ func job(obj *unstructured.Unstructured) Status {
 	case text(obj, "status", "startTime") == "":
 		return st.progressing("NotStarted", "its controller has not started it yet")
 	case bad > 0:
-		return st.progressing("Running", "%d of %d completions, %d pods running, %d failed", st.Ready, st.Desired, active, bad)
+		return st.progressing("Running", "%d of %d completions, %s running, %d failed", st.Ready, st.Desired, counted(active, "pod", "pods"), bad)
 	}
-	return st.progressing("Running", "%d of %d completions, %d pods running", st.Ready, st.Desired, active)
+	return st.progressing("Running", "%d of %d completions, %s running", st.Ready, st.Desired, counted(active, "pod", "pods"))
 }
 
 // pod is ready when its Ready condition says so, or when it has succeeded.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -137,6 +138,26 @@ func (r *Record) Created() time.Time {
 		return time.Time{}
 	}
 	return r.secret.CreationTimestamp.Time
+}
+
+// Definitions are the files of the stored chart's crds/ folder, by path. There
+// are none where the chart was stored without its files.
+func (r *Record) Definitions() ([]File, error) {
+	var chart document
+	if err := (document(r.raw)).get(memberChart, &chart); err != nil {
+		return nil, about(r, err)
+	}
+	var files []storedFile
+	if err := chart.get(chartFiles, &files); err != nil {
+		return nil, about(r, err)
+	}
+	var out []File
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, "crds/") {
+			out = append(out, File(f))
+		}
+	}
+	return out, nil
 }
 
 // Again is a new record, of another revision, of what r holds: its chart,
