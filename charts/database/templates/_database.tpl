@@ -86,7 +86,20 @@ storageClassName: {{ . }}
 {{- if and $auth.password $auth.existingSecret -}}
 {{- fail "auth.password and auth.existingSecret exclude each other: leave one out" -}}
 {{- end -}}
+{{- if and $auth.password (has $auth.passwordKey (list "database" "username")) -}}
+{{- fail (printf "auth.passwordKey: the Secret has a key %s already; name another" $auth.passwordKey) -}}
+{{- end -}}
+{{- if and $auth.adminPassword (has $auth.adminPasswordKey (list "database" "username" $auth.passwordKey)) -}}
+{{- fail (printf "auth.adminPasswordKey: the Secret has a key %s already; name another, as admin-password" $auth.adminPasswordKey) -}}
+{{- end -}}
 {{- $preset := include "database.preset" . | fromYaml -}}
+{{- $taken := list "data" "config" "init" -}}
+{{- range concat (.Values.storage.extraVolumes | default list) (.Values.volumes | default list) -}}
+{{- if or (has .name $taken) (hasPrefix "writable-" .name) -}}
+{{- fail (printf "storage.extraVolumes and volumes: the pods have a volume %s already; name another" .name) -}}
+{{- end -}}
+{{- $taken = append $taken .name -}}
+{{- end -}}
 {{- if and .Values.initScripts (not $preset.initScripts) -}}
 {{- fail (printf "initScripts: the image of %s runs none" .Values.engine) -}}
 {{- end -}}
