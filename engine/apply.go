@@ -24,6 +24,10 @@ type ApplyOptions struct {
 	// Patience says what counts as hopeless, which ends the wait before the
 	// timeout. Zero: the defaults.
 	Patience Patience
+	// Foreground deletes objects in the foreground: each stays, marked as being
+	// deleted, until all that it owns is gone, such as a Deployment until its
+	// pods are. False: what it owns is deleted in the background afterwards.
+	Foreground bool
 	// NoHooks leaves the chart's hooks out.
 	NoHooks bool
 	// History is the number of revisions to keep; the deployed one is never

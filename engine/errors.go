@@ -117,6 +117,9 @@ const (
 	ProblemOrder ProblemKind = "Order"
 	// ProblemDefinition: a CustomResourceDefinition would lose what is in use.
 	ProblemDefinition ProblemKind = "Definition"
+	// ProblemPrune: more would be deleted than is likely to be meant. Its
+	// Object is the first of what would be.
+	ProblemPrune ProblemKind = "Prune"
 )
 
 // Problem is a reason for which a plan will not be applied. It is plain data

@@ -123,8 +123,9 @@ type planning struct {
 	// notes are for people, on objects by identity.
 	notes map[diff.Object][]string
 	// only are the objects of a rollout, by identity; nil: all of the release.
-	only map[diff.Object]bool
-	back bool // to an earlier revision
+	only        map[diff.Object]bool
+	unsafePrune bool
+	back        bool // to an earlier revision
 	// takes is the field that a rollout sets, whoever owns it.
 	takes string
 }
@@ -194,7 +195,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	if r.Source == nil || reflect.ValueOf(r.Source).Kind() == reflect.Pointer && reflect.ValueOf(r.Source).IsNil() {
 		return nil, &Error{Op: "plan", Key: r.Key, Hint: "set Release.Source, for example to charts.WebApp()", Err: errors.New("the release has no source")}
 	}
-	pl := &planning{e: e, key: r.Key, opts: opts, manager: e.opts.FieldManager, cause: r.Cause, adopt: r.Adopt, force: r.Force}
+	pl := &planning{e: e, key: r.Key, opts: opts, manager: e.opts.FieldManager, cause: r.Cause, adopt: r.Adopt, force: r.Force, unsafePrune: r.UnsafePrune}
 
 	var caps *render.Capabilities
 	err := together(ctx,
@@ -295,6 +296,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		}
 		p.addMissing(it.missing...)
 	}
+	pl.guardPrune(p)
 	w.recordOnly = w.record != nil && !pl.correct && recordDiffers(w.last, w.record)
 	title := fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
 	if p.Chart != "" {

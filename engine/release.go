@@ -72,6 +72,10 @@ type Release struct {
 	// Force takes fields that other field managers own and set differently.
 	// False: they are reported as conflicts, and the plan is not applied.
 	Force bool
+	// UnsafePrune deletes what left the manifest however much that is. False:
+	// an upgrade whose manifest is empty, or that would delete more than half
+	// of a release of five living objects or more, is a problem of the plan.
+	UnsafePrune bool
 	// PostRender changes the rendered objects before they are planned, in
 	// order.
 	PostRender []render.PostRenderer

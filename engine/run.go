@@ -318,7 +318,7 @@ func (r *run) removeItem(ctx context.Context, it *item) *Error {
 	begun := time.Now()
 	uid := it.live.GetUID() // the one that was looked at, not another of its name
 	propagation := metav1.DeletePropagationBackground
-	if it.awaited {
+	if it.awaited || r.opts.Foreground {
 		propagation = metav1.DeletePropagationForeground // gone means with its pods
 	}
 	err := r.e.c.resource(it.mapping, it.object.Namespace).Delete(ctx, it.object.Name, metav1.DeleteOptions{
