@@ -271,6 +271,7 @@ func (h *faithful) next() {
 	r := h.release(h.chart(map[string]string{"all.yaml": h.last}))
 	r.Cause = fmt.Sprint("step ", h.g.IntN(3))
 	r.Adopt = true
+	r.UnsafePrune = true // what is drawn may lose most of what was
 	p, err := e.Plan(h.ctx, r, engine.PlanOptions{})
 	if err != nil {
 		h.fail("plan: %v", err)
