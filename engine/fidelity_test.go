@@ -29,7 +29,7 @@ import (
 var (
 	fidelitySeed  = flag.Uint64("fidelity.seed", 1, "the first seed of TestPlansAreFaithful")
 	fidelitySeeds = flag.Uint64("fidelity.seeds", 6, "how many histories TestPlansAreFaithful draws")
-	fidelitySteps = flag.Int("fidelity.steps", 51, "how many steps each has")
+	fidelitySteps = flag.Int("fidelity.steps", 56, "how many steps each has")
 )
 
 // faithfulShapes are the objects of a release, drawn by [shape.Draw].
