@@ -123,7 +123,7 @@ func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan,
 // still waits until that is ready, unless told not to.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planDeploy(ctx, r, PlanOptions{brief: true})
+		return e.planDeploy(ctx, r, PlanOptions{brief: true, direct: true})
 	})
 }
 
@@ -132,7 +132,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planRollback(ctx, k, revision, PlanOptions{brief: true})
+		return e.planRollback(ctx, k, revision, PlanOptions{brief: true, direct: true})
 	})
 }
 

@@ -39,6 +39,9 @@ type PlanOptions struct {
 	// brief leaves out the question whether plain data may be created: what
 	// is applied next is told soon enough.
 	brief bool
+	// direct is for a plan that is carried out at once: nor is it asked whether
+	// plain data may be changed.
+	direct bool
 }
 
 // DryRun says which objects of a plan the API server is asked about, by a

@@ -54,7 +54,9 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 	here := forecast{merged: local.Merged}
 	ask := pl.mayAsk(it)
 	if err == nil && ask && pl.opts.DryRun != DryRunAll {
-		ask, err = pl.worthAsking(it, local)
+		if ask, err = pl.worthAsking(it, local); pl.opts.direct && it.live != nil {
+			ask = ask && (it.takeOver || len(local.Conflicts) > 0 || !isPlain(it.desired) || !isOrdinary(it.desired) || isImmutable(it.live))
+		}
 		if err != nil {
 			return forecast{}, err
 		}
@@ -119,6 +121,12 @@ func isPlain(u *unstructured.Unstructured) bool {
 		}
 	}
 	return true
+}
+
+// isImmutable says of a ConfigMap or Secret whether its data stays as it is.
+func isImmutable(u *unstructured.Unstructured) bool {
+	immutable, _ := u.Object["immutable"].(bool)
+	return immutable
 }
 
 // worthAsking says whether the API server's word on an object that was merged

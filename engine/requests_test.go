@@ -68,7 +68,7 @@ func TestRequestsForAThousandObjects(t *testing.T) {
 	}
 	atMost("deploying no change", 20)
 	f.deploy(f.release(c, "which=second"))
-	atMost("deploying one change", 20)
+	atMost("deploying one change", 12)
 	f.wantHistory("1 superseded", "2 deployed")
 	f.requests.Reset()
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
