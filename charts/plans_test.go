@@ -75,7 +75,8 @@ func scenarioRelease(t *testing.T, s scenario, key engine.Key) engine.Release {
 		t.Fatal(err)
 	}
 	source := map[string]*render.Chart{"webapp": WebApp(), "database": Database()}[s.chart]
-	return engine.Release{Key: key, Source: source, Values: values, CreateNamespace: true}
+	// Many leave most of their objects behind, which is meant.
+	return engine.Release{Key: key, Source: source, Values: values, CreateNamespace: true, UnsafePrune: true}
 }
 
 // planText is the substance of a plan: what becomes of each object, the fields with their causes, and what stands in the
