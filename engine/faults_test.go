@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ type unreliable struct {
 	mu     sync.Mutex
 	rand   *rand.Rand
 	faults map[string]int
+	stall  time.Duration
 }
 
 func (u *unreliable) draw() string {
@@ -61,7 +64,7 @@ func (u *unreliable) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("read tcp: %w", syscall.ECONNRESET)
 	case "stall":
 		select {
-		case <-time.After(500 * time.Millisecond):
+		case <-time.After(u.stall):
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
 		}
@@ -86,38 +89,96 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// Over a connection on which a fifth of the requests goes wrong, every deploy
-// succeeds, and leaves what one over a good connection leaves.
+// faultsVariable is how many deploys TestUnreliableConnection makes; more than
+// its default has stalls of 5 s, not of half a second.
+const faultsVariable = "FAIRLEAD_FAULTS"
+
+// Over a connection on which a fifth of the requests goes wrong, deploys
+// succeed, or end in a typed error within their deadline; and a further one
+// leaves what one over a good connection leaves.
 func TestUnreliableConnection(t *testing.T) {
 	f := newFixture(t)
-	u := &unreliable{rand: rand.New(rand.NewPCG(1, 2)), faults: map[string]int{}}
+	const (
+		releases = 5
+		deadline = 3 * time.Minute
+	)
+	deploys, stall := 25, 500*time.Millisecond
+	if text := os.Getenv(faultsVariable); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < releases {
+			t.Fatalf("%s is %q, not a number from %d", faultsVariable, text, releases)
+		}
+		deploys, stall = n, 5*time.Second
+	}
+	u := &unreliable{rand: rand.New(rand.NewPCG(1, 2)), faults: map[string]int{}, stall: stall}
 	cfg := rest.CopyConfig(f.cluster.Config())
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { u.next = next; return u })
-	e := f.newEngine(cfg)
+	e, err := engine.New(cfg, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": strings.Replace(configMap, "-config", "-more", 1), "web.yaml": deployment,
 		"hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hook\n  annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}\n"})
-	const deploys = 25
-	for i := range deploys {
-		r := f.release(c, fmt.Sprintf("colour=c%d", i), fmt.Sprintf("tag=1.%d", i/10))
-		if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err != nil {
-			t.Fatalf("deploy %d: %v", i, err)
+	var (
+		each   = deploys / releases
+		mu     sync.Mutex
+		took   time.Duration // the longest
+		failed = make([]int, releases)
+		at     = make([]*fixture, releases) // a release is deployed again and again, beside the others
+		wg     sync.WaitGroup
+	)
+	deploy := func(r engine.Release) error {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		begun := time.Now()
+		_, err := e.Deploy(ctx, r, engine.ApplyOptions{})
+		mu.Lock()
+		defer mu.Unlock()
+		took = max(took, time.Since(begun))
+		return err
+	}
+	for k := range releases {
+		g := anotherFixture(f)
+		g.ctx, at[k] = t.Context(), g
+		wg.Go(func() {
+			for i := range each {
+				err := deploy(g.release(c, fmt.Sprintf("colour=c%d", i), fmt.Sprintf("tag=1.%d", i/10)))
+				if err == nil {
+					continue
+				}
+				failed[k]++
+				t.Logf("deploy %d: %v", i, err)
+				if typed := (*engine.Error)(nil); !errors.As(err, &typed) {
+					t.Errorf("deploy %d ended in a %T: %v", i, err, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	failures := 0
+	for k, g := range at {
+		last := g.release(c, fmt.Sprintf("colour=c%d", each-1), fmt.Sprintf("tag=1.%d", (each-1)/10))
+		revisions, err := g.engine.History(g.ctx, g.key)
+		if failures += failed[k]; failed[k] > 0 {
+			g.deploy(last)
+		} else if err != nil || revisions[len(revisions)-1].Revision != each {
+			t.Errorf("history: %+v, %v", revisions, err)
 		}
+		if p := g.plan(last); p.Changed() {
+			t.Errorf("the last deploy was not carried out wholly: %s", p.Report.Summary())
+		}
+		g.wantNoLease()
 	}
-	p := f.plan(f.release(c, fmt.Sprintf("colour=c%d", deploys-1), "tag=1.2"))
-	if p.Changed() {
-		t.Errorf("the last deploy was not carried out wholly: %s", p.Report.Summary())
+	t.Logf("%d deploys, %d ended in a typed error, the longest took %v; faults: %v", each*releases, failures, took, u.faults)
+	if took > deadline+5*time.Second {
+		t.Errorf("a deploy took %v, longer than its deadline", took)
 	}
-	revisions, err := f.engine.History(f.ctx, f.key)
-	if err != nil || revisions[len(revisions)-1].Revision != deploys {
-		t.Errorf("history: %+v, %v", revisions, err)
-	}
-	for fault, n := range u.faults {
-		t.Logf("%s: %d", fault, n)
+	if failures > deploys/20 {
+		t.Error("more than one of twenty failed")
 	}
 	if len(u.faults) != 7 {
 		t.Errorf("not all faults were played: %v", u.faults)
 	}
-	f.wantNoLease()
 }
 
 // An API server that answers nothing but errors ends a call within its

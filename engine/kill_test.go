@@ -15,13 +15,18 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // killAll makes TestKilledAtEveryRequest try every request and not some.
@@ -30,11 +35,18 @@ const killAll = "FAIRLEAD_KILL_ALL"
 // killChild tells a child process of this test what to do and when to die.
 const killChild = "FAIRLEAD_KILL_CHILD"
 
-// killCharts are the two states of a release of some twelve objects: the
-// second one adds a CRD and an object of it, changes some, and drops two.
-func killCharts(namespace string) (first, second map[string]string) {
-	common := func(version string) map[string]string {
+// killClass is the StorageClass of the release's claims.
+const killClass = "killed"
+
+// killCharts are the two states of a release of twelve objects: the second one
+// adds a CRD and an object of it, changes some, makes the claims of a database
+// larger, and drops two. The first one again, reverted, leaves the claims as
+// large as they are, because claims do not shrink.
+func killCharts(namespace string) (first, second, reverted map[string]string) {
+	common := func(version, size string) map[string]string {
 		return map[string]string{
+			"values.yaml":  "replicas: 1\nclass: " + killClass + "\nsize: " + size + "\n",
+			"db.yaml":      database,
 			"account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop}\n",
 			"role.yaml":    "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: shop}\nrules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]\n",
 			"binding.yaml": "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: shop}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: shop}\nsubjects: [{kind: ServiceAccount, name: shop}]\n",
@@ -47,9 +59,11 @@ func killCharts(namespace string) (first, second map[string]string) {
 			"hook.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hook\n  annotations: {helm.sh/hook: 'pre-install,pre-upgrade,pre-rollback,post-delete', helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'}\n",
 		}
 	}
-	first, second = common("1"), common("2")
-	first["old.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n"
-	first["old-service.yaml"] = "apiVersion: v1\nkind: Service\nmetadata: {name: old}\nspec: {selector: {app: old}, ports: [{port: 80}]}\n"
+	first, second, reverted = common("1", "1Gi"), common("2", "2Gi"), common("1", "2Gi")
+	for _, c := range []map[string]string{first, reverted} {
+		c["old.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n"
+		c["old-service.yaml"] = "apiVersion: v1\nkind: Service\nmetadata: {name: old}\nspec: {selector: {app: old}, ports: [{port: 80}]}\n"
+	}
 	group := namespace + ".example.com"
 	second["crd.yaml"] = `apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -61,20 +75,29 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
 `
 	second["thing.yaml"] = "apiVersion: " + group + "/v1\nkind: Thing\nmetadata: {name: shop}\nspec: {size: 3}\n"
-	return first, second
+	return first, second, reverted
+}
+
+// killChart is the chart that a step deploys.
+func killChart(t testing.TB, namespace, step string) *render.Chart {
+	first, second, reverted := killCharts(namespace)
+	switch step {
+	case "upgrade":
+		return loadChart(t, "2.0.0", second)
+	case "reverted":
+		return loadChart(t, "1.0.0", reverted)
+	}
+	return loadChart(t, "1.0.0", first)
 }
 
 // killStep runs one step of a scenario; the last one is what dies.
 func killStep(ctx context.Context, e *engine.Engine, t testing.TB, namespace, step string) error {
 	key := engine.Key{Namespace: namespace, Name: "shop"}
 	opts := engine.ApplyOptions{NoWait: true}
-	first, second := killCharts(namespace)
 	var err error
 	switch step {
-	case "install":
-		_, err = e.Deploy(ctx, engine.Release{Key: key, Source: loadChart(t, "1.0.0", first)}, opts)
-	case "upgrade":
-		_, err = e.Deploy(ctx, engine.Release{Key: key, Source: loadChart(t, "2.0.0", second)}, opts)
+	case "install", "upgrade", "reverted":
+		_, err = e.Deploy(ctx, engine.Release{Key: key, Source: killChart(t, namespace, step)}, opts)
 	case "rollback":
 		_, err = e.Rollback(ctx, key, 1, opts)
 	case "uninstall":
@@ -93,57 +116,98 @@ var killScenarios = []struct {
 }{
 	{step: "install", desired: "install"},
 	{step: "upgrade", desired: "upgrade", before: []string{"install"}},
-	{step: "rollback", desired: "install", before: []string{"install", "upgrade"}},
+	{step: "rollback", desired: "reverted", before: []string{"install", "upgrade"}},
 	{step: "uninstall", desired: "upgrade", before: []string{"install", "upgrade"}},
 }
+
+// killWorkers is how many processes are killed at once; most of the time of
+// each is spent in waiting, for the lease of the dead one to run out.
+const killWorkers = 8
 
 // A process is killed right before or right after any of its requests; then a
 // plain deploy makes all well, without a step by hand.
 func TestKilledAtEveryRequest(t *testing.T) {
 	f := newFixture(t)
+	f.killClass()
 	stride := 7
 	if os.Getenv(killAll) != "" {
 		stride = 1
 	}
-	var kills atomic.Int64
-	for _, s := range killScenarios {
-		t.Run(s.step, func(t *testing.T) {
-			t.Parallel()
-			namespace := f.killNamespace(t, s.before)
-			n := f.killRun(t, s.step, namespace, 0)
-			if n < 15 {
-				t.Fatalf("%s makes %d requests only", s.step, n)
+	var (
+		queue = make(chan func(), 1)
+		wg    sync.WaitGroup
+		kills = make([]atomic.Int64, len(killScenarios))
+		n     = make([]int, len(killScenarios))
+	)
+	for i, s := range killScenarios {
+		wg.Go(func() { n[i] = f.killRun(t, s.step, f.killNamespace(t, s.step, s.before), 0) })
+	}
+	wg.Wait()
+	for range killWorkers {
+		wg.Go(func() {
+			for work := range queue {
+				work()
 			}
-			var wg sync.WaitGroup
-			points := make(chan int)
-			for range 3 {
-				wg.Go(func() {
-					for point := range points {
-						namespace := f.killNamespace(t, s.before)
-						if f.killRun(t, s.step, namespace, point) == 0 {
-							kills.Add(1)
-						}
-						f.recovers(t, namespace, s.desired, fmt.Sprintf("%s killed at point %d of %d", s.step, point, 2*n))
-					}
-				})
-			}
-			for point := 1; point <= 2*n && !t.Failed(); point += stride {
-				points <- point
-			}
-			close(points)
-			wg.Wait()
 		})
 	}
-	t.Cleanup(func() { t.Logf("%d kills", kills.Load()) })
+	for i, s := range killScenarios {
+		if n[i] < 15 {
+			t.Errorf("%s makes %d requests only", s.step, n[i])
+		}
+		for point := 1; point <= 2*n[i] && !t.Failed(); point += stride {
+			queue <- func() {
+				namespace := f.killNamespace(t, s.step, s.before)
+				if f.killRun(t, s.step, namespace, point) == 0 {
+					kills[i].Add(1)
+				}
+				f.recovers(t, namespace, s.desired, fmt.Sprintf("%s killed at point %d of %d", s.step, point, 2*n[i]))
+			}
+		}
+	}
+	close(queue)
+	wg.Wait()
+	total := int64(0)
+	for i, s := range killScenarios {
+		t.Logf("%s: %d requests, %d kills", s.step, n[i], kills[i].Load())
+		total += kills[i].Load()
+	}
+	t.Logf("%d kills", total)
 }
 
-// killNamespace is a namespace in which the steps before have been done.
-func (f *fixture) killNamespace(t testing.TB, before []string) string {
+func (f *fixture) killClass() {
+	f.Helper()
+	classes := f.client.StorageV1().StorageClasses()
+	if _, err := classes.Create(f.ctx, &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: killClass}, Provisioner: "fairlead.dev/volume",
+		AllowVolumeExpansion: ptr.To(true), VolumeBindingMode: ptr.To(storagev1.VolumeBindingImmediate),
+	}, metav1.CreateOptions{}); err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		if err := classes.Delete(context.Background(), killClass, metav1.DeleteOptions{}); err != nil {
+			f.Error(err)
+		}
+	})
+}
+
+// killNamespace is a namespace in which the steps before have been done, and
+// claims that are to grow are bound.
+func (f *fixture) killNamespace(t testing.TB, step string, before []string) string {
 	namespace := f.cluster.Namespace(t)
 	e := f.quietEngine(t)
-	for _, step := range before {
-		if err := killStep(t.Context(), e, t, namespace, step); err != nil {
-			t.Fatal(err)
+	for i, done := range before {
+		if err := killStep(t.Context(), e, t, namespace, done); err != nil {
+			t.Error(err)
+			return namespace
+		}
+		if next := append(before[i+1:], step)[0]; next != "upgrade" {
+			continue
+		}
+		if err := wait.PollUntilContextTimeout(t.Context(), 300*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			claim, err := f.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, "data-db-0", metav1.GetOptions{})
+			return err == nil && claim.Status.Phase == corev1.ClaimBound, nil
+		}); err != nil {
+			t.Errorf("its claim is not bound: %v", err)
 		}
 	}
 	return namespace
@@ -253,12 +317,7 @@ func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 			t.Errorf("%s: the deploy after that: %v", what, err)
 		}
 	}
-	first, second := killCharts(namespace)
-	chart := loadChart(t, "2.0.0", second)
-	if desired == "install" {
-		chart = loadChart(t, "1.0.0", first)
-	}
-	p, err := e.Plan(ctx, engine.Release{Key: key, Source: chart}, engine.PlanOptions{DryRun: engine.DryRunAll})
+	p, err := e.Plan(ctx, engine.Release{Key: key, Source: killChart(t, namespace, desired)}, engine.PlanOptions{DryRun: engine.DryRunAll})
 	if err != nil {
 		t.Errorf("%s: plan: %v", what, err)
 		return
@@ -302,11 +361,15 @@ func (f *fixture) left(t testing.TB, namespace string) []string {
 		{Version: "v1", Resource: "configmaps"}, {Version: "v1", Resource: "services"}, {Version: "v1", Resource: "serviceaccounts"},
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}, {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 		{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}, {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
-		{Group: "apps", Version: "v1", Resource: "deployments"}, {Version: "v1", Resource: "secrets"},
+		{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "apps", Version: "v1", Resource: "statefulsets"}, {Version: "v1", Resource: "secrets"},
 		{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
 		{Group: namespace + ".example.com", Version: "v1", Resource: "things"},
 	} {
-		items, err := client.Resource(r).Namespace("").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=Helm"})
+		in := namespace
+		if r.Resource == "customresourcedefinitions" {
+			in = ""
+		}
+		items, err := client.Resource(r).Namespace(in).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=Helm"})
 		if err != nil {
 			continue // the kind is gone
 		}
