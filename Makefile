@@ -4,7 +4,8 @@
 # make check          format, vet, lint, race
 # make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
 # make bench-go       the packages' own benchmarks
-# make kill           kills a deployer before and after every one of its requests
+# make kill           kills a deployer before and after every one of its requests: half an hour
+# make faults         100 deploys over a connection on which a fifth of all requests goes wrong
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
 # make screenshots    the pictures of reports in docs/, with Chromium
@@ -22,7 +23,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
+.PHONY: kill faults demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -56,6 +57,9 @@ race:
 
 kill: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
+
+faults: cluster-build
+	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestUnreliableConnection ./engine
 
 # BENCH_CHARTS=DIR also renders each chart below DIR; BENCH_FLAGS="-only fresh"
 # and the like are the command's own.

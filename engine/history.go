@@ -120,7 +120,9 @@ func (e *Engine) revisions(ctx context.Context, metas []storage.Meta) ([]Revisio
 type ListOptions struct {
 	// Namespace to look in. Empty: all.
 	Namespace string
-	// Statuses to list. Empty: all.
+	// Statuses to list. Empty: all but StatusSuperseded, which a release's
+	// newest revision has only where somebody has deleted the newer ones by
+	// hand. To look for those too costs reading of all revisions.
 	Statuses []RevisionStatus
 }
 
@@ -128,18 +130,14 @@ type ListOptions struct {
 // recorded, ordered by namespace and name. It reads labels and annotations,
 // and bodies only of what other writers recorded.
 func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error) {
-	metas, err := e.store.ListMeta(ctx, opts.Namespace)
+	metas, err := e.store.Newest(ctx, opts.Namespace, slices.Contains(opts.Statuses, StatusSuperseded))
 	if err != nil {
 		return nil, explain("list", Key{}, diff.Object{}, err)
 	}
-	var newest []storage.Meta
-	for i, m := range metas { // sorted by release, then revision
-		last := i == len(metas)-1 || metas[i+1].Name != m.Name || metas[i+1].Namespace != m.Namespace
-		if last && (len(opts.Statuses) == 0 || slices.Contains(opts.Statuses, RevisionStatus(m.Status))) {
-			newest = append(newest, m)
-		}
-	}
-	return e.revisions(ctx, newest)
+	metas = slices.DeleteFunc(metas, func(m storage.Meta) bool {
+		return len(opts.Statuses) > 0 && !slices.Contains(opts.Statuses, RevisionStatus(m.Status))
+	})
+	return e.revisions(ctx, metas)
 }
 
 func notFound(op string, k Key) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 const (
 	// listPage bounds one page of a listing.
-	listPage = 500
+	listPage = 250
 	// listTries bounds how often a listing that outlived its snapshot starts
 	// again.
 	listTries = 5
@@ -27,48 +28,77 @@ func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta
 	return metas(items), err
 }
 
-// ListMeta lists all revisions in a namespace, or in all (""), ordered by
-// namespace, name and revision, without their bodies.
-func (s *Store) ListMeta(ctx context.Context, namespace string) ([]Meta, error) {
-	items, err := s.list(ctx, namespace, labelOwner+"="+ownerHelm)
-	return metas(items), err
+// Newest lists the newest revision of each release in a namespace, or in all
+// (""), ordered by namespace and name, without their bodies. Superseded ones
+// count only if asked for: a deploy supersedes what is older than itself, so
+// that leaving nine of ten revisions to the API server misses a release only
+// where somebody has deleted the newer ones.
+func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) ([]Meta, error) {
+	selector := labelOwner + "=" + ownerHelm
+	if !superseded {
+		selector += "," + labelStatus + "!=" + string(StatusSuperseded)
+	}
+	type release struct{ namespace, name string }
+	newest := map[release]Meta{}
+	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
+		for i := range page {
+			m, ok := metaOf(page[i].ObjectMeta)
+			if r := (release{m.Namespace, m.Name}); ok && m.Revision > newest[r].Revision {
+				newest[r] = m
+			}
+		}
+	}, func() { clear(newest) })
+	return slices.SortedFunc(maps.Values(newest), compareMeta), err
 }
 
 func metas(items []metav1.PartialObjectMetadata) []Meta {
 	var out []Meta
-	for _, item := range items {
-		if m, ok := metaOf(item.ObjectMeta); ok {
+	for i := range items {
+		if m, ok := metaOf(items[i].ObjectMeta); ok {
 			out = append(out, m)
 		}
 	}
-	slices.SortFunc(out, func(a, b Meta) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Revision, b.Revision))
-	})
+	slices.SortFunc(out, compareMeta)
 	return out
 }
 
-// list reads the metadata of Secrets, page by page.
+func compareMeta(a, b Meta) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Revision, b.Revision))
+}
+
+// list reads the metadata of Secrets.
 func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
+	var out []metav1.PartialObjectMetadata
+	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
+		for _, item := range page {
+			item.ManagedFields = nil // the greater part of it
+			out = append(out, item)
+		}
+	}, func() { out = nil })
+	return out, err
+}
+
+// pages reads the metadata of Secrets page by page, so that no more than one
+// is in memory. Pages that became too old to go on from are forgotten, and
+// come again.
+func (s *Store) pages(ctx context.Context, namespace, selector string, each func([]metav1.PartialObjectMetadata), forget func()) error {
 	client := s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: listPage}
-	var out []metav1.PartialObjectMetadata
 	tries := 1
 	for {
 		page, err := client.List(ctx, opts)
 		if apierrors.IsResourceExpired(err) && opts.Continue != "" && tries < listTries {
 			tries++
-			opts.Continue, out = "", nil // the pages so far are too old to go on from
+			opts.Continue = ""
+			forget()
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list revisions: %w", err)
+			return fmt.Errorf("list revisions: %w", err)
 		}
-		for _, item := range page.Items {
-			item.ManagedFields = nil // the greater part of it
-			out = append(out, item)
-		}
+		each(page.Items)
 		if opts.Continue = page.Continue; opts.Continue == "" {
-			return out, nil
+			return nil
 		}
 	}
 }

@@ -129,7 +129,7 @@ func TestStoredOnTheCluster(t *testing.T) {
 		t.Errorf("stored and read (-want +got):\n%s", d)
 	}
 
-	metas, err := s.ListMeta(s.ctx, s.ns)
+	metas, err := s.Newest(s.ctx, s.ns, false)
 	if err != nil || len(metas) != 1 {
 		t.Fatalf("listed %v, %v", metas, err)
 	}
@@ -138,6 +138,19 @@ func TestStoredOnTheCluster(t *testing.T) {
 	}
 	if d := cmp.Diff(got.Meta(), metas[0]); d != "" {
 		t.Errorf("what the metadata tells (-body +metadata):\n%s", d)
+	}
+}
+
+// The newest revision of a release stands for it, unless it is superseded and
+// those are not asked for.
+func TestNewest(t *testing.T) {
+	s := newShelf(t)
+	s.create(StatusSuperseded, StatusDeployed, StatusFailed, StatusSuperseded)
+	for superseded, want := range map[bool]int{false: 3, true: 4} {
+		metas, err := s.Newest(s.ctx, s.ns, superseded)
+		if err != nil || len(metas) != 1 || metas[0].Revision != want {
+			t.Errorf("superseded %v: %+v, %v; want revision %d", superseded, metas, err, want)
+		}
 	}
 }
 

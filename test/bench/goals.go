@@ -46,6 +46,11 @@ func goals(r *report) []goal {
 		{section: thousand + ", 20 ms away", op: opChange, atMost: time.Second},
 		{section: thousand + ", fresh process", op: opPlan, value: memoryOf, of: map[string]float64{helm3Name: .5, helm4Name: .5, fluxName: .5}},
 	}
+	recorded := storedSection(fairleadName)
+	checks = append(checks,
+		check{section: recorded, op: opList, of: map[string]float64{helm3Name: .1}},
+		check{section: recorded, op: opList, value: memoryOf, of: map[string]float64{helm3Name: .1}},
+	)
 	for _, section := range r.sections() {
 		if strings.HasPrefix(section, renderingPrefix) {
 			checks = append(checks, check{section: section, op: opRenderAgain, of: map[string]float64{helm3Name: 1. / 5}})

@@ -25,7 +25,7 @@ const (
 func (s *session) history(ctx context.Context) error {
 	for _, recorder := range []string{helm3Name, fairleadName} {
 		c := section{
-			name:  fmt.Sprintf("%d releases of %d revisions, recorded by %s", storedReleases, storedRevisions, recorder),
+			name:  storedSection(recorder),
 			peers: []string{helm3Name, helm4Name, fairleadName}, budget: 35 * time.Second, inFlight: defaultInFlight,
 		}
 		c.workload = workload{name: c.name}
@@ -67,6 +67,10 @@ func (s *session) listing(ctx context.Context, c section, recorder string) error
 		}
 		return nil
 	})
+}
+
+func storedSection(recorder string) string {
+	return fmt.Sprintf("%d releases of %d revisions, recorded by %s", storedReleases, storedRevisions, recorder)
 }
 
 func storedName(i int) string { return fmt.Sprintf("shop-%d", i) }
