@@ -44,6 +44,12 @@ type Options struct {
 	// CRDs says what is done about CustomResourceDefinitions that exist. Empty:
 	// CRDsCompatible.
 	CRDs CRDPolicy
+	// ApplySet makes each release a set by the ApplySet specification
+	// (KEP-3659), for other tools to see: a label on each object of its
+	// manifest, and one more object, the ConfigMap fairlead-NAME, which is the
+	// set's parent. Changing it is a change to every release, with its next
+	// deploy or rollback. False: none, as Helm knows none. See docs/applyset.md.
+	ApplySet bool
 	// OnEvent is told what happens. It is called serially, in the order of
 	// the facts, from a goroutine of the engine, for all calls on this Engine;
 	// every event names its release. It never holds up the work: events queue

@@ -47,6 +47,8 @@ type item struct {
 	orphan   bool          // a replacement leaves what the object owns
 	awaited  bool          // other objects are deleted once it is gone with all that it owns
 	crd      bool          // from the chart's crds/: the cluster's, once it exists
+	parent   bool          // of the release's apply set
+	members  setScope      // of a parent: where those are that have the label now
 	related  []diff.Change // what becomes of claims along with it, after it in the report
 	told     int           // how many of related have had their terminal event
 	grows    []claimGrowth // before it is replaced; the first of related

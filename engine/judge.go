@@ -66,6 +66,7 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		if err := pl.mayTake(ctx, it); err != nil {
 			return err
 		}
+		pl.mayJoin(it)
 	}
 	if it.live != nil && it.live.GetDeletionTimestamp() != nil {
 		it.problem(ProblemTerminating, "it is being deleted and still there", "wait until it is gone; a finalizer may hold it")

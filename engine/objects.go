@@ -30,7 +30,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 			own[kind] = k
 		}
 	}
-	pl.own = own
+	pl.own, pl.set = own, pl.applySet()
 	byID := map[diff.Object]*item{}
 	var written, removed []*item
 
@@ -71,7 +71,17 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 		}
 	}
 
+	if pl.set.wanted && pl.only == nil {
+		if err := add(pl.setParent(pl.scopeOf(written)), false); err != nil {
+			return nil, nil, err
+		}
+		last := len(written) - 1
+		written[last].parent = true
+		written = append(written[last:], written[:last]...)
+	}
+
 	known := documents(desired)
+	var scope setScope
 	for _, record := range pl.past.base {
 		objects, err := parseManifestAfter(record.Manifest, known)
 		if err != nil {
@@ -103,11 +113,32 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 			}
 			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, it, record), record))
 		}
+		if record.ApplySet && pl.only == nil {
+			scope = pl.recordedScope(ctx, scope, record, objects)
+			o := pl.setParent(scope)
+			have := byID[setParentOf(pl.key)]
+			if have == nil {
+				if have, err = pl.newItem(ctx, o.Unstructured, o.Source, nil); err != nil {
+					return nil, nil, err
+				}
+				have.parent = true
+				byID[setParentOf(pl.key)] = have
+				removed = append([]*item{have}, removed...) // which is deleted from its end
+			}
+			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, have, record), record))
+		}
 	}
 
 	items := ordered(written, removed)
 	if err := pl.readLive(ctx, items); err != nil {
 		return nil, nil, err
+	}
+	parent, err := pl.joinSet(ctx, items)
+	if err != nil {
+		return nil, nil, err
+	}
+	if parent != nil {
+		items = append(items, parent)
 	}
 	for _, it := range items {
 		pl.settleBase(it)

@@ -126,6 +126,8 @@ type planning struct {
 	only        map[diff.Object]bool
 	unsafePrune bool
 	back        bool // to an earlier revision
+	uninstalls  bool
+	set         applySet
 	// takes is the field that a rollout sets, whoever owns it.
 	takes string
 }
@@ -272,6 +274,9 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		p.From = pl.past.last.Revision
 	}
 	w.namespaceUID = pl.namespaceUID
+	if w.record != nil {
+		w.record.ApplySet = pl.set.wanted
+	}
 	w.order = pl.arrange(w.items)
 	w.removal = arrangeRemoval(w.items)
 	p.Report.Notes = append(p.Report.Notes, w.order.notes(w.items)...)

@@ -22,6 +22,9 @@ func (pl *planning) guardPrune(p *Plan) {
 	had, wanted := 0, 0
 	var lost []diff.Object
 	for _, it := range p.work.items {
+		if it.parent {
+			continue
+		}
 		if it.desired != nil && !it.crd {
 			wanted++
 		}

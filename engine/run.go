@@ -41,9 +41,12 @@ type run struct {
 func (r *run) deploy(ctx context.Context) error {
 	event := map[PlanKind]string{PlanInstall: "install", PlanUpgrade: "upgrade", PlanRollback: "rollback"}[r.p.Kind]
 	var crds, written, removed []*item
+	var parent *item // of the apply set
 	for _, it := range r.w.items {
 		switch {
 		case it.change.Action == "":
+		case it.parent:
+			parent = it
 		case it.desired == nil:
 			removed = append(removed, it)
 		case it.crd:
@@ -56,12 +59,20 @@ func (r *run) deploy(ctx context.Context) error {
 		func() error { return r.applyAll(ctx, crds) },
 		func() error { return r.hooks(ctx, "pre-"+event) },
 		func() error {
+			if err := r.openSet(ctx, parent); err != nil {
+				return err
+			}
 			if r.w.order != nil {
 				return r.applyOrdered(ctx, written, r.w.order)
 			}
 			return r.applyStages(ctx, written)
 		},
-		func() error { return r.removeStages(ctx, removed) },
+		func() error {
+			if err := r.removeStages(ctx, removed); err != nil {
+				return err
+			}
+			return r.closeSet(ctx, parent)
+		},
 		func() error {
 			r.lock.onlyWaits(true)
 			defer r.lock.onlyWaits(false)

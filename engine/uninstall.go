@@ -21,7 +21,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if past.last == nil || past.last.Status == storage.StatusUninstalled {
 		return nil, notFound("uninstall", k)
 	}
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past, hooks: hookObjects(past.last)}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past, hooks: hookObjects(past.last), uninstalls: true}
 	items, redactor, err := pl.objects(ctx, nil, nil)
 	if err != nil {
 		return nil, err
@@ -55,10 +55,14 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
 	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, StatusUninstalling})
 
+	var parent *item
 	var items []*item
 	var targets []readiness.Target
 	for _, it := range r.w.items {
-		if it.change.Action == "" {
+		if it.parent {
+			parent = it
+		}
+		if it.change.Action == "" || it.parent {
 			continue
 		}
 		items = append(items, it)
@@ -80,6 +84,7 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 			}
 			return nil
 		},
+		func() error { return r.closeSet(ctx, parent) },
 		func() error { return r.hooks(ctx, "post-delete") },
 	}
 	var failure error

@@ -20,11 +20,12 @@ type candidate struct {
 	// anything of it was written.
 	recorded time.Time
 	healthy  bool // the revision was deployed once, and so was written wholly
+	member   bool // of the release's apply set
 }
 
 func candidateOf(u *unstructured.Unstructured, r *storage.Record) candidate {
 	healthy := r.Status == storage.StatusDeployed || r.Status == storage.StatusSuperseded
-	return candidate{u, r.Created(), healthy}
+	return candidate{u, r.Created(), healthy, r.ApplySet}
 }
 
 // settleBase finds which of the candidates was written last. A

@@ -39,6 +39,8 @@ type Record struct {
 	Cause           string
 	// Unproven: it is deployed, and nobody waited until it was ready.
 	Unproven bool
+	// ApplySet: its objects are labelled as members of an apply set.
+	ApplySet bool
 
 	FirstDeployed, LastDeployed, Deleted time.Time
 
@@ -167,7 +169,7 @@ func (r *Record) Again(revision int) *Record {
 	again := *r
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
-	again.Unproven = false
+	again.Unproven, again.ApplySet = false, false
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
 	again.secret, again.attempt, again.continued = nil, "", continuation{}

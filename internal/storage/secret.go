@@ -40,6 +40,7 @@ const (
 	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
 	annotationAttempt     = annotationPrefix + "attempt"
 	annotationUnproven    = annotationPrefix + "unproven" // nobody waited for it
+	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
 	annotationDigest      = annotationPrefix + "digest"   // of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
@@ -100,11 +101,16 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	a[annotationAppVersion] = r.Chart.AppVersion
 	a[annotationDigest] = r.digest()
 	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
-	unproven := ""
-	if r.Unproven {
-		unproven = "true"
+	said := func(b bool) string {
+		if b {
+			return "true"
+		}
+		return ""
 	}
-	for name, value := range map[string]string{annotationTail: e.digest(), annotationAttempt: r.attempt, annotationUnproven: unproven} {
+	for name, value := range map[string]string{
+		annotationTail: e.digest(), annotationAttempt: r.attempt,
+		annotationUnproven: said(r.Unproven), annotationApplySet: said(r.ApplySet),
+	} {
 		if delete(a, name); value != "" {
 			a[name] = value
 		}

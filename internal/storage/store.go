@@ -167,6 +167,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 	r.secret = withoutBody(secret)
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
+	r.ApplySet = secret.Annotations[annotationApplySet] != ""
 	r.splitCause(secret.Annotations)
 	for k, v := range secret.Labels {
 		if !systemLabel(k) {
