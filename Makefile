@@ -6,6 +6,7 @@
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deployer before and after every one of its requests: half an hour
 # make faults         100 deploys over a connection on which a fifth of all requests goes wrong
+# make fuzz           every fuzzer for FUZZ_TIME, ten minutes each
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
 # make screenshots    the pictures of reports in docs/, with Chromium
@@ -17,13 +18,14 @@
 export GOWORK = off
 
 STORAGE_CLASS = standard
+FUZZ_TIME = 10m
 
 # The built cluster; its path is printed by the builder, whose progress goes to stderr.
 CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
+.PHONY: kill faults fuzz demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -60,6 +62,11 @@ kill: cluster-build
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestUnreliableConnection ./engine
+
+# Minimising what covers more would take nearly all of the time otherwise.
+fuzz:
+	@git grep -n '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z]*).*|./\1 \2|' | while read -r package name; do \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package" || exit 1; done
 
 # BENCH_CHARTS=DIR also renders each chart below DIR; BENCH_FLAGS="-only fresh"
 # and the like are the command's own.
