@@ -125,7 +125,7 @@ func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 		templates[fmt.Sprintf("c%d.yaml", i)] = fmt.Sprintf(config, fmt.Sprintf("c%d", i), "delete")
 	}
 	templates["kept.yaml"] = fmt.Sprintf(config, "kept", "keep")
-	fewer := map[string]string{"c0.yaml": templates["c0.yaml"], "web.yaml": templates["web.yaml"], "hook.yaml": templates["hook.yaml"]}
+	fewer := map[string]string{"c0.yaml": templates["c0.yaml"], "c1.yaml": templates["c1.yaml"], "c2.yaml": templates["c2.yaml"], "web.yaml": templates["web.yaml"], "hook.yaml": templates["hook.yaml"]}
 
 	// refuse answers writes of one object with an error, and block keeps them
 	// waiting until their context ends.

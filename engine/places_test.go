@@ -310,7 +310,9 @@ func TestReleaseOfNothing(t *testing.T) {
 		t.Errorf("nothing, installed: %+v", rev)
 	}
 	f.deploy(f.release(c))
-	p, err := f.engine.Plan(f.ctx, f.release(nothing), engine.PlanOptions{})
+	empty := f.release(nothing)
+	empty.UnsafePrune = true
+	p, err := f.engine.Plan(f.ctx, empty, engine.PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -226,7 +226,7 @@ func TestGroupsFollowOneAnother(t *testing.T) {
 [   3.0s] deploy shop/web ended after 1s
 ::endgroup::
 ::group::rollback shop/db
-[   1.0s] Failed StatefulSet shop/db: 50%: no luck
+[   1.0s] Failed StatefulSet shop/db: 50%: no: luck
 ::error title=StatefulSet shop/db::50%25: no luck
 [   2.0s] rollback shop/db ended after 1s: no luck
 ::endgroup::
