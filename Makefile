@@ -1,7 +1,10 @@
 # make demo           the main job, told as a story, on a cluster of its own
 # make test           everything; on a machine that never built the cluster, ten minutes more
 # make test-short     what needs no cluster
-# make check          format, vet, lint, race
+# make check          format, vet, lint, licences, known vulnerabilities, race
+# make licences       docs/licences.md: what the library compiles in, and under which licence
+# make vulnerabilities  govulncheck; says so where its database cannot be reached, and fails
+#                     then with VULNERABILITIES=required; VULNDB=URL is another database
 # make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deployer before and after every one of its requests: half an hour
@@ -25,7 +28,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults fuzz demo test test-short check format vet lint race bench bench-go rendering-speed recording cluster cluster-build
+.PHONY: kill faults fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -38,7 +41,7 @@ test-short:
 	go test -short ./...
 	cd test/bench && go test -short .
 
-check: format vet lint race
+check: format vet lint licence-list vulnerabilities race
 
 format:
 	@unformatted=$$(gofmt -l $(GO_FILES)); \
@@ -47,12 +50,28 @@ format:
 vet:
 	go vet ./...
 	cd test/cluster && go vet .
-	cd tools && go vet ./recording
+	cd tools && go vet ./recording ./licences && go test ./licences
 	cd test/bench && go vet .
 	cd test/helm && go vet .
 
 lint:
 	go tool -modfile=tools/go.mod staticcheck ./...
+
+licences:
+	@cd tools && go run ./licences -root ..
+
+licence-list:
+	@cd tools && go run ./licences -root .. -check
+
+# Whether there is a database shows on one small package, before a minute of
+# loading all of them.
+vulnerabilities:
+	@check="go tool -modfile=tools/go.mod govulncheck $(if $(VULNDB),-db $(VULNDB))"; \
+	said=$$($$check -scan package ./internal/graph 2>&1); \
+	case "$$said" in \
+	*"fetching vulnerabilities"*) echo "NOT CHECKED for known vulnerabilities: $$said" >&2; [ "$(VULNERABILITIES)" != required ];; \
+	*) $$check ./...;; \
+	esac
 
 race:
 	go test -short -race -timeout 30m ./...
