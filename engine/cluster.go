@@ -67,6 +67,9 @@ func newCluster(cfg *rest.Config, logger *slog.Logger) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the HTTP client: %w", err)
 	}
+	if cfg.ExecProvider != nil || cfg.AuthProvider != nil || cfg.BearerTokenFile != "" {
+		client.Transport = resend.Renew(client.Transport, cfg.BearerTokenFile) // above what adds the token
+	}
 	return clusterWith(cfg, client, logger)
 }
 
