@@ -57,6 +57,12 @@ func setParentOf(k Key) diff.Object {
 	return diff.Object{Kind: "ConfigMap", Namespace: k.Namespace, Name: leaseName(k.Name)}
 }
 
+// isParent says whether an object is the parent of the set that is wanted: a
+// tool takes what is its own in it from whoever has it, as kubectl does.
+func (pl *planning) isParent(o diff.Object) bool {
+	return pl.set.wanted && identity(o) == setParentOf(pl.key)
+}
+
 // setID is the name of a release's set, as the specification makes it of its
 // parent's.
 func setID(k Key) string {

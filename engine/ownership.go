@@ -55,7 +55,7 @@ func (o Ownership) matches(manager, fieldPath string, object diff.Object) bool {
 
 // settle is what becomes of a field that manager owns.
 func (pl *planning) settle(manager, fieldPath string, o diff.Object) Settle {
-	if pl.force || pl.takes != "" && isWithin(fieldPath, pl.takes) {
+	if pl.force || pl.isParent(o) || pl.takes != "" && isWithin(fieldPath, pl.takes) {
 		return Take
 	}
 	for _, rule := range pl.e.opts.Ownership {
