@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -246,6 +247,62 @@ metadata: {name: other}
 	f.deploy(f.release(failing, "port=80"))
 	f.wantSet("ConfigMap,Service", "", "ConfigMap shop-config", "Service shop")
 	f.wantNoChange(f.release(failing, "port=80"))
+}
+
+// A set may have no members, in a namespace that comes with it, and be planned
+// in one process and applied in another.
+func TestApplySetWithoutMembers(t *testing.T) {
+	f := newFixture(t)
+	f.engine = f.sets()
+	f.namespace += "-own"
+	f.key.Namespace = f.namespace
+	t.Cleanup(func() {
+		if err := f.client.CoreV1().Namespaces().Delete(context.Background(), f.namespace, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	r := f.release(f.chart(map[string]string{"NOTES.txt": "nothing"}))
+	r.CreateNamespace = true
+	stored, _ := f.store(f.plan(r))
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantSet("", "")
+	if _, known := f.parent().Annotations[setKinds]; !known {
+		t.Error("the parent does not say that the set is empty")
+	}
+	f.wantNoChange(r)
+	full := f.release(f.chart(setTemplates), "port=80")
+	stored, _ = f.store(f.plan(full))
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &full}); err != nil {
+		t.Fatal(err)
+	}
+	f.wantSet("ConfigMap,Service", "", "ConfigMap shop-config", "Service shop")
+}
+
+// A rollout leaves its workload in the set, whatever the engine's option, and
+// the parent alone.
+func TestRolloutInAnApplySet(t *testing.T) {
+	f := newFixture(t)
+	plain := f.engine
+	f.engine = f.sets()
+	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment})
+	f.deploy(f.release(c))
+	id := f.web().Labels[partOf]
+	if id == "" {
+		t.Fatal("the Deployment is no member")
+	}
+	for i, e := range []*engine.Engine{f.engine, plain} {
+		f.engine = e
+		f.requests.Reset()
+		f.rollout(engine.Rollout{Workload: "deploy/shop", Verb: engine.Scale, Replicas: 3 + i})
+		if w := f.writes(); f.web().Labels[partOf] != id || position(w, "PATCH", "/configmaps/") >= 0 {
+			t.Errorf("the Deployment has labels %v after %v", f.web().Labels, w)
+		}
+	}
+	f.wantSet("ConfigMap,Deployment.apps", "", "ConfigMap shop-config")
+	f.engine = f.sets()
+	f.wantNoChange(f.release(c))
 }
 
 // Turning sets on and off is a change like any other, and no drift.

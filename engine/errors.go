@@ -95,7 +95,8 @@ const (
 	// ProblemImmutable: a field changes that the API server does not let
 	// change.
 	ProblemImmutable ProblemKind = "Immutable"
-	// ProblemOwned: the object belongs to another release.
+	// ProblemOwned: the object belongs to another release, or to another apply
+	// set.
 	ProblemOwned ProblemKind = "OwnedByOther"
 	// ProblemUnowned: the object exists and belongs to no release, and
 	// Release.Adopt is not set.
