@@ -80,7 +80,7 @@ kill: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
 
 faults: cluster-build
-	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestUnreliableConnection ./engine
+	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine
 
 # Minimising what covers more would take nearly all of the time otherwise.
 fuzz:

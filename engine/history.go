@@ -130,14 +130,37 @@ type ListOptions struct {
 // recorded, ordered by namespace and name. It reads labels and annotations,
 // and bodies only of what other writers recorded.
 func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error) {
-	metas, err := e.store.Newest(ctx, opts.Namespace, slices.Contains(opts.Statuses, StatusSuperseded))
+	superseded := slices.Contains(opts.Statuses, StatusSuperseded)
+	metas, err := e.store.Newest(ctx, opts.Namespace, superseded)
 	if err != nil {
 		return nil, explain("list", Key{}, diff.Object{}, err)
 	}
 	metas = slices.DeleteFunc(metas, func(m storage.Meta) bool {
 		return len(opts.Statuses) > 0 && !slices.Contains(opts.Statuses, RevisionStatus(m.Status))
 	})
-	return e.revisions(ctx, metas)
+	foreign := map[int]storage.Meta{} // by place
+	for i, m := range metas {
+		if !m.Annotated {
+			foreign[i] = m
+		}
+	}
+	if len(foreign) <= e.opts.Concurrency {
+		return e.revisions(ctx, metas)
+	}
+	out := make([]Revision, len(metas))
+	for i, m := range metas {
+		out[i] = revisionFrom(m)
+	}
+	if err := e.store.Bodies(ctx, opts.Namespace, superseded, foreign, func(i int, r *storage.Record, broken *storage.DecodeError) {
+		if broken != nil {
+			out[i].Broken = broken.Error()
+			return
+		}
+		out[i] = revisionFrom(r.Meta())
+	}); err != nil {
+		return nil, explain("list", Key{}, diff.Object{}, err)
+	}
+	return out, nil
 }
 
 func notFound(op string, k Key) error {

@@ -3,11 +3,13 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
@@ -265,4 +267,40 @@ func TestHistoryLimit(t *testing.T) {
 		}
 	}
 	f.wantHistory("3 superseded", "4 superseded", "5 deployed")
+}
+
+// Where others recorded more releases than are read one by one, their bodies
+// come in pages, and tell the same.
+func TestListOfWhatOthersRecorded(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"a.yaml": configMap})
+	secrets := f.client.CoreV1().Secrets(f.namespace)
+	for _, name := range []string{"one", "three", "two"} {
+		r := f.release(c)
+		r.Name, r.Cause = name, "because of "+name
+		f.deploy(r)
+		// Helm drops annotations when it writes.
+		if _, err := secrets.Patch(f.ctx, "sh.helm.release.v1."+name+".v1", types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := secrets.Patch(f.ctx, "sh.helm.release.v1.two.v1", types.MergePatchType, []byte(`{"data":{"release":"bm90aGluZw=="}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var want []engine.Revision
+	for _, concurrency := range []int{16, 1} {
+		e, err := engine.New(f.config, engine.Options{Concurrency: concurrency})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := e.List(f.ctx, engine.ListOptions{Namespace: f.namespace})
+		if err != nil || len(list) != 3 || list[0].Chart != "shop-1.0.0" || list[2].Broken == "" {
+			t.Fatalf("listed %+v, %v", list, err)
+		}
+		if want == nil {
+			want = list
+		} else if !reflect.DeepEqual(want, list) {
+			t.Errorf("in pages %+v\none by one %+v", list, want)
+		}
+	}
 }

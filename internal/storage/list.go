@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,8 @@ import (
 const (
 	// listPage bounds one page of a listing.
 	listPage = 250
+	// bodyPage bounds one page of a listing with bodies, of a MiB each at most.
+	bodyPage = 50
 	// listTries bounds how often a listing that outlived its snapshot starts
 	// again.
 	listTries = 5
@@ -34,10 +37,7 @@ func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta
 // that leaving nine of ten revisions to the API server misses a release only
 // where somebody has deleted the newer ones.
 func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) ([]Meta, error) {
-	selector := labelOwner + "=" + ownerHelm
-	if !superseded {
-		selector += "," + labelStatus + "!=" + string(StatusSuperseded)
-	}
+	selector := newestSelector(superseded)
 	type release struct{ namespace, name string }
 	newest := map[release]Meta{}
 	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
@@ -49,6 +49,61 @@ func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) (
 		}
 	}, func() { clear(newest) })
 	return slices.SortedFunc(maps.Values(newest), compareMeta), err
+}
+
+func newestSelector(superseded bool) string {
+	if superseded {
+		return labelOwner + "=" + ownerHelm
+	}
+	return labelOwner + "=" + ownerHelm + "," + labelStatus + "!=" + string(StatusSuperseded)
+}
+
+// Bodies reads the revisions that wanted names, by its place in what Newest
+// told, and hands each over by that place, in no order: the record, or why it
+// cannot be read. It is for many; one request brings a page of them. What was
+// deleted in the meantime is left out.
+func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, wanted map[int]Meta, each func(int, *Record, *DecodeError)) error {
+	places := map[string]int{}
+	for i, m := range wanted {
+		places[m.Namespace+"/"+secretName(m.Name, m.Revision)] = i
+	}
+	opts := metav1.ListOptions{LabelSelector: newestSelector(superseded), Limit: bodyPage}
+	tries := 1
+	for len(places) > 0 {
+		page, err := s.secrets.CoreV1().Secrets(namespace).List(ctx, opts)
+		if apierrors.IsResourceExpired(err) && opts.Continue != "" && tries < listTries {
+			tries++
+			opts.Continue = "" // what has been read is not wanted again
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read revisions: %w", err)
+		}
+		for i := range page.Items {
+			item := &page.Items[i]
+			place, ok := places[item.Namespace+"/"+item.Name]
+			if !ok {
+				continue
+			}
+			delete(places, item.Namespace+"/"+item.Name)
+			r, err := s.read(ctx, item)
+			if errors.Is(err, ErrTorn) { // a writer may be at it
+				r, err = s.Get(ctx, item.Namespace, wanted[place].Name, wanted[place].Revision)
+			}
+			var broken *DecodeError
+			switch {
+			case err == nil, errors.As(err, &broken):
+				each(place, r, broken)
+			case errors.Is(err, ErrNotFound):
+			default:
+				return err
+			}
+		}
+		if opts.Continue = page.Continue; opts.Continue == "" {
+			return nil
+		}
+	}
+	return nil
 }
 
 func metas(items []metav1.PartialObjectMetadata) []Meta {

@@ -154,6 +154,38 @@ func TestNewest(t *testing.T) {
 	}
 }
 
+// Bodies are read for what is wanted, and a broken one is told as such.
+func TestBodies(t *testing.T) {
+	s := newShelf(t)
+	s.create(StatusSuperseded, StatusDeployed, StatusFailed)
+	secrets := s.secrets.CoreV1().Secrets(s.ns)
+	broken, err := secrets.Get(s.ctx, secretName("shop", 3), metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Data[bodyKey] = []byte("nothing")
+	if _, err := secrets.Update(s.ctx, broken, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[int]Meta{}
+	for _, revision := range []int{2, 3, 7} {
+		wanted[10*revision] = Meta{Namespace: s.ns, Name: "shop", Revision: revision}
+	}
+	got := map[int]string{}
+	if err := s.Bodies(s.ctx, s.ns, false, wanted, func(place int, r *Record, broken *DecodeError) {
+		if broken != nil {
+			got[place] = "broken"
+			return
+		}
+		got[place] = fmt.Sprint(r.Name, r.Revision, r.Chart.Name)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int]string{20: fmt.Sprint("shop", 2, s.get(2).Chart.Name), 30: "broken"}; !maps.Equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+}
+
 func TestOneCreatorWins(t *testing.T) {
 	s := newShelf(t)
 	const rivals = 20
