@@ -262,7 +262,7 @@ func (h *faithful) next() {
 		h.last = strings.Join(docs, "---")
 	}
 	opts := []engine.Options{
-		{}, {},
+		{}, {ApplySet: true},
 		{Ownership: []engine.Ownership{{Manager: "kubectl*", Settle: engine.Take}}},
 		{Ownership: []engine.Ownership{{Manager: "kubectl*", Settle: engine.Yield}}},
 		{Ownership: []engine.Ownership{{Kind: "Deployment", Path: "spec.template", Settle: engine.Yield}, {Settle: engine.Take}}},
