@@ -62,10 +62,22 @@ func (pl *planning) predict(ctx context.Context, it *item, redactor *diff.Redact
 		}
 		here.confirmed = !ask && it.live != nil
 	}
+	if ask && it.losesFormer(local) {
+		// A dry-run of the apply would leave to the former managers what goes,
+		// and fail where that does not go with what comes.
+		there, err := pl.dryRunPatch(ctx, it, local.Merged)
+		if err != nil {
+			return forecast{}, err
+		}
+		if there != nil {
+			it.tried = true
+			return forecast{there, true}, nil
+		}
+	}
 	if ask {
 		there, asked, err := pl.dryRun(ctx, it, redactor)
-		if err == nil && there != nil && it.losesFormer(local) {
-			there, err = pl.dryRunPatch(ctx, it, local.Merged)
+		if there != nil && it.losesFormer(local) {
+			there = nil // which is not what would become of it
 		}
 		switch {
 		case err != nil:
@@ -212,7 +224,7 @@ func (pl *planning) dryRunPatch(ctx context.Context, it *item, merged *unstructu
 	u, err := pl.e.c.patch(ctx, it.mapping, it.object.Namespace, it.object.Name, types.MergePatchType, patch,
 		metav1.PatchOptions{FieldManager: pl.manager, DryRun: []string{metav1.DryRunAll}})
 	if err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) || isAdmission(err)) {
-		return nil, nil // what stands in the way was said by the dry-run of the apply
+		return nil, nil // what stands in the way is said by a dry-run of the apply
 	}
 	return u, err
 }

@@ -16,6 +16,7 @@ colour: green
 size: ""
 extra: false
 tag: "1.0"
+port: 80
 `,
 	"templates/NOTES.txt": "It is {{ .Values.colour }}, revision {{ .Release.Revision }}.\n",
 	"templates/config.yaml": `
@@ -47,6 +48,14 @@ spec:
   {{- if .Values.extra }}
   - {name: metrics, port: 9090}
   {{- end }}
+`,
+	"templates/port.yaml": `
+apiVersion: v1
+kind: Service
+metadata: {name: {{ .Release.Name }}-port}
+spec:
+  selector: {app: {{ .Release.Name }}}
+  ports: [{port: {{ .Values.port }}}]
 `,
 	"templates/deployment.yaml": `
 apiVersion: apps/v1

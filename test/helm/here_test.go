@@ -76,17 +76,17 @@ func TestHelmGoesOn(t *testing.T) {
 		f.wantImage("shop:1.0")
 		f.wantSettled(values{"colour": "red", "extra": true})
 
-		f.must("helm upgrade", f.helm.upgrade(f.ctx, f.folder, values{"size": "small", "extra": false, "tag": "3.0"}))
+		f.must("helm upgrade", f.helm.upgrade(f.ctx, f.folder, values{"size": "small", "extra": false, "tag": "3.0", "port": 81}))
 		f.wantConfig("shop-config", data("colour", "red", "size", "small"))
 		f.wantConfig("shop-extra", nil)
 		f.wantImage("shop:3.0")
-		f.wantSettled(values{"colour": "red", "size": "small", "extra": false, "tag": "3.0"})
+		f.wantSettled(values{"colour": "red", "size": "small", "extra": false, "tag": "3.0", "port": 81})
 		f.wantHistory("1 superseded", "2 superseded", "3 superseded", "4 deployed")
 
-		f.deploy(values{"colour": "green", "tag": "5.0"})
+		f.deploy(values{"colour": "green", "tag": "5.0", "port": 82})
 		f.wantConfig("shop-config", data("colour", "green"))
 		f.wantImage("shop:5.0")
-		f.wantSettled(values{"colour": "green", "tag": "5.0"})
+		f.wantSettled(values{"colour": "green", "tag": "5.0", "port": 82})
 
 		f.must("helm upgrade, again", f.helm.upgrade(f.ctx, f.folder, values{"colour": "grey"}))
 		f.wantConfig("shop-config", data("colour", "grey"))
