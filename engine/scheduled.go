@@ -25,7 +25,7 @@ type schedule struct {
 	index map[*item]int
 	ready map[*item]int // the step that waits for it
 	ends  map[int]int   // the steps that wait for a wave
-	slots chan struct{} // bounds the requests; waiting takes none
+	slots slots         // waiting takes none
 }
 
 // applyOrdered writes objects in the order that annotations ask for. What
@@ -34,7 +34,7 @@ func (r *run) applyOrdered(ctx context.Context, items []*item, o *order) error {
 	s := &schedule{
 		r: r, o: o, items: items, steps: make([]graph.Step, len(items)),
 		index: map[*item]int{}, ready: map[*item]int{}, ends: map[int]int{},
-		slots: make(chan struct{}, r.e.opts.Concurrency),
+		slots: make(slots, r.e.opts.Concurrency),
 	}
 	for i, it := range items {
 		s.index[it] = i
@@ -73,7 +73,7 @@ func (s *schedule) layOut() {
 				done := slices.Clone(last)
 				for _, it := range stage {
 					i := s.index[it]
-					s.steps[i] = graph.Step{Needs: needs, Do: s.write(it)}
+					s.steps[i] = graph.Step{Needs: needs, Do: s.slots.step(s.r.applyItem, it)}
 					done = append(done, i)
 				}
 				end := s.add(done, func(ctx context.Context) error { return s.endStage(ctx, stage) })
@@ -139,18 +139,19 @@ func (s *schedule) waitFor(on *item) int {
 	return i
 }
 
-func (s *schedule) write(it *item) func(context.Context) error {
+// slots bounds how many requests steps have in flight.
+type slots chan struct{}
+
+// step is what one step does about an object when there is a slot.
+func (s slots) step(do func(context.Context, *item) *Error, it *item) func(context.Context) error {
 	return func(ctx context.Context) error {
 		select {
-		case s.slots <- struct{}{}:
+		case s <- struct{}{}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		defer func() { <-s.slots }()
-		if err := s.r.applyItem(ctx, it); err != nil {
-			return err
-		}
-		return nil
+		defer func() { <-s }()
+		return orNil(do(ctx, it))
 	}
 }
 
@@ -187,28 +188,35 @@ func (s *schedule) await(ctx context.Context, op string, items ...*item) error {
 	return failed
 }
 
-// outcome makes one error of what has become of the steps, and tells of the
-// objects that were skipped.
+// outcome makes one error of what has become of the steps, and notes why
+// objects were skipped.
 func (s *schedule) outcome(ctx context.Context, out []error) error {
-	failed := &ApplyError{Key: s.r.p.Key, Revision: s.r.record.Revision}
+	failed := s.r.failures(ctx, s.items, out, func(i int) string { return s.whySkipped(i, out) })
+	if ended := context.Cause(ctx); ended != nil && !errors.Is(failed, ended) {
+		failed.Failed = append(failed.Failed, asError(s.r.p.Key, ended))
+	}
+	if len(failed.Failed) == 0 {
+		return nil
+	}
+	return failed
+}
+
+// failures are the steps that failed, of which step i is about items[i], but
+// for those that the context ended. Why what was skipped was so is noted.
+func (r *run) failures(ctx context.Context, items []*item, out []error, why func(i int) string) *ApplyError {
+	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
 	ended := context.Cause(ctx)
 	for i, err := range out {
 		var skipped *graph.SkippedError
 		switch {
 		case err == nil || ended != nil && err == ended:
 		case errors.As(err, &skipped):
-			if i < len(s.items) {
-				s.r.because(s.items[i], s.whySkipped(i, out))
+			if i < len(items) {
+				r.because(items[i], why(i))
 			}
 		default:
-			failed.Failed = append(failed.Failed, asError(s.r.p.Key, err))
+			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
 		}
-	}
-	if ended != nil && !errors.Is(failed, ended) {
-		failed.Failed = append(failed.Failed, asError(s.r.p.Key, ended))
-	}
-	if len(failed.Failed) == 0 {
-		return nil
 	}
 	return failed
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -39,21 +38,7 @@ func (r *run) layOutRemoval(items []*item, o *order) *removal {
 		steps = append(steps, s)
 		return len(steps) - 1
 	}
-	slots := make(chan struct{}, r.e.opts.Concurrency)
-	remove := func(it *item) func(context.Context) error {
-		return func(ctx context.Context) error {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			defer func() { <-slots }()
-			if err := r.removeItem(ctx, it); err != nil {
-				return err
-			}
-			return nil
-		}
-	}
+	slots := make(slots, r.e.opts.Concurrency)
 	dependents := map[*item][]*item{}
 	for _, it := range items {
 		for _, on := range o.needs[it] {
@@ -91,7 +76,7 @@ func (r *run) layOutRemoval(items []*item, o *order) *removal {
 				done := slices.Clone(last)
 				for _, it := range stage {
 					i := index[it]
-					steps[i] = graph.Step{Needs: needs, After: after, Do: remove(it)}
+					steps[i] = graph.Step{Needs: needs, After: after, Do: slots.step(r.removeItem, it)}
 					done = append(done, i)
 					if it.change.Action == diff.Deleted {
 						targets = append(targets, it)
@@ -117,24 +102,11 @@ func (r *run) layOutRemoval(items []*item, o *order) *removal {
 	return &removal{o, items, steps, gone, ends}
 }
 
-// outcome makes one error of what has become of the steps, and tells of the
-// objects that were skipped.
+// outcome makes one error of what has become of the steps, and notes why
+// objects were skipped.
 func (m *removal) outcome(ctx context.Context, r *run, out []error) error {
-	failed := &ApplyError{Key: r.p.Key, Revision: r.record.Revision}
-	ended := context.Cause(ctx)
-	for i, err := range out {
-		var skipped *graph.SkippedError
-		switch {
-		case err == nil || ended != nil && err == ended:
-		case errors.As(err, &skipped):
-			if i < len(m.items) {
-				r.because(m.items[i], m.whySkipped(m.items[i], out))
-			}
-		default:
-			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
-		}
-	}
-	if ended != nil {
+	failed := r.failures(ctx, m.items, out, func(i int) string { return m.whySkipped(m.items[i], out) })
+	if ended := context.Cause(ctx); ended != nil {
 		return ended
 	}
 	if len(failed.Failed) == 0 {

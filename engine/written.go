@@ -28,12 +28,12 @@ func candidateOf(u *unstructured.Unstructured, r *storage.Record) candidate {
 	return candidate{u, r.Created(), healthy, r.ApplySet}
 }
 
-// settleBase finds which of the candidates was written last. A
-// revision that failed may have written an object or not: what came to nothing
-// in a hook, or before the object's turn, is no base to tell drift by. What was
-// written lately is told by the API server's own note of when the release
-// wrote the object last, and where that is too close to the time of a revision,
-// by what the object shows.
+// settleBase finds which of the candidates was written last. A revision that
+// failed may have written an object or not: what came to nothing in a hook, or
+// before the object's turn, is no base to tell drift by. What was written
+// lately is told by the API server's own note of when the release wrote the
+// object last, and where that is too close to the time of a revision, by what
+// the object shows.
 func (pl *planning) settleBase(it *item) {
 	n := len(it.candidates)
 	if n == 0 {

@@ -104,10 +104,9 @@ func Run(ctx context.Context, steps []Step) []error {
 	return out
 }
 
-// Circles finds steps that need each other: of n steps, each with those that it
-// needs. Every step of a circle needs the next one, the last one the first.
-// Without the edge from the last step of
-// each circle to its first, none is left.
+// Circles finds those among n steps that need each other; needs answers what a
+// step needs. Every step of a circle needs the next one, the last one the
+// first. Without the edges from the last steps to the first ones, none is left.
 func Circles(n int, needs func(int) []int) [][]int {
 	const (
 		fresh = iota
