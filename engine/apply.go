@@ -121,6 +121,10 @@ func (e *Engine) replan(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan,
 // Deploy plans and applies in one call. If nothing changes, nothing is
 // written, the history included, and the revision there is is answered; it
 // still waits until that is ready, unless told not to.
+//
+// What Plan tries by dry-run before anything is written is tried here too, but
+// for ConfigMaps, opaque Secrets and ServiceAccounts: of those the API
+// server's admission is heard as they are written.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planDeploy(ctx, r, PlanOptions{brief: true, direct: true})

@@ -250,14 +250,7 @@ func partOf(u *unstructured.Unstructured) string {
 	return id
 }
 
-func join(u *unstructured.Unstructured, id string) {
-	labels := u.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[labelPartOf] = id
-	u.SetLabels(labels)
-}
+func join(u *unstructured.Unstructured, id string) { setLabel(u, labelPartOf, id) }
 
 // mayJoin makes a problem of a live object that is another set's, if it would
 // become the release's: whoever owns that set may prune it.

@@ -9,28 +9,38 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// BenchmarkPlan plans a release of 1000 ConfigMaps of 2 KB, with an engine
-// that is kept.
-func BenchmarkPlan(b *testing.B) {
+// many answers an engine, and releases of 1000 ConfigMaps of 2 KB, each in a
+// namespace of its own.
+func many(b *testing.B) (*engine.Engine, func() engine.Release) {
 	cluster := testcluster.Shared(b)
 	eng, err := engine.New(cluster.Config(), engine.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := engine.Release{
-		Key:    engine.Key{Namespace: cluster.Namespace(b), Name: "many"},
-		Source: loadChart(b, "1.0.0", manyConfigMaps(1000)),
+	chart := loadChart(b, "1.0.0", manyConfigMaps(1000))
+	return eng, func() engine.Release {
+		return engine.Release{Key: engine.Key{Namespace: cluster.Namespace(b), Name: "many"}, Source: chart}
 	}
-	if r.Values, err = render.MergeValues(render.FromMap("test", map[string]any{"which": "first"})); err != nil {
+}
+
+// which is the value of the one ConfigMap that changes.
+func which(b *testing.B, value string) render.Values {
+	values, err := render.MergeValues(render.FromMap("test", map[string]any{"which": value}))
+	if err != nil {
 		b.Fatal(err)
 	}
+	return values
+}
+
+// BenchmarkPlan plans with an engine that is kept.
+func BenchmarkPlan(b *testing.B) {
+	eng, release := many(b)
+	r := release()
 	if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	for name, which := range map[string]string{"none changed": "first", "one changed": "second"} {
-		if r.Values, err = render.MergeValues(render.FromMap("test", map[string]any{"which": which})); err != nil {
-			b.Fatal(err)
-		}
+	for name, value := range map[string]string{"none changed": "first", "one changed": "second"} {
+		r.Values = which(b, value)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -42,44 +52,29 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// BenchmarkDeploy upgrades a release of 1000 ConfigMaps of 2 KB, of which one
-// changes, with an engine that is kept.
+// BenchmarkDeploy upgrades with an engine that is kept; one object changes.
 func BenchmarkDeploy(b *testing.B) {
-	cluster := testcluster.Shared(b)
-	eng, err := engine.New(cluster.Config(), engine.Options{})
-	if err != nil {
+	eng, release := many(b)
+	r := release()
+	if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	r := engine.Release{
-		Key:    engine.Key{Namespace: cluster.Namespace(b), Name: "many"},
-		Source: loadChart(b, "1.0.0", manyConfigMaps(1000)),
-	}
+	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if r.Values, err = render.MergeValues(render.FromMap("test", map[string]any{"which": fmt.Sprint(i)})); err != nil {
-			b.Fatal(err)
-		}
+		r.Values = which(b, fmt.Sprint(i))
 		if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
 			b.Fatal(err)
-		}
-		if i == 0 {
-			b.ReportAllocs()
-			b.ResetTimer()
 		}
 	}
 }
 
-// BenchmarkInstall installs a release of 1000 ConfigMaps of 2 KB.
+// BenchmarkInstall installs with an engine that is kept.
 func BenchmarkInstall(b *testing.B) {
-	cluster := testcluster.Shared(b)
-	eng, err := engine.New(cluster.Config(), engine.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	chart := loadChart(b, "1.0.0", manyConfigMaps(1000))
+	eng, release := many(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		r := engine.Release{Key: engine.Key{Namespace: cluster.Namespace(b), Name: "many"}, Source: chart}
+		r := release()
 		b.StartTimer()
 		if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
 			b.Fatal(err)

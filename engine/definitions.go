@@ -49,8 +49,6 @@ const (
 	maxChecked = 5000
 	// checkedPage bounds one page of them.
 	checkedPage = 500
-	// namedUsers bounds how many of them are named.
-	namedUsers = 3
 )
 
 // leavesDefinition says why a living CRD of crds/ is left as it is; empty if
@@ -154,13 +152,8 @@ func (pl *planning) checkUse(ctx context.Context, it *item, v definition.Version
 	}
 	kind, _, _ := unstructured.NestedString(it.live.Object, "spec", "names", "kind")
 	for _, field := range slices.Sorted(maps.Keys(users)) {
-		names := users[field]
-		who := strings.Join(names[:min(len(names), namedUsers)], ", ")
-		if more := len(names) - namedUsers; more > 0 {
-			who += fmt.Sprintf(" and %d more", more)
-		}
 		it.refuseDefinition(
-			fmt.Sprintf("version %s would drop or refuse %s, which is in use by %s %s", v.Resource.Version, field, kind, who), field,
+			fmt.Sprintf("version %s would drop or refuse %s, which is in use by %s %s", v.Resource.Version, field, kind, someOf(users[field])), field,
 			"change these objects first, keep the field, or set Options.CRDs to CRDsCreate to leave the definition as it is",
 		)
 	}

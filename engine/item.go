@@ -83,14 +83,18 @@ const (
 
 // mark writes the release's ownership into u, which must not be shared.
 func mark(u *unstructured.Unstructured, k Key) {
+	setLabel(u, labelManagedBy, managedByHelm)
+	setAnnotation(u, annotationName, k.Name)
+	setAnnotation(u, annotationNamespace, k.Namespace)
+}
+
+func setLabel(u *unstructured.Unstructured, key, value string) {
 	labels := maps.Clone(u.GetLabels())
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	labels[labelManagedBy] = managedByHelm
+	labels[key] = value
 	u.SetLabels(labels)
-	setAnnotation(u, annotationName, k.Name)
-	setAnnotation(u, annotationNamespace, k.Namespace)
 }
 
 func setAnnotation(u *unstructured.Unstructured, key, value string) {

@@ -95,12 +95,16 @@ func (pl *planning) formerManagers(live *unstructured.Unstructured) []string {
 		return managers
 	}
 	for _, entry := range live.GetManagedFields() {
-		if entry.FieldsV1 != nil && entry.Operation == metav1.ManagedFieldsOperationUpdate &&
-			bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`)) {
+		if entry.Operation == metav1.ManagedFieldsOperationUpdate && ownsMark(entry) {
 			managers = appendNew(managers, entry.Manager)
 		}
 	}
 	return managers
+}
+
+// ownsMark says whether a manager has written which release an object is of.
+func ownsMark(entry metav1.ManagedFieldsEntry) bool {
+	return entry.FieldsV1 != nil && bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`))
 }
 
 // isFormer says of an entry of managedFields, as it is in the object, whether

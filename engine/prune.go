@@ -20,7 +20,8 @@ func (pl *planning) guardPrune(p *Plan) {
 		return
 	}
 	had, wanted := 0, 0
-	var lost []diff.Object
+	var lost []string
+	var first diff.Object
 	for _, it := range p.work.items {
 		if it.parent {
 			continue
@@ -32,7 +33,10 @@ func (pl *planning) guardPrune(p *Plan) {
 			had++
 		}
 		if it.change.Action == diff.Deleted {
-			lost = append(lost, it.object)
+			if len(lost) == 0 {
+				first = it.object
+			}
+			lost = append(lost, it.object.String())
 		}
 	}
 	var message string
@@ -47,20 +51,16 @@ func (pl *planning) guardPrune(p *Plan) {
 		return
 	}
 	p.Problems = append(p.Problems, Problem{
-		Kind: ProblemPrune, Object: lost[0], Message: message,
+		Kind: ProblemPrune, Object: first, Message: message,
 		Hint: "check chart and values; if that is meant, set Release.UnsafePrune, or uninstall the release",
 	})
 }
 
-// someOf names the first objects of a list.
-func someOf(objects []diff.Object) string {
+// someOf is the first names of a list, and how many more there are.
+func someOf(names []string) string {
 	const most = 3
-	var names []string
-	for _, o := range objects[:min(len(objects), most)] {
-		names = append(names, o.String())
-	}
-	text := strings.Join(names, ", ")
-	if more := len(objects) - most; more > 0 {
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

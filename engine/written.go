@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -75,8 +74,7 @@ func (pl *planning) settleBase(it *item) {
 // the API server does not tell.
 func (pl *planning) lastWritten(live *unstructured.Unstructured) (at time.Time, known bool) {
 	for _, entry := range live.GetManagedFields() {
-		marks := entry.FieldsV1 != nil && bytes.Contains(entry.FieldsV1.GetRawBytes(), []byte(`"f:`+annotationName+`"`))
-		if entry.Subresource != "" || entry.Manager != pl.manager && !marks {
+		if entry.Subresource != "" || entry.Manager != pl.manager && !ownsMark(entry) {
 			continue
 		}
 		if entry.Time == nil {
