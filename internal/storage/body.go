@@ -20,13 +20,10 @@ const (
 
 var gzipMagic = []byte{0x1f, 0x8b, 0x08}
 
-// compress packs as tightly as gzip can, which is as Helm does.
+// compress is for what is written once.
 func compress(text []byte) ([]byte, error) {
 	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
-	}
+	w := gzip.NewWriter(&packed)
 	if _, err := w.Write(text); err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
@@ -51,44 +48,51 @@ func decompress(packed []byte) ([]byte, error) {
 	return text, nil
 }
 
-// pack writes a document as Helm does. It answers ErrTooBig for what unpack
-// would refuse.
-func pack(doc document) ([]byte, error) {
-	text, err := doc.text()
+// pack writes a document as Helm does. What lasts of it is compressed only if
+// known is not the same. It answers ErrTooBig for what unpack would refuse.
+func pack(doc document, known *lasting, level int) ([]byte, *lasting, error) {
+	text, lasts, err := doc.text()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(text) > maxDecoded {
-		return nil, ErrTooBig
+		return nil, nil, ErrTooBig
 	}
-	packed, err := compress(text)
+	if !known.is(text[:lasts]) {
+		if known, err = newLasting(text[:lasts], level); err != nil {
+			return nil, nil, err
+		}
+	}
+	packed, err := known.compress(text, lasts, level)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	body := make([]byte, base64.StdEncoding.EncodedLen(len(packed)))
 	base64.StdEncoding.Encode(body, packed)
-	return body, nil
+	return body, known, nil
 }
 
-// unpack reads what pack or Helm wrote.
-func unpack(body []byte) (document, error) {
+// unpack reads what pack or Helm wrote, and of the former what lasts.
+func unpack(body []byte) (document, *lasting, error) {
 	if len(body) == 0 {
-		return nil, fmt.Errorf("its key %q is missing or empty", bodyKey)
+		return nil, nil, fmt.Errorf("its key %q is missing or empty", bodyKey)
 	}
 	text := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(text, body)
 	if err != nil {
-		return nil, fmt.Errorf("not base64: %w", err)
+		return nil, nil, fmt.Errorf("not base64: %w", err)
 	}
 	text = text[:n]
+	var known *lasting
 	if bytes.HasPrefix(text, gzipMagic) { // else stored before Helm compressed
+		known = lastingOf(text)
 		if text, err = decompress(text); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	var doc document
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("not the JSON of a release: %w", err)
+		return nil, nil, fmt.Errorf("not the JSON of a release: %w", err)
 	}
-	return doc, nil
+	return doc, known, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,25 +40,36 @@ const (
 // they were read.
 type document map[string]json.RawMessage
 
-// text is the JSON of the document. Its members are JSON already; json.Marshal
-// would go over each of their bytes twice more, and they can be megabytes.
-func (d document) text() ([]byte, error) {
+// changing are the members that recording an outcome changes.
+var changing = []string{memberInfo, memberHooks}
+
+// text is the JSON of the document, and how much of its beginning lasts: what
+// is behind is written anew with each outcome. The members are JSON already;
+// json.Marshal would go over each of their bytes twice more, and they can be
+// megabytes.
+func (d document) text() (text []byte, lasts int, err error) {
 	size := 2
 	for member, value := range d {
 		size += len(member) + len(value) + 8
 	}
-	out := append(make([]byte, 0, size), '{')
-	for i, member := range slices.Sorted(maps.Keys(d)) {
+	members := slices.SortedFunc(maps.Keys(d), func(a, b string) int {
+		return cmp.Or(slices.Index(changing, a)-slices.Index(changing, b), strings.Compare(a, b))
+	})
+	text = append(make([]byte, 0, size), '{')
+	for i, member := range members {
 		if i > 0 {
-			out = append(out, ',')
+			text = append(text, ',')
 		}
 		name, err := json.Marshal(member)
 		if err != nil {
-			return nil, fmt.Errorf("encode: %w", err)
+			return nil, 0, fmt.Errorf("encode: %w", err)
 		}
-		out = append(append(append(out, name...), ':'), d[member]...)
+		text = append(append(append(text, name...), ':'), d[member]...)
+		if !slices.Contains(changing, member) {
+			lasts = len(text)
+		}
 	}
-	return append(out, '}'), nil
+	return append(text, '}'), lasts, nil
 }
 
 // set writes a member, or removes it if the value is empty in the way that
@@ -118,10 +130,15 @@ func documentOf(r *Record) (document, error) {
 	}
 	err = errors.Join(
 		doc.set(memberName, r.Name), doc.set(memberNamespace, r.Namespace), doc.set(memberVersion, r.Revision),
-		doc.set(memberInfo, info), doc.set(memberManifest, r.Manifest), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
+		doc.set(memberInfo, info), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
 	)
 	if err != nil {
 		return nil, err
+	}
+	if r.raw == nil || r.Manifest != r.asRead { // it can be megabytes
+		if err := doc.set(memberManifest, r.Manifest); err != nil {
+			return nil, err
+		}
 	}
 	// Values that nobody touched stay as they were written: 12345678901234567890
 	// would not survive being read and written.
@@ -255,6 +272,7 @@ func recordOf(doc document) (*Record, error) {
 	if r.Name == "" || r.Revision < 1 {
 		return nil, errors.New("the JSON names no release and revision")
 	}
+	r.asRead = r.Manifest
 	r.FirstDeployed, r.LastDeployed, r.Deleted = info.FirstDeployed.Time, info.LastDeployed.Time, info.Deleted.Time
 	r.Status, r.Notes = info.Status, info.Notes
 	r.Description = info.Description

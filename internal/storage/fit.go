@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,7 +20,8 @@ const maxParts = 32
 // tail that further Secrets continue it with, if it is too big for one.
 type encoded struct {
 	body    []byte
-	trimmed string // what was left out of the chart; empty: nothing
+	lasting *lasting // of the body
+	trimmed string   // what was left out of the chart; empty: nothing
 	tail    []byte
 	limit   int // of the body, and of each part of the tail
 }
@@ -51,8 +53,11 @@ var moves = [][]string{
 	{memberManifest, memberHooks, memberConfig},
 }
 
-// encode writes the record as Helm does. What is too big has its chart trimmed
-// first, and is continued after that. The limit is of one Secret: maxBody.
+// encode writes the record as Helm does, but for gzip's level: Helm's is the
+// highest, which takes five times as long for a few percent, so that it is left
+// to what does not fit otherwise. What is too big even then has its chart
+// trimmed first, and is continued after that. The limit is of one Secret:
+// maxBody.
 func encode(r *Record, limit int) (*encoded, error) {
 	if strings.HasPrefix(r.Manifest, continuedMark) {
 		return nil, fmt.Errorf("the manifest opens with %q, which stands for a continued revision", continuedMark)
@@ -61,9 +66,9 @@ func encode(r *Record, limit int) (*encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := pack(doc)
+	body, lasting, err := pack(doc, r.lasting, flate.DefaultCompression)
 	if err == nil && len(body) <= limit {
-		return &encoded{body: body, limit: limit}, nil
+		return &encoded{body: body, lasting: lasting, limit: limit}, nil
 	}
 	if err != nil && !errors.Is(err, ErrTooBig) {
 		return nil, err
@@ -90,7 +95,7 @@ func encodeMoved(r *Record, doc document, move []string, limit int) (*encoded, e
 	}
 	out := &encoded{limit: limit}
 	if len(tail) > 0 {
-		text, err := tail.text()
+		text, _, err := tail.text()
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +117,7 @@ func encodeMoved(r *Record, doc document, move []string, limit int) (*encoded, e
 			return false, err
 		}
 		out.trimmed = t.name
-		out.body, err = pack(head)
+		out.body, out.lasting, err = pack(head, r.lasting, flate.BestCompression)
 		if errors.Is(err, ErrTooBig) {
 			return false, nil
 		}

@@ -62,6 +62,8 @@ type Record struct {
 	raw       map[string]json.RawMessage // the JSON as it was read; nil for a new one
 	secret    *corev1.Secret             // as it was read or written, without its body; nil for a new one
 	attempt   string                     // tells this record's Create from a rival's
+	asRead    string                     // the manifest that raw holds
+	lasting   *lasting                   // as it was read or written; nil: to be compressed
 	continued continuation               // as it was read or written; zero: in one Secret
 }
 
@@ -172,7 +174,7 @@ func (r *Record) Again(revision int) *Record {
 	again.Unproven, again.ApplySet = false, false
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
-	again.secret, again.attempt, again.continued = nil, "", continuation{}
+	again.secret, again.attempt, again.lasting, again.continued = nil, "", nil, continuation{}
 	again.raw = maps.Clone(r.raw)
 	delete(again.raw, memberInfo) // what it says beside the above is of r's own course
 	again.Hooks = slices.Clone(r.Hooks)

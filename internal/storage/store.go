@@ -58,7 +58,7 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 	if err != nil {
 		return fmt.Errorf("record revision %d: %w", r.Revision, err)
 	}
-	r.secret, r.continued = withoutBody(got), e.continuation()
+	r.secret, r.lasting, r.continued = withoutBody(got), e.lasting, e.continuation()
 	return s.ownParts(ctx, r)
 }
 
@@ -94,7 +94,7 @@ func (s *Store) Update(ctx context.Context, r *Record) error {
 		return fmt.Errorf("record revision %d: %w", r.Revision, err)
 	}
 	before := r.continued
-	r.secret, r.continued = withoutBody(got), e.continuation()
+	r.secret, r.lasting, r.continued = withoutBody(got), e.lasting, e.continuation()
 	if before != r.continued {
 		return s.deleteParts(ctx, r.Namespace, r.Name, r.Revision, before)
 	}
@@ -128,7 +128,7 @@ func (s *Store) Get(ctx context.Context, namespace, name string, revision int) (
 
 func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error) {
 	broken := func(err error) error { return &DecodeError{secret.Namespace, secret.Name, err} }
-	doc, err := unpack(secret.Data[bodyKey])
+	doc, lasting, err := unpack(secret.Data[bodyKey])
 	if err != nil {
 		return nil, broken(err)
 	}
@@ -163,7 +163,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 	if told, ok := secret.Annotations[annotationDigest]; ok && told != r.digest() {
 		return nil, broken(ErrDigest)
 	}
-	r.Namespace = secret.Namespace
+	r.Namespace, r.lasting = secret.Namespace, lasting
 	r.secret = withoutBody(secret)
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
