@@ -31,8 +31,9 @@ type item struct {
 	base       *unstructured.Unstructured // the one of them applied last, with marks; nil: never
 	unwritten  bool                       // base was attempted, and never seen to be there
 
-	desired *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
-	live    *unstructured.Unstructured // nil: does not exist
+	rendered map[string]any             // read-only: others have parts of it; nil: no longer wanted
+	desired  *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
+	live     *unstructured.Unstructured // nil: does not exist
 
 	schema   diff.Schema // of a kind that is not built in; nil: diff's own
 	change   diff.Change

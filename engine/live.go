@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/fairlead-dev/fairlead/internal/jsonstream"
 )
 
 const (
@@ -19,8 +23,9 @@ const (
 	// which a LIST is asked for instead of as many GETs: one request instead
 	// of several, at the price of what else is in the namespace.
 	listFrom = 4
-	// listPage bounds one page of a LIST.
-	listPage = 1000
+	// listPage bounds one page of a LIST: a page is in memory as a whole, and
+	// costs a round trip.
+	listPage = 500
 )
 
 // readLive fills in the live state of all items, by as few requests as
@@ -119,8 +124,17 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 			}
 		}
 	}()
+	var before map[string]any
 	for {
-		page, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next)
+		more, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next, func(object map[string]any) {
+			u := &unstructured.Unstructured{Object: object}
+			if it := byName[u.GetName()]; it != nil {
+				// Most is as it was rendered, and what the API server adds is
+				// much the same for all.
+				share(object, it.rendered, before)
+				it.live, before = typed(u, it), object
+			}
+		})
 		switch {
 		case apierrors.IsForbidden(err):
 			for _, it := range members {
@@ -137,33 +151,51 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 		case err != nil:
 			return fmt.Errorf("list %s: %w", members[0].mapping.Resource.Resource, err)
 		}
-		for _, object := range page.Items {
-			u := &unstructured.Unstructured{Object: object}
-			if it := byName[u.GetName()]; it != nil {
-				it.live = typed(u, it)
-			}
-		}
-		if next = page.Continue; next == "" {
+		if next = more; next == "" {
 			return nil
 		}
 	}
 }
 
-// page is a part of a LIST.
-type page struct {
-	metav1.ListMeta `json:"metadata"`
-	Items           []map[string]any `json:"items"`
-}
-
-// list reads a page of the objects of one kind in one namespace. It decodes
-// once what client-go's dynamic client goes over four times.
-func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, next string) (page, error) {
+// list reads a page of the objects of one kind in one namespace, and hands over
+// each. It decodes once what client-go's dynamic client goes over four times.
+// More are behind next, if that is not empty.
+func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, from string, each func(map[string]any)) (next string, err error) {
 	r := on(c.typed.Discovery().RESTClient().Get(), m, namespace).Param("limit", strconv.Itoa(listPage))
-	if next != "" {
-		r.Param("continue", next)
+	if from != "" {
+		r.Param("continue", from)
 	}
-	var p page
-	return p, decode(r.Do(c.quiet(ctx)), &p)
+	body, err := r.Stream(c.quiet(ctx))
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	var of metav1.ListMeta
+	d := json.NewDecoder(body)
+	d.UseNumber()
+	err = jsonstream.Object(d, func(member string) error {
+		switch member {
+		case "metadata":
+			return d.Decode(&of)
+		case "items":
+			return jsonstream.Array(d, func() error {
+				var object map[string]any
+				if err := d.Decode(&object); err != nil {
+					return err
+				}
+				if err := utiljson.ConvertMapNumbers(object, 0); err != nil {
+					return err
+				}
+				each(object)
+				return nil
+			})
+		}
+		return jsonstream.Skip(d)
+	})
+	if err != nil {
+		return "", fmt.Errorf("decode the answer: %w", err)
+	}
+	return of.Continue, nil
 }
 
 // typed gives a list's item the apiVersion and kind that some servers leave

@@ -47,7 +47,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 		}
 		it.crd = crd
 		it.notes = pl.notes[identity(it.object)]
-		it.desired = o.DeepCopy()
+		it.rendered, it.desired = o.Object, ownCopy(o.Unstructured)
 		if namespaced(it.mapping) {
 			it.desired.SetNamespace(it.object.Namespace)
 		} else {
@@ -255,7 +255,7 @@ func (pl *planning) outdate(record *storage.Record, o render.Object, it *item) {
 // baseOf is an object of an earlier revision as it was applied then: with the
 // marks, so that they do not look like a change.
 func (pl *planning) baseOf(u *unstructured.Unstructured, it *item, record *storage.Record) *unstructured.Unstructured {
-	base := u.DeepCopy()
+	base := ownCopy(u)
 	base.SetNamespace(it.object.Namespace)
 	mark(base, pl.key)
 	return base

@@ -30,7 +30,7 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 		for _, p := range split(text) {
 			// Helm applies objects with a line's end after each, which a block
 			// scalar at the end of one has as its own.
-			content, err := parseObject(p.text + "\n")
+			content, err := parseObject(p.closed)
 			if err != nil {
 				return documentError(source, p, err)
 			}

@@ -70,8 +70,14 @@ func (m *Manifest) WriteYAML(w io.Writer) error {
 // Text is the objects as Helm stores them in a release's manifest: what
 // [Manifest.WriteYAML] prints, without the hooks.
 func (m *Manifest) Text() string {
+	docs := m.printed()
+	size := 0
+	for _, d := range docs {
+		size += len("---\n# Source: \n\n") + len(d.Source) + len(d.Text)
+	}
 	var b strings.Builder
-	for _, d := range m.printed() {
+	b.Grow(size)
+	for _, d := range docs {
 		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", d.Source, d.Text)
 	}
 	return b.String()

@@ -37,8 +37,9 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\
 
 // A part is one document of a text, and the line at which it begins, from 1.
 type part struct {
-	text string
-	line int
+	text   string
+	closed string // text with a line's end after it: where it stands, if it has one there
+	line   int
 }
 
 // split cuts a text into documents as Helm does it; blank ones are left out.
@@ -55,7 +56,13 @@ func split(text string) []part {
 		at := start + from + strings.Index(trimmed[from:to], doc)
 		line += strings.Count(text[counted:at], "\n")
 		counted = at
-		parts = append(parts, part{doc, line})
+		p := part{doc, "", line}
+		if end := at + len(doc); end < len(text) && text[end] == '\n' {
+			p.closed = text[at : end+1]
+		} else {
+			p.closed = doc + "\n"
+		}
+		parts = append(parts, p)
 	}
 	from := 0
 	for _, m := range separators(trimmed) {

@@ -108,16 +108,12 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, silence(ctx, err)
 	}
-	var body bytes.Buffer
-	if n := res.ContentLength; n > 0 && n < 1<<26 {
-		body.Grow(int(n) + bytes.MinRead)
-	}
-	_, err = body.ReadFrom(res.Body)
+	body, err := take(res.Body, res.ContentLength)
 	res.Body.Close()
 	if err != nil {
 		return nil, silence(ctx, &brokenAnswer{err})
 	}
-	res.Body = io.NopCloser(&body)
+	res.Body = io.NopCloser(body)
 	return res, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -154,3 +155,24 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestBigAnswersStayWhole(t *testing.T) {
+	for _, size := range []int{0, 1, firstChunk - 1, firstChunk, firstChunk + 1, maxChunk - 1, maxChunk, 5*maxChunk + 3} {
+		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+		for name, length := range map[string]int64{"known": int64(size), "unknown": -1} {
+			for _, slow := range []bool{false, true} {
+				var body io.Reader = bytes.NewReader(want)
+				if slow {
+					body = iotest.HalfReader(iotest.DataErrReader(body))
+				}
+				p, err := take(body, length)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := iotest.TestReader(p, want); err != nil {
+					t.Errorf("%d bytes, length %s, slow %v: %v", size, name, slow, err)
+				}
+			}
+		}
+	}
+}

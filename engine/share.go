@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// share answers v, just decoded, with those parts replaced that stand in one of
+// two others at the same place and are equal there, so that equal values are
+// in memory once. What it answers is equal to v, and read-only from then on,
+// as the others are.
+func share(v, one, two any) any {
+	switch {
+	case same(v, one):
+		return one
+	case same(v, two):
+		return two
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		one, _ := one.(map[string]any)
+		two, _ := two.(map[string]any)
+		for key, value := range v {
+			v[key] = share(value, one[key], two[key])
+		}
+	case []any:
+		one, _ := one.([]any)
+		two, _ := two.([]any)
+		for i, value := range v {
+			v[i] = share(value, at(one, i), at(two, i))
+		}
+	}
+	return v
+}
+
+func at(list []any, i int) any {
+	if i < len(list) {
+		return list[i]
+	}
+	return nil
+}
+
+// ownCopy is a copy of u of which metadata and spec may be changed. The rest,
+// such as the data of a ConfigMap, is u's own.
+func ownCopy(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := maps.Clone(u.Object)
+	for _, key := range []string{"metadata", "spec"} {
+		if v, ok := out[key]; ok {
+			out[key] = runtime.DeepCopyJSONValue(v)
+		}
+	}
+	return &unstructured.Unstructured{Object: out}
+}
+
+// same says whether two values as Kubernetes decodes them are the same, the
+// types of numbers included.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for key, value := range a {
+			if other, ok := b[key]; !ok || !same(value, other) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, same)
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false // and Go cannot compare them
+	}
+	return a == b
+}
