@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -97,16 +98,16 @@ func clusterWith(cfg *rest.Config, client *http.Client, logger *slog.Logger) (*c
 
 // openAPI loads the API server's schema of a group version; nil if it has
 // none.
-func (c *cluster) openAPI(ctx context.Context, gv schema.GroupVersion) ([]byte, error) {
+func (c *cluster) openAPI(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
 	path := []string{"openapi", "v3", "apis", gv.Group, gv.Version}
 	if gv.Group == "" {
 		path = []string{"openapi", "v3", "api", gv.Version}
 	}
-	data, err := c.typed.Discovery().RESTClient().Get().AbsPath(path...).SetHeader("Accept", "application/json").Do(c.quiet(ctx)).Raw()
+	body, err := c.typed.Discovery().RESTClient().Get().AbsPath(path...).SetHeader("Accept", "application/json").Stream(c.quiet(ctx))
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
-	return data, err
+	return body, err
 }
 
 func (c *cluster) store() *storage.Store {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -55,7 +56,7 @@ func newServer(t *testing.T) (*server, string) {
 	return &server{t, client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(disco)), disco}, c.Namespace(t)
 }
 
-func (s *server) load(_ context.Context, gv schema.GroupVersion) ([]byte, error) {
+func (s *server) load(_ context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
 	paths, err := s.disco.OpenAPIV3().Paths()
 	if err != nil {
 		return nil, err
@@ -68,7 +69,8 @@ func (s *server) load(_ context.Context, gv schema.GroupVersion) ([]byte, error)
 	if !ok {
 		return nil, nil
 	}
-	return p.Schema("application/json")
+	data, err := p.Schema("application/json")
+	return text(string(data)), err
 }
 
 func (s *server) of(u *unstructured.Unstructured) dynamic.ResourceInterface {

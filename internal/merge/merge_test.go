@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,8 +47,10 @@ metadata:
 spec: {size: 3, whole: [{a: x, d: default}], parts: [{id: a, num: 1}, {id: b}]}
 `
 
+func text(s string) io.ReadCloser { return io.NopCloser(strings.NewReader(s)) }
+
 func offline() *Merger {
-	return New(func(context.Context, schema.GroupVersion) ([]byte, error) { return []byte(document), nil })
+	return New(func(context.Context, schema.GroupVersion) (io.ReadCloser, error) { return text(document), nil })
 }
 
 func TestMerge(t *testing.T) {
@@ -106,12 +110,12 @@ func TestMerge(t *testing.T) {
 }
 
 func TestUndecided(t *testing.T) {
-	m := New(func(_ context.Context, gv schema.GroupVersion) ([]byte, error) {
+	m := New(func(_ context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
 		switch gv.Group {
 		case "example.com":
-			return []byte(document), nil
+			return text(document), nil
 		case "broken.com":
-			return []byte("{"), nil
+			return text("{"), nil
 		case "down.com":
 			return nil, errors.New("connection refused")
 		}
@@ -156,9 +160,9 @@ func TestUndecided(t *testing.T) {
 
 func TestSchemasAreLoadedOnce(t *testing.T) {
 	var loads atomic.Int64
-	m := New(func(_ context.Context, gv schema.GroupVersion) ([]byte, error) {
+	m := New(func(_ context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
 		loads.Add(1)
-		return []byte(document), nil
+		return text(document), nil
 	})
 	var wg sync.WaitGroup
 	for range 20 {
@@ -184,8 +188,8 @@ func TestSchemasAreLoadedOnce(t *testing.T) {
 }
 
 func TestCancelledLoadIsNotKept(t *testing.T) {
-	m := New(func(ctx context.Context, gv schema.GroupVersion) ([]byte, error) {
-		return []byte(document), ctx.Err()
+	m := New(func(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
+		return text(document), ctx.Err()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

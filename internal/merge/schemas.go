@@ -3,18 +3,17 @@ package merge
 import (
 	"container/list"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
 // Loader answers the OpenAPI v3 document of a group version, as the API server
 // serves it below /openapi/v3, in JSON. No document: nil and no error.
-type Loader func(ctx context.Context, gv schema.GroupVersion) ([]byte, error)
+type Loader func(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error)
 
 // maxSchemas bounds how many parsed documents are kept; the one used longest
 // ago goes first. A cluster's built-in group versions are about thirty.
@@ -93,25 +92,17 @@ func (s *schemas) forget(gv schema.GroupVersion) {
 }
 
 func (s *schemas) parse(ctx context.Context, gv schema.GroupVersion) (managedfields.TypeConverter, error) {
-	data, err := s.load(ctx, gv)
+	body, err := s.load(ctx, gv)
 	if err != nil {
 		return nil, fmt.Errorf("load the schema of %s: %w", gv, err)
 	}
-	if data == nil {
+	if body == nil {
 		return nil, nil
 	}
-	// The paths are most of a document and of no use here.
-	var doc struct {
-		Components struct {
-			Schemas map[string]*spec.Schema `json:"schemas"`
-		} `json:"components"`
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("read the schema of %s: %w", gv, err)
-	}
-	c, err := managedfields.NewTypeConverter(doc.Components.Schemas, false)
+	defer body.Close()
+	k, err := readKinds(body)
 	if err != nil {
 		return nil, fmt.Errorf("read the schema of %s: %w", gv, err)
 	}
-	return c, nil
+	return k, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,14 +39,25 @@ func decompress(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not gzip: %w", err)
 	}
-	text, err := io.ReadAll(io.LimitReader(z, maxDecoded+1))
-	if err != nil {
+	var text bytes.Buffer
+	text.Grow(unpackedSize(packed) + bytes.MinRead) // to read into without growing
+	if _, err := text.ReadFrom(io.LimitReader(z, maxDecoded+1)); err != nil {
 		return nil, fmt.Errorf("broken gzip: %w", err)
 	}
-	if len(text) > maxDecoded {
+	if text.Len() > maxDecoded {
 		return nil, fmt.Errorf("unpacks to more than %d MiB", maxDecoded>>20)
 	}
-	return text, nil
+	return text.Bytes(), nil
+}
+
+// unpackedSize is what gzip notes at its end, if that is possible: it packs to
+// no less than a thousandth.
+func unpackedSize(packed []byte) int {
+	if len(packed) < 4 {
+		return 0
+	}
+	noted := binary.LittleEndian.Uint32(packed[len(packed)-4:])
+	return int(min(int64(noted), 1032*int64(len(packed)), maxDecoded))
 }
 
 // pack writes a document as Helm does. What lasts of it is compressed only if

@@ -20,7 +20,7 @@ const (
 	memberInfo      = "info"
 	memberChart     = "chart"
 	memberConfig    = "config"
-	memberManifest  = "manifest"
+	memberManifest  = "manifest" // of hooks too
 	memberHooks     = "hooks"
 	memberApply     = "apply_method"
 )
@@ -130,15 +130,10 @@ func documentOf(r *Record) (document, error) {
 	}
 	err = errors.Join(
 		doc.set(memberName, r.Name), doc.set(memberNamespace, r.Namespace), doc.set(memberVersion, r.Revision),
-		doc.set(memberInfo, info), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
+		doc.set(memberInfo, info), doc.set(memberManifest, r.Manifest), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
 	)
 	if err != nil {
 		return nil, err
-	}
-	if r.raw == nil || r.Manifest != r.asRead { // it can be megabytes
-		if err := doc.set(memberManifest, r.Manifest); err != nil {
-			return nil, err
-		}
 	}
 	// Values that nobody touched stay as they were written: 12345678901234567890
 	// would not survive being read and written.
@@ -200,7 +195,7 @@ func hookDocument(h *Hook) (document, error) {
 	}
 	run["phase"] = phase
 	return doc, errors.Join(
-		doc.set("name", h.Name), doc.set("kind", h.Kind), doc.set("path", h.Path), doc.set("manifest", h.Manifest),
+		doc.set("name", h.Name), doc.set("kind", h.Kind), doc.set("path", h.Path), doc.set(memberManifest, h.Manifest),
 		doc.set("events", h.Events), doc.set("weight", h.Weight), doc.set("delete_policies", h.DeletePolicies),
 		doc.set("output_log_policies", h.OutputLogPolicies), doc.set("last_run", run),
 	)
@@ -240,8 +235,9 @@ func (t *storedTime) UnmarshalJSON(data []byte) error {
 	return t.Time.UnmarshalJSON(data)
 }
 
-// recordOf reads Helm's JSON. The record keeps doc. Its description holds the
-// cause still.
+// recordOf reads Helm's JSON. The record keeps doc, without the manifests: they
+// are most of it, and are written as the record has them. Its description holds
+// the cause still.
 func recordOf(doc document) (*Record, error) {
 	var info struct {
 		FirstDeployed storedTime `json:"first_deployed"`
@@ -272,7 +268,7 @@ func recordOf(doc document) (*Record, error) {
 	if r.Name == "" || r.Revision < 1 {
 		return nil, errors.New("the JSON names no release and revision")
 	}
-	r.asRead = r.Manifest
+	delete(doc, memberManifest)
 	r.FirstDeployed, r.LastDeployed, r.Deleted = info.FirstDeployed.Time, info.LastDeployed.Time, info.Deleted.Time
 	r.Status, r.Notes = info.Status, info.Notes
 	r.Description = info.Description
@@ -296,10 +292,11 @@ func hookOf(doc document) (Hook, error) {
 	}
 	h := Hook{raw: doc}
 	err := errors.Join(
-		doc.get("name", &h.Name), doc.get("kind", &h.Kind), doc.get("path", &h.Path), doc.get("manifest", &h.Manifest),
+		doc.get("name", &h.Name), doc.get("kind", &h.Kind), doc.get("path", &h.Path), doc.get(memberManifest, &h.Manifest),
 		doc.get("events", &h.Events), doc.get("weight", &h.Weight), doc.get("delete_policies", &h.DeletePolicies),
 		doc.get("output_log_policies", &h.OutputLogPolicies), doc.get("last_run", &run),
 	)
+	delete(doc, memberManifest)
 	h.LastRun = HookRun{run.StartedAt.Time, run.CompletedAt.Time, run.Phase}
 	return h, err
 }

@@ -59,10 +59,9 @@ type Record struct {
 	// empty if that was the engine, or nobody can tell.
 	Recorder string
 
-	raw       map[string]json.RawMessage // the JSON as it was read; nil for a new one
+	raw       map[string]json.RawMessage // the JSON as it was read, without the manifest; nil for a new one
 	secret    *corev1.Secret             // as it was read or written, without its body; nil for a new one
 	attempt   string                     // tells this record's Create from a rival's
-	asRead    string                     // the manifest that raw holds
 	lasting   *lasting                   // as it was read or written; nil: to be compressed
 	continued continuation               // as it was read or written; zero: in one Secret
 }

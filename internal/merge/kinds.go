@@ -1,0 +1,123 @@
+package merge
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+
+	"github.com/fairlead-dev/fairlead/internal/jsonstream"
+)
+
+// kinds are the schemas of a group version. Each stays as text until an
+// object of a kind that it belongs to is converted: parsed it takes many times
+// as much memory, and one release has few of the kinds of a group version.
+type kinds struct {
+	texts map[string]json.RawMessage // by name
+	names map[schema.GroupVersionKind]string
+
+	managedfields.TypeConverter // of objects that have types already
+
+	mu     sync.Mutex
+	byKind map[schema.GroupVersionKind]managedfields.TypeConverter
+}
+
+func readKinds(r io.Reader) (*kinds, error) {
+	k := &kinds{
+		texts: map[string]json.RawMessage{}, names: map[schema.GroupVersionKind]string{},
+		TypeConverter: managedfields.NewDeducedTypeConverter(), byKind: map[schema.GroupVersionKind]managedfields.TypeConverter{},
+	}
+	d := json.NewDecoder(r)
+	err := jsonstream.Object(d, func(member string) error {
+		switch member {
+		case "paths": // most of a document, and of no use here
+			return jsonstream.Object(d, func(string) error { return jsonstream.Skip(d) })
+		case "components":
+			return jsonstream.Object(d, func(member string) error {
+				if member != "schemas" {
+					return jsonstream.Skip(d)
+				}
+				return jsonstream.Object(d, func(name string) error { return k.add(d, name) })
+			})
+		}
+		return jsonstream.Skip(d)
+	})
+	return k, err
+}
+
+func (k *kinds) add(d *json.Decoder, name string) error {
+	var text json.RawMessage
+	if err := d.Decode(&text); err != nil {
+		return err
+	}
+	var is struct {
+		Kinds []struct{ Group, Version, Kind string } `json:"x-kubernetes-group-version-kind"`
+	}
+	if err := json.Unmarshal(text, &is); err != nil {
+		return fmt.Errorf("schema %s: %w", name, err)
+	}
+	k.texts[name] = text
+	for _, kind := range is.Kinds {
+		k.names[schema.GroupVersionKind(kind)] = name
+	}
+	return nil
+}
+
+// ObjectToTyped implements managedfields.TypeConverter.
+func (k *kinds) ObjectToTyped(o runtime.Object, opts ...typed.ValidationOptions) (*typed.TypedValue, error) {
+	c, err := k.of(o.GetObjectKind().GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	return c.ObjectToTyped(o, opts...)
+}
+
+// of answers the converter of one kind; of one that is not among
+// them, it is one that says so.
+func (k *kinds) of(kind schema.GroupVersionKind) (managedfields.TypeConverter, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c := k.byKind[kind]; c != nil {
+		return c, nil
+	}
+	parsed := map[string]*spec.Schema{}
+	if name, ok := k.names[kind]; ok {
+		if err := k.parse(name, parsed); err != nil {
+			return nil, err
+		}
+	}
+	c, err := managedfields.NewTypeConverter(parsed, false)
+	if err != nil {
+		return nil, fmt.Errorf("read the schema of %s: %w", kind, err)
+	}
+	k.byKind[kind] = c
+	return c, nil
+}
+
+var reference = regexp.MustCompile(`"#/components/schemas/([^"]+)"`)
+
+// parse parses a schema and all that it refers to.
+func (k *kinds) parse(name string, into map[string]*spec.Schema) error {
+	text, ok := k.texts[name]
+	if _, done := into[name]; done || !ok {
+		return nil
+	}
+	s := &spec.Schema{}
+	if err := json.Unmarshal(text, s); err != nil {
+		return fmt.Errorf("read schema %s: %w", name, err)
+	}
+	into[name] = s
+	for _, to := range reference.FindAllSubmatch(text, -1) {
+		if err := k.parse(string(to[1]), into); err != nil {
+			return err
+		}
+	}
+	return nil
+}
