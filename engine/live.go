@@ -23,9 +23,10 @@ const (
 	// which a LIST is asked for instead of as many GETs: one request instead
 	// of several, at the price of what else is in the namespace.
 	listFrom = 4
-	// listPage bounds one page of a LIST: a page is in memory as a whole, and
-	// costs a round trip.
-	listPage = 500
+	// listPage bounds one page of a LIST: it is in memory as a whole, and costs
+	// a round trip. Somewhat above a round number, because a namespace has some
+	// objects of its own beside those of a release.
+	listPage = 512
 )
 
 // readLive fills in the live state of all items, by as few requests as
