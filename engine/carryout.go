@@ -196,9 +196,21 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if keep == 0 {
 		keep = DefaultHistory
 	}
-	if failure != nil || r.record.Status == storage.StatusFailed {
-		return r.trimAttempts(ctx, keep)
-	}
+	return together(ctx,
+		// Whoever is next knows the outcome, and does himself what is not done.
+		func(context.Context) error { r.lock.release(); return nil },
+		func(ctx context.Context) error {
+			if r.record.Status == storage.StatusFailed {
+				return r.trimAttempts(ctx, keep)
+			}
+			return r.settleHistory(ctx, keep)
+		},
+	)
+}
+
+// settleHistory makes the recorded revision the only one that is deployed, and
+// forgets the oldest ones.
+func (r *run) settleHistory(ctx context.Context, keep int) error {
 	for _, m := range r.w.history {
 		if err := r.retire(ctx, m); err != nil {
 			return err

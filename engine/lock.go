@@ -44,6 +44,8 @@ type lock struct {
 	lease   *coordinationv1.Lease
 	renewed time.Time // by the local clock, before the request was sent
 	waiting bool
+
+	releasing sync.Once
 }
 
 var errLockLost = errors.New("another deployer has taken the release over")
@@ -268,11 +270,15 @@ func (l *lock) lost() bool {
 	return l != nil && errors.Is(context.Cause(l.ctx), errLockLost)
 }
 
-// release stops renewing and deletes the Lease, if it is still ours.
+// release stops renewing and deletes the Lease, if it is still ours. To call it
+// again does nothing.
 func (l *lock) release() {
-	if l == nil {
-		return
+	if l != nil {
+		l.releasing.Do(l.giveBack)
 	}
+}
+
+func (l *lock) giveBack() {
 	lost := l.lost()
 	l.cancel(nil)
 	<-l.done

@@ -130,7 +130,11 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	}
 
 	items := ordered(written, removed)
-	if err := pl.readLive(ctx, items); err != nil {
+	err := together(ctx,
+		func(ctx context.Context) error { return pl.readLive(ctx, items) },
+		pl.foreseeRights,
+	)
+	if err != nil {
 		return nil, nil, err
 	}
 	parent, err := pl.joinSet(ctx, items)

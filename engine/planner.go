@@ -130,11 +130,16 @@ type planning struct {
 	set         applySet
 	// takes is the field that a rollout sets, whoever owns it.
 	takes string
+	// certain: what is recorded will differ, whatever becomes of the objects.
+	certain bool
+	// rules are the credentials' own in the release's namespace; nil: not asked.
+	rules *rules
 }
 
 // past is what the stored revisions say.
 type past struct {
 	metas []storage.Meta  // oldest first
+	from  int             // of metas; what was before does not count any more
 	last  *storage.Record // newest; nil: never installed
 	// base are the manifests that may be in the cluster, oldest first: the
 	// last healthy one, and every attempt since.
@@ -153,6 +158,15 @@ func (e *Engine) readPast(ctx context.Context, k Key) (*past, error) {
 }
 
 func (e *Engine) tryReadPast(ctx context.Context, k Key) (*past, error) {
+	p, err := e.listPast(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	return p, e.readRecords(ctx, p)
+}
+
+// listPast is the past without what it takes to read: last and base.
+func (e *Engine) listPast(ctx context.Context, k Key) (*past, error) {
 	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
@@ -160,24 +174,36 @@ func (e *Engine) tryReadPast(ctx context.Context, k Key) (*past, error) {
 	p := &past{metas: metas}
 	// Before a revision that was healthy once, nothing counts: what it did not
 	// want was removed when it became healthy.
-	from := 0
 	for i, m := range metas {
 		switch m.Status {
 		case storage.StatusDeployed, storage.StatusSuperseded, storage.StatusUninstalled:
-			from = i
-		}
-	}
-	for _, m := range metas[from:] {
-		r, err := e.store.Get(ctx, k.Namespace, k.Name, m.Revision)
-		if err != nil {
-			return nil, fmt.Errorf("read revision %d: %w", m.Revision, err)
-		}
-		p.last = r
-		if r.Status != storage.StatusUninstalled {
-			p.base = append(p.base, r)
+			p.from = i
 		}
 	}
 	return p, nil
+}
+
+func (e *Engine) readRecords(ctx context.Context, p *past) error {
+	records := make([]*storage.Record, len(p.metas[p.from:]))
+	work := newLimited(ctx, e.opts.Concurrency)
+	for i, m := range p.metas[p.from:] {
+		work.do(func(ctx context.Context) (err error) {
+			if records[i], err = e.store.Get(ctx, m.Namespace, m.Name, m.Revision); err != nil {
+				return fmt.Errorf("read revision %d: %w", m.Revision, err)
+			}
+			return nil
+		})
+	}
+	if err := work.wait(); err != nil {
+		return err
+	}
+	for i, r := range records {
+		p.last = r
+		if p.metas[p.from+i].Status != storage.StatusUninstalled {
+			p.base = append(p.base, r)
+		}
+	}
+	return nil
 }
 
 func (p *past) nextRevision() int {
@@ -188,7 +214,9 @@ func (p *past) nextRevision() int {
 }
 
 // installed says whether an upgrade is at hand and not an install.
-func (p *past) installed() bool { return len(p.base) > 0 }
+func (p *past) installed() bool {
+	return slices.ContainsFunc(p.metas[p.from:], func(m storage.Meta) bool { return m.Status != storage.StatusUninstalled })
+}
 
 func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
 	if err := r.Key.validate(); err != nil {
@@ -201,7 +229,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 
 	var caps *render.Capabilities
 	err := together(ctx,
-		func(ctx context.Context) (err error) { pl.past, err = e.readPast(ctx, r.Key); return err },
+		func(ctx context.Context) (err error) { pl.past, err = e.listPast(ctx, r.Key); return err },
 		func(ctx context.Context) (err error) {
 			pl.namespaceUID, pl.namespaceMissing, err = e.namespace(ctx, r)
 			return err
@@ -213,16 +241,30 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	}
 
 	manifest := opts.rendered
-	if manifest == nil {
-		manifest, err = r.Source.Render(ctx, render.Input{
-			Name: r.Name, Namespace: r.Namespace,
-			Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
-			Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
-			PostRender: r.PostRender, Limits: r.Limits,
-		})
-		if err != nil {
-			return nil, err
+	read := func() error {
+		return together(ctx,
+			func(ctx context.Context) error { return e.readRecords(ctx, pl.past) },
+			func(ctx context.Context) (err error) {
+				if opts.rendered != nil {
+					return nil
+				}
+				manifest, err = r.Source.Render(ctx, render.Input{
+					Name: r.Name, Namespace: r.Namespace,
+					Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
+					Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
+					PostRender: r.PostRender, Limits: r.Limits,
+				})
+				return err
+			},
+		)
+	}
+	if err = read(); errors.Is(err, storage.ErrNotFound) { // another deployer has trimmed the history meanwhile
+		if pl.past, err = e.listPast(ctx, r.Key); err == nil {
+			err = read()
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 
 	kind, event := PlanInstall, "install"
@@ -238,14 +280,15 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	if objects, record.Manifest, err = pl.carryHeld(objects, record.Manifest); err != nil {
 		return nil, err
 	}
-	items, redactor, err := pl.objects(ctx, objects, manifest.CRDs)
-	if err != nil {
-		return nil, err
-	}
 	record.Cause = r.Cause
 	record.Status = storage.StatusPendingInstall
 	if kind == PlanUpgrade {
 		record.Status = storage.StatusPendingUpgrade
+	}
+	pl.foresee(record)
+	items, redactor, err := pl.objects(ctx, objects, manifest.CRDs)
+	if err != nil {
+		return nil, err
 	}
 	p := &Plan{
 		Kind: kind, Key: r.Key, Cause: r.Cause,
@@ -302,7 +345,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 		p.addMissing(it.missing...)
 	}
 	pl.guardPrune(p)
-	w.recordOnly = w.record != nil && !pl.correct && recordDiffers(w.last, w.record)
+	w.recordOnly = pl.certain && w.record != nil
 	title := fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
 	if p.Chart != "" {
 		title += " (" + p.Chart + ")"
@@ -325,6 +368,12 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 	missing, err := pl.missingRights(ctx, pl.needs(p))
 	p.addMissing(missing...)
 	return err
+}
+
+// foresee notes whether the revision to record, nil for an uninstall, makes it
+// certain that the plan writes something.
+func (pl *planning) foresee(record *storage.Record) {
+	pl.certain = record == nil || !pl.correct && recordDiffers(pl.past.last, record)
 }
 
 // recordDiffers says whether the new revision holds anything that the last

@@ -117,16 +117,16 @@ func (pl *planning) missingRights(ctx context.Context, needs []right) ([]right, 
 	work := newLimited(ctx, pl.e.opts.Concurrency)
 	for _, namespace := range namespaces {
 		work.do(func(ctx context.Context) error {
-			rules, complete, err := pl.e.c.rules(ctx, namespace)
+			granted, err := pl.granted(ctx, namespace)
 			if err != nil {
-				return fmt.Errorf("ask which rights there are in namespace %s: %w", namespace, err)
+				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			for _, n := range byNamespace[namespace] {
 				switch {
-				case slices.ContainsFunc(rules, n.allowedBy):
-				case complete:
+				case slices.ContainsFunc(granted.list, n.allowedBy):
+				case granted.complete:
 					lacking[n] = true
 				default:
 					ask = append(ask, n)
@@ -176,17 +176,45 @@ func (r right) allowedBy(rule authorizationv1.ResourceRule) bool {
 }
 
 // rules are what these credentials may do in a namespace, and whether that is
-// all. An API server that does not say so has no rules to show.
-func (c *cluster) rules(ctx context.Context, namespace string) (rules []authorizationv1.ResourceRule, complete bool, err error) {
+// all.
+type rules struct {
+	list     []authorizationv1.ResourceRule
+	complete bool
+}
+
+// foreseeRights asks early for the rules that will be looked into, if that is
+// certain.
+func (pl *planning) foreseeRights(ctx context.Context) error {
+	if !pl.certain {
+		return nil
+	}
+	granted, err := pl.granted(ctx, pl.key.Namespace)
+	pl.rules = granted
+	return err
+}
+
+func (pl *planning) granted(ctx context.Context, namespace string) (*rules, error) {
+	if namespace == pl.key.Namespace && pl.rules != nil {
+		return pl.rules, nil
+	}
+	granted, err := pl.e.c.rules(ctx, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("ask which rights there are in namespace %s: %w", namespace, err)
+	}
+	return granted, nil
+}
+
+// rules asks for them. An API server that does not say so has none to show.
+func (c *cluster) rules(ctx context.Context, namespace string) (*rules, error) {
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
 	got, err := c.typed.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, review, metav1.CreateOptions{})
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-		return nil, false, nil
+		return &rules{}, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	return got.Status.ResourceRules, !got.Status.Incomplete, nil
+	return &rules{got.Status.ResourceRules, !got.Status.Incomplete}, nil
 }
 
 // allowed says whether these credentials have a right. An API server that

@@ -50,13 +50,14 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	}
 
 	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true, correct: opts.correct}
+	record := target.Again(past.nextRevision())
+	record.Cause = rollbackCause(revision, target.Cause)
+	record.Status = storage.StatusPendingRollback
+	pl.foresee(record)
 	items, redactor, err := pl.objects(ctx, desired, nil)
 	if err != nil {
 		return nil, err
 	}
-	record := target.Again(past.nextRevision())
-	record.Cause = rollbackCause(revision, target.Cause)
-	record.Status = storage.StatusPendingRollback
 	p := &Plan{
 		Kind: PlanRollback, Key: k, Target: revision, Cause: record.Cause,
 		Chart: chartName(record.Chart.Name, record.Chart.Version),

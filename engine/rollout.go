@@ -148,6 +148,9 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 			return nil, err
 		}
 	}
+	if record.Manifest != past.last.Manifest {
+		pl.foresee(record)
+	}
 	items, redactor, err := pl.objects(ctx, []render.Object{{Unstructured: changed, Source: target.Source}}, nil)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 		return nil, notFound("uninstall", k)
 	}
 	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past, hooks: hookObjects(past.last), uninstalls: true}
+	pl.foresee(nil)
 	items, redactor, err := pl.objects(ctx, nil, nil)
 	if err != nil {
 		return nil, err
