@@ -9,15 +9,15 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// many answers an engine, and releases of 1000 ConfigMaps of 2 KB, each in a
+// many answers an engine, and releases of n ConfigMaps of 2 KB, each in a
 // namespace of its own.
-func many(b *testing.B) (*engine.Engine, func() engine.Release) {
+func many(b *testing.B, n int) (*engine.Engine, func() engine.Release) {
 	cluster := testcluster.Shared(b)
 	eng, err := engine.New(cluster.Config(), engine.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	chart := loadChart(b, "1.0.0", manyConfigMaps(1000))
+	chart := loadChart(b, "1.0.0", manyConfigMaps(n))
 	return eng, func() engine.Release {
 		return engine.Release{Key: engine.Key{Namespace: cluster.Namespace(b), Name: "many"}, Source: chart}
 	}
@@ -34,7 +34,7 @@ func which(b *testing.B, value string) render.Values {
 
 // BenchmarkPlan plans with an engine that is kept.
 func BenchmarkPlan(b *testing.B) {
-	eng, release := many(b)
+	eng, release := many(b, 1000)
 	r := release()
 	if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
 		b.Fatal(err)
@@ -54,23 +54,27 @@ func BenchmarkPlan(b *testing.B) {
 
 // BenchmarkDeploy upgrades with an engine that is kept; one object changes.
 func BenchmarkDeploy(b *testing.B) {
-	eng, release := many(b)
-	r := release()
-	if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		r.Values = which(b, fmt.Sprint(i))
-		if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			eng, release := many(b, n)
+			r := release()
+			if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				r.Values = which(b, fmt.Sprint(i))
+				if _, err := eng.Deploy(b.Context(), r, engine.ApplyOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
 // BenchmarkInstall installs with an engine that is kept.
 func BenchmarkInstall(b *testing.B) {
-	eng, release := many(b)
+	eng, release := many(b, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()

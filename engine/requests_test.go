@@ -20,7 +20,7 @@ kind: ConfigMap
 metadata: {name: many-{{ $i }}}
 data:
   text: {{ repeat 100 "some lines of text, " | quote }}
-  which: {{ if eq $i 500 }}{{ $.Values.which | default "first" | quote }}{{ else }}"all"{{ end }}
+  which: {{ if eq $i ` + fmt.Sprint(n/2) + ` }}{{ $.Values.which | default "first" | quote }}{{ else }}"all"{{ end }}
 {{- end }}`}
 }
 

@@ -29,6 +29,9 @@ const (
 	// lastingFrom is where data begins in what compress writes: behind the
 	// header and its one extra field.
 	lastingFrom = 10 + 2 + 4 + fieldLen
+	// storedUpTo is how much is not worth compressing, for which a megabyte of
+	// tables is made first.
+	storedUpTo = 2 << 10
 )
 
 func newLasting(text []byte, level int) (*lasting, error) {
@@ -46,9 +49,12 @@ func (l *lasting) is(text []byte) bool {
 
 // compress is the gzip of a text whose beginning, up to lasts, is l.
 func (l *lasting) compress(text []byte, lasts, level int) ([]byte, error) {
-	rest, err := deflate(text[lasts:], level, (*flate.Writer).Close)
-	if err != nil {
-		return nil, err
+	rest := stored(text[lasts:])
+	if len(rest) > storedUpTo {
+		var err error
+		if rest, err = deflate(text[lasts:], level, (*flate.Writer).Close); err != nil {
+			return nil, err
+		}
 	}
 	const hasExtra, unknownSystem = 4, 255
 	out := make([]byte, 0, lastingFrom+len(l.data)+len(rest)+8)
@@ -75,6 +81,15 @@ func lastingOf(packed []byte) *lasting {
 		return nil
 	}
 	return &lasting{[sha256.Size]byte(z.Extra[8:]), packed[lastingFrom:][:size]}
+}
+
+// stored is the last deflate block of a text as it is (RFC 1951, section
+// 3.2.4); nothing longer than storedUpTo can be one.
+func stored(text []byte) []byte {
+	out := []byte{1}
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(text)))
+	out = binary.LittleEndian.AppendUint16(out, ^uint16(len(text)))
+	return append(out, text...)
 }
 
 // deflate compresses text and ends it by one of the writer's methods: Flush,

@@ -35,13 +35,18 @@ func TestOutcomeReusesWhatLasts(t *testing.T) {
 		t.Fatal("the outcome is not in the body")
 	}
 
+	r.Notes = strings.Repeat("Open the shop.\n", 500) // more than is stored as it is
+	if bytes.Equal(write(r), deployed) {
+		t.Fatal("the notes are not in the body")
+	}
+
 	read := roundTrip(t, r)
 	if read.lasting == nil || !bytes.Equal(read.lasting.data, r.lasting.data) {
 		t.Fatal("what lasts was not found in what was read")
 	}
 	read.Status = StatusSuperseded
 	superseded := write(read)
-	if got := roundTrip(t, read); got.Status != StatusSuperseded || got.Manifest != r.Manifest {
+	if got := roundTrip(t, read); got.Status != StatusSuperseded || got.Notes != r.Notes || got.Manifest != r.Manifest {
 		t.Errorf("read again: %s, manifest of %d bytes, want %d", got.Status, len(got.Manifest), len(r.Manifest))
 	}
 
