@@ -97,7 +97,7 @@ func (e *Engine) leave(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // tidy finishes what a deployer left that was killed when its work was done:
 // earlier revisions still called deployed, and its Lease.
 func (r *run) tidy(ctx context.Context) error {
-	for _, m := range r.w.history[:max(0, len(r.w.history)-1)] {
+	for _, m := range r.w.stock.Revisions[:max(0, len(r.w.stock.Revisions)-1)] {
 		if err := r.retire(ctx, m); err != nil {
 			return err
 		}
@@ -196,30 +196,31 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if keep == 0 {
 		keep = DefaultHistory
 	}
-	return together(ctx,
-		// Whoever is next knows the outcome, and does himself what is not done.
-		func(context.Context) error { r.lock.release(); return nil },
-		func(ctx context.Context) error {
-			if r.record.Status == storage.StatusFailed {
-				return r.trimAttempts(ctx, keep)
-			}
-			return r.settleHistory(ctx, keep)
-		},
-	)
+	work := newLimited(ctx, r.e.opts.Concurrency)
+	// Whoever is next knows the outcome, and does himself what is not done.
+	work.do(func(context.Context) error { r.lock.release(); return nil })
+	if r.record.Status == storage.StatusFailed {
+		work.do(func(ctx context.Context) error { return r.trimAttempts(ctx, keep) })
+	} else {
+		r.settleHistory(work, keep)
+	}
+	return work.wait()
 }
 
 // settleHistory makes the recorded revision the only one that is deployed, and
 // forgets the oldest ones.
-func (r *run) settleHistory(ctx context.Context, keep int) error {
-	for _, m := range r.w.history {
-		if err := r.retire(ctx, m); err != nil {
-			return err
+func (r *run) settleHistory(work *limited, keep int) {
+	stock := r.w.stock
+	stock.Revisions = append(slices.Clone(stock.Revisions), r.record.Meta())
+	for i, m := range r.w.stock.Revisions {
+		work.do(func(ctx context.Context) error { return r.retire(ctx, m) })
+		if m.Status == storage.StatusDeployed { // no longer
+			stock.Revisions[i].Status = storage.StatusSuperseded
 		}
 	}
-	if keep < 0 || len(r.w.history) < keep {
-		return nil
+	if keep > 0 {
+		work.do(func(ctx context.Context) error { return r.e.store.Trim(ctx, r.p.Key.Namespace, stock, keep) })
 	}
-	return r.e.store.Trim(ctx, r.p.Key.Namespace, r.p.Key.Name, keep)
 }
 
 // retire tells of an earlier revision that it is the present one no longer. One

@@ -121,9 +121,9 @@ type PlannedHook struct {
 type work struct {
 	release  Release // of a deploy; zero otherwise
 	manifest *render.Manifest
-	record   *storage.Record // the revision to record; nil for an uninstall
-	last     *storage.Record // newest revision there is; nil if none
-	history  []storage.Meta
+	record   *storage.Record   // the revision to record; nil for an uninstall
+	last     *storage.Record   // newest revision there is; nil if none
+	stock    storage.Stock     // what was stored of the release
 	attempts []*storage.Record // the last healthy one, and those since
 	items    []*item           // in the order of the report
 	redactor *diff.Redactor

@@ -138,8 +138,8 @@ type planning struct {
 
 // past is what the stored revisions say.
 type past struct {
-	metas []storage.Meta  // oldest first
-	from  int             // of metas; what was before does not count any more
+	stock storage.Stock
+	from  int             // of its revisions; what was before does not count any more
 	last  *storage.Record // newest; nil: never installed
 	// base are the manifests that may be in the cluster, oldest first: the
 	// last healthy one, and every attempt since.
@@ -167,14 +167,14 @@ func (e *Engine) tryReadPast(ctx context.Context, k Key) (*past, error) {
 
 // listPast is the past without what it takes to read: last and base.
 func (e *Engine) listPast(ctx context.Context, k Key) (*past, error) {
-	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
+	stock, err := e.store.Stock(ctx, k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
-	p := &past{metas: metas}
+	p := &past{stock: stock}
 	// Before a revision that was healthy once, nothing counts: what it did not
 	// want was removed when it became healthy.
-	for i, m := range metas {
+	for i, m := range stock.Revisions {
 		switch m.Status {
 		case storage.StatusDeployed, storage.StatusSuperseded, storage.StatusUninstalled:
 			p.from = i
@@ -184,9 +184,9 @@ func (e *Engine) listPast(ctx context.Context, k Key) (*past, error) {
 }
 
 func (e *Engine) readRecords(ctx context.Context, p *past) error {
-	records := make([]*storage.Record, len(p.metas[p.from:]))
+	records := make([]*storage.Record, len(p.stock.Revisions[p.from:]))
 	work := newLimited(ctx, e.opts.Concurrency)
-	for i, m := range p.metas[p.from:] {
+	for i, m := range p.stock.Revisions[p.from:] {
 		work.do(func(ctx context.Context) (err error) {
 			if records[i], err = e.store.Get(ctx, m.Namespace, m.Name, m.Revision); err != nil {
 				return fmt.Errorf("read revision %d: %w", m.Revision, err)
@@ -199,7 +199,7 @@ func (e *Engine) readRecords(ctx context.Context, p *past) error {
 	}
 	for i, r := range records {
 		p.last = r
-		if p.metas[p.from+i].Status != storage.StatusUninstalled {
+		if p.stock.Revisions[p.from+i].Status != storage.StatusUninstalled {
 			p.base = append(p.base, r)
 		}
 	}
@@ -207,15 +207,15 @@ func (e *Engine) readRecords(ctx context.Context, p *past) error {
 }
 
 func (p *past) nextRevision() int {
-	if len(p.metas) == 0 {
+	if len(p.stock.Revisions) == 0 {
 		return 1
 	}
-	return p.metas[len(p.metas)-1].Revision + 1
+	return p.stock.Revisions[len(p.stock.Revisions)-1].Revision + 1
 }
 
 // installed says whether an upgrade is at hand and not an install.
 func (p *past) installed() bool {
-	return slices.ContainsFunc(p.metas[p.from:], func(m storage.Meta) bool { return m.Status != storage.StatusUninstalled })
+	return slices.ContainsFunc(p.stock.Revisions[p.from:], func(m storage.Meta) bool { return m.Status != storage.StatusUninstalled })
 }
 
 func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
@@ -294,7 +294,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 		Kind: kind, Key: r.Key, Cause: r.Cause,
 		Chart: chartName(manifest.Chart.Name, manifest.Chart.Version), ChartDigest: manifest.Chart.Digest,
 		work: &work{
-			release: r, manifest: manifest, record: record, last: pl.past.last, history: pl.past.metas, attempts: pl.past.base,
+			release: r, manifest: manifest, record: record, last: pl.past.last, stock: pl.past.stock, attempts: pl.past.base,
 			items: items, redactor: redactor, createNamespace: pl.namespaceMissing,
 		},
 	}

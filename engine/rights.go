@@ -71,7 +71,7 @@ func (pl *planning) needs(p *Plan) []right {
 	history := []string{"create", "update"}
 	if p.Kind == PlanUninstall {
 		history = []string{"update", "delete"}
-	} else if len(pl.past.metas) >= DefaultHistory {
+	} else if len(pl.past.stock.Revisions) >= DefaultHistory {
 		history = append(history, "delete")
 	}
 	for _, verb := range history {

@@ -61,7 +61,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	p := &Plan{
 		Kind: PlanRollback, Key: k, Target: revision, Cause: record.Cause,
 		Chart: chartName(record.Chart.Name, record.Chart.Version),
-		work:  &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
+		work:  &work{record: record, last: past.last, stock: past.stock, attempts: past.base, items: items, redactor: redactor},
 	}
 	event := "rollback"
 	if opts.correct {
@@ -83,9 +83,9 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 // previous is the newest revision before the last one that was healthy once;
 // 0 if there is none.
 func (p *past) previous() int {
-	for i := len(p.metas) - 2; i >= 0; i-- {
-		if s := p.metas[i].Status; s == storage.StatusSuperseded || s == storage.StatusDeployed {
-			return p.metas[i].Revision
+	for i := len(p.stock.Revisions) - 2; i >= 0; i-- {
+		if s := p.stock.Revisions[i].Status; s == storage.StatusSuperseded || s == storage.StatusDeployed {
+			return p.stock.Revisions[i].Revision
 		}
 	}
 	return 0

@@ -164,7 +164,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 		Kind: PlanRollout, Key: k, Rollout: &r, Cause: record.Cause,
 		Chart:          chartName(record.Chart.Name, record.Chart.Version),
 		ManifestDigest: digest(record),
-		work:           &work{record: record, last: past.last, history: past.metas, attempts: past.base, items: items, redactor: redactor},
+		work:           &work{record: record, last: past.last, stock: past.stock, attempts: past.base, items: items, redactor: redactor},
 	}
 	if err := pl.finish(ctx, p, ""); err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 // back to, and stay; an attempt is forgotten only if the one that has just
 // failed wants all that it wanted, so that nothing is orphaned.
 func (r *run) trimAttempts(ctx context.Context, keep int) error {
-	excess := len(r.w.history) + 1 - keep
+	excess := len(r.w.stock.Revisions) + 1 - keep
 	if keep < 0 || excess <= 0 {
 		return nil
 	}

@@ -30,7 +30,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	p := &Plan{
 		Kind: PlanUninstall, Key: k,
 		Chart: chartName(past.last.Chart.Name, past.last.Chart.Version),
-		work:  &work{last: past.last, history: past.metas, items: items, redactor: redactor},
+		work:  &work{last: past.last, stock: past.stock, items: items, redactor: redactor},
 	}
 	if err := pl.finish(ctx, p, "delete"); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (r *run) endUninstall(ctx context.Context, failure error) error {
 	} else {
 		// The newest last: as long as it stands, the release can be found and
 		// uninstalled again.
-		for _, m := range r.w.history {
+		for _, m := range r.w.stock.Revisions {
 			if err := r.e.store.Delete(ctx, m.Namespace, m.Name, m.Revision); err != nil {
 				return err
 			}

@@ -265,7 +265,11 @@ func TestOrphansAreCollected(t *testing.T) {
 	if err := s.Create(s.ctx, s.big(2, StatusDeployed)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Trim(s.ctx, s.ns, "shop", 10); err != nil {
+	stock, err := s.Stock(s.ctx, s.ns, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Trim(s.ctx, s.ns, stock, 10); err != nil {
 		t.Fatal(err)
 	}
 	count := func(revision int) (n int) {

@@ -31,6 +31,18 @@ func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta
 	return metas(items), err
 }
 
+// Stock is what is stored of one release, as of one moment.
+type Stock struct {
+	Revisions []Meta   // as HistoryMeta lists them
+	orphans   []string // parts of revisions that interrupted writers left behind
+}
+
+// Stock lists what is stored of one release.
+func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error) {
+	revisions, parts, err := s.everything(ctx, namespace, name)
+	return Stock{metas(revisions), orphans(revisions, parts, time.Now())}, err
+}
+
 // Newest lists the newest revision of each release in a namespace, or in all
 // (""), ordered by namespace and name, without their bodies. Superseded ones
 // count only if asked for: a deploy supersedes what is older than itself, so
@@ -175,15 +187,11 @@ func (s *Store) delete(ctx context.Context, namespace, secret string) error {
 	return err
 }
 
-// Trim deletes the oldest revisions beyond keep (below 1 counts as 1), never
-// the newest and never one that is deployed; and parts of revisions that
-// interrupted writers left behind.
-func (s *Store) Trim(ctx context.Context, namespace, name string, keep int) error {
-	revisions, parts, err := s.everything(ctx, namespace, name)
-	if err != nil {
-		return err
-	}
-	all := metas(revisions)
+// Trim deletes the oldest revisions of a stock beyond keep (below 1 counts as
+// 1), never the newest and never one that is deployed; and parts of revisions
+// that interrupted writers left behind.
+func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep int) error {
+	all := stock.Revisions
 	excess := len(all) - max(keep, 1)
 	for _, m := range all {
 		if excess <= 0 {
@@ -192,12 +200,12 @@ func (s *Store) Trim(ctx context.Context, namespace, name string, keep int) erro
 		if m.Status == StatusDeployed || m.Revision == all[len(all)-1].Revision {
 			continue
 		}
-		if err := s.Delete(ctx, namespace, name, m.Revision); err != nil {
+		if err := s.Delete(ctx, namespace, m.Name, m.Revision); err != nil {
 			return err
 		}
 		excess--
 	}
-	for _, orphan := range orphans(revisions, parts, time.Now()) {
+	for _, orphan := range stock.orphans {
 		if err := s.delete(ctx, namespace, orphan); err != nil {
 			return fmt.Errorf("delete what an interrupted write left: %w", err)
 		}

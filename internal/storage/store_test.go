@@ -336,7 +336,11 @@ func TestTrim(t *testing.T) {
 			if err := s.Create(s.ctx, other); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Trim(s.ctx, s.ns, "shop", tc.keep); err != nil {
+			stock, err := s.Stock(s.ctx, s.ns, "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Trim(s.ctx, s.ns, stock, tc.keep); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.history(); got != tc.want {
