@@ -188,7 +188,7 @@ func (e *Engine) readRecords(ctx context.Context, p *past) error {
 	work := newLimited(ctx, e.opts.Concurrency)
 	for i, m := range p.stock.Revisions[p.from:] {
 		work.do(func(ctx context.Context) (err error) {
-			if records[i], err = e.store.Get(ctx, m.Namespace, m.Name, m.Revision); err != nil {
+			if records[i], err = e.store.Read(ctx, p.stock, m); err != nil {
 				return fmt.Errorf("read revision %d: %w", m.Revision, err)
 			}
 			return nil
@@ -197,6 +197,7 @@ func (e *Engine) readRecords(ctx context.Context, p *past) error {
 	if err := work.wait(); err != nil {
 		return err
 	}
+	p.stock.Lighten()
 	for i, r := range records {
 		p.last = r
 		if p.stock.Revisions[p.from+i].Status != storage.StatusUninstalled {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,18 +28,6 @@ const (
 func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta, error) {
 	items, err := s.list(ctx, namespace, labelOwner+"="+ownerHelm+","+labelName+"="+name)
 	return metas(items), err
-}
-
-// Stock is what is stored of one release, as of one moment.
-type Stock struct {
-	Revisions []Meta   // as HistoryMeta lists them
-	orphans   []string // parts of revisions that interrupted writers left behind
-}
-
-// Stock lists what is stored of one release.
-func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error) {
-	revisions, parts, err := s.everything(ctx, namespace, name)
-	return Stock{metas(revisions), orphans(revisions, parts, time.Now())}, err
 }
 
 // Newest lists the newest revision of each release in a namespace, or in all
