@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -167,13 +168,13 @@ func orDefault(v any) any {
 
 // carryHeld puts what rollouts have set since into what the chart renders,
 // in the objects and in the text that is recorded.
-func (pl *planning) carryHeld(objects []render.Object, manifest string) ([]render.Object, string, error) {
-	if pl.past.last == nil || !strings.Contains(pl.past.last.Manifest, heldComment) {
+func (pl *planning) carryHeld(objects []render.Object, manifest storage.Text) ([]render.Object, storage.Text, error) {
+	if pl.past.last == nil || !pl.past.last.Manifest.Contains(heldComment) {
 		return objects, manifest, nil
 	}
-	recorded, err := parseManifest(pl.past.last.Manifest)
+	recorded, err := parseManifest(pl.past.last.Manifest.String())
 	if err != nil {
-		return nil, "", fmt.Errorf("read the manifest of revision %d: %w", pl.past.last.Revision, err)
+		return nil, manifest, fmt.Errorf("read the manifest of revision %d: %w", pl.past.last.Revision, err)
 	}
 	out := append([]render.Object(nil), objects...)
 	pl.notes = map[diff.Object][]string{}
@@ -190,7 +191,7 @@ func (pl *planning) carryHeld(objects []render.Object, manifest string) ([]rende
 			out[i].Unstructured = o.DeepCopy()
 			still, notes, err := h.carry(out[i].Unstructured, last.Unstructured)
 			if err != nil {
-				return nil, "", err
+				return nil, manifest, err
 			}
 			pl.notes[id] = notes
 			if still == (held{}) {
@@ -199,7 +200,7 @@ func (pl *planning) carryHeld(objects []render.Object, manifest string) ([]rende
 			}
 			out[i].Text = "" // which is no longer its own
 			if manifest, err = pl.rewrite(manifest, out[i].Unstructured, still); err != nil {
-				return nil, "", err
+				return nil, manifest, err
 			}
 		}
 	}
@@ -217,27 +218,27 @@ func (pl *planning) identity(u *unstructured.Unstructured) diff.Object {
 }
 
 // rewrite replaces one object in the text of a manifest.
-func (pl *planning) rewrite(manifest string, u *unstructured.Unstructured, h held) (string, error) {
+func (pl *planning) rewrite(manifest storage.Text, u *unstructured.Unstructured, h held) (storage.Text, error) {
 	const line = "---\n"
-	docs := strings.SplitAfter("\n"+manifest, "\n"+line)
+	docs := strings.SplitAfter("\n"+manifest.String(), "\n"+line)
 	for i, doc := range docs {
 		body := strings.TrimSuffix(doc, line)
 		objects, err := parseManifest(body)
 		if err != nil {
-			return "", fmt.Errorf("read the manifest: %w", err)
+			return manifest, fmt.Errorf("read the manifest: %w", err)
 		}
 		if len(objects) != 1 || pl.identity(objects[0].Unstructured) != pl.identity(u) {
 			continue
 		}
 		text, err := yaml.Marshal(u.Object)
 		if err != nil {
-			return "", fmt.Errorf("encode %s: %w", diff.ObjectOf(u), err)
+			return manifest, fmt.Errorf("encode %s: %w", diff.ObjectOf(u), err)
 		}
 		comment := ""
 		if h != (held{}) {
 			data, err := json.Marshal(h)
 			if err != nil {
-				return "", fmt.Errorf("encode what is held: %w", err)
+				return manifest, fmt.Errorf("encode what is held: %w", err)
 			}
 			comment = heldComment + string(data) + "\n"
 		}
@@ -245,7 +246,7 @@ func (pl *planning) rewrite(manifest string, u *unstructured.Unstructured, h hel
 		if body != doc {
 			docs[i] += line
 		}
-		return strings.TrimPrefix(strings.Join(docs, ""), "\n"), nil
+		return storage.TextOf(strings.TrimPrefix(strings.Join(docs, ""), "\n")), nil
 	}
-	return "", fmt.Errorf("%s does not stand by itself in the manifest", diff.ObjectOf(u))
+	return manifest, fmt.Errorf("%s does not stand by itself in the manifest", diff.ObjectOf(u))
 }

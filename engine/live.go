@@ -132,8 +132,8 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 			if it := byName[u.GetName()]; it != nil {
 				// Most is as it was rendered, and what the API server adds is
 				// much the same for all.
-				share(object, it.rendered, before)
-				it.live, before = typed(u, it), object
+				u.Object, _ = share(object, it.rendered, before).(map[string]any)
+				it.live, before = typed(u, it), u.Object
 			}
 		})
 		switch {

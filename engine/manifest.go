@@ -1,15 +1,12 @@
 package engine
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/render"
@@ -20,14 +17,12 @@ import (
 // expanded.
 func parseManifest(text string) ([]render.Object, error) { return parseManifestAfter(text, nil) }
 
-// documents are the objects by the text of their documents, as a manifest
-// holds them.
+// documents are the objects by the text of their documents.
 func documents(objects []render.Object) map[string]render.Object {
 	out := make(map[string]render.Object, len(objects))
 	for _, o := range objects {
 		if o.Text != "" {
-			out[o.Text] = o // of a manifest that was read before
-			out["# Source: "+o.Source+"\n"+o.Text+"\n"] = o
+			out[o.Text] = o
 		}
 	}
 	return out
@@ -37,22 +32,18 @@ func documents(objects []render.Object) map[string]render.Object {
 // already: an object is shared with that of the same text, and not to be
 // changed.
 func parseManifestAfter(text string, known map[string]render.Object) ([]render.Object, error) {
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	var out []render.Object
-	for {
-		doc, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return out, nil
+	for doc := range split(text) {
+		source := sourceOf(doc)
+		o, ok := known[doc] // of a manifest that was read before
+		if !ok {
+			o, ok = known[strings.TrimSuffix(strings.TrimPrefix(doc, "# Source: "+source+"\n"), "\n")]
 		}
-		if err != nil {
-			return nil, fmt.Errorf("split the manifest: %w", err)
-		}
-		if o, ok := known[string(doc)]; ok {
+		if ok && o.Source == source {
 			out = append(out, o)
 			continue
 		}
-		source := sourceOf(string(doc))
-		json, err := yaml.YAMLToJSON(doc)
+		json, err := yaml.YAMLToJSON([]byte(doc))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", source, err)
 		}
@@ -64,7 +55,7 @@ func parseManifestAfter(text string, known map[string]render.Object) ([]render.O
 			return nil, fmt.Errorf("%s: %w", source, err)
 		}
 		if !u.IsList() {
-			out = append(out, render.Object{Unstructured: u, Source: source, Text: string(doc)})
+			out = append(out, render.Object{Unstructured: u, Source: source, Text: doc})
 			continue
 		}
 		err = u.EachListItem(func(o runtime.Object) error {
@@ -79,6 +70,30 @@ func parseManifestAfter(text string, known map[string]render.Object) ([]render.O
 			return nil, err
 		}
 	}
+	return out, nil
+}
+
+// split goes over the documents of a manifest, as Helm and kubectl separate
+// them: by lines with three dashes.
+func split(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		from, at := 0, 0
+		for line := range strings.Lines(text) {
+			begin := at
+			at += len(line)
+			rest, ok := strings.CutPrefix(line, "---")
+			if !ok || strings.TrimSpace(rest) != "" {
+				continue
+			}
+			if from < begin && !yield(text[from:begin]) {
+				return
+			}
+			from = at
+		}
+		if from < len(text) {
+			yield(strings.TrimSuffix(text[from:], "\n") + "\n")
+		}
+	}
 }
 
 // noSource stands for a template that is not known.
@@ -88,7 +103,7 @@ const noSource = "manifest"
 func sourceOf(doc string) string {
 	for line := range strings.Lines(doc) {
 		if s, ok := strings.CutPrefix(line, "# Source: "); ok {
-			return strings.TrimSpace(s)
+			return strings.Clone(strings.TrimSpace(s)) // or all of the manifest stays in memory
 		}
 	}
 	return noSource

@@ -83,10 +83,11 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	known := documents(desired)
 	var scope setScope
 	for _, record := range pl.past.base {
-		objects, err := parseManifestAfter(record.Manifest, known)
+		objects, err := parseManifestAfter(record.Manifest.String(), known)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
 		}
+		record.Manifest = record.Manifest.Share(pl.next)
 		for _, o := range inApplyOrder(objects) {
 			if pl.only != nil && !pl.only[pl.identity(o.Unstructured)] {
 				continue

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -116,6 +115,7 @@ type planning struct {
 	outdated         []string
 	hookRights       []right
 	past             *past
+	next             storage.Text                               // the manifest to be recorded, of which earlier ones share what is the same
 	hooks            []*unstructured.Unstructured               // whose Secrets are to be hidden too
 	items            []*item                                    // all of the plan
 	custom           map[diff.Object]*unstructured.Unstructured // see customResources
@@ -287,6 +287,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 		record.Status = storage.StatusPendingUpgrade
 	}
 	pl.foresee(record)
+	pl.next = record.Manifest
 	items, redactor, err := pl.objects(ctx, objects, manifest.CRDs)
 	if err != nil {
 		return nil, err
@@ -401,31 +402,16 @@ func sameValues(a, b map[string]any) bool {
 // sameApplied says whether two revisions apply the same, but for blank lines at
 // the ends of documents, of which the versions of Helm leave different ones.
 func sameApplied(a, b *storage.Record) bool {
-	return sameDocuments(a.Manifest, b.Manifest) && slices.EqualFunc(a.Hooks, b.Hooks, func(a, b storage.Hook) bool {
-		return a.Path == b.Path && sameDocuments(a.Manifest, b.Manifest)
+	return a.Manifest.SameDocuments(b.Manifest) && slices.EqualFunc(a.Hooks, b.Hooks, func(a, b storage.Hook) bool {
+		return a.Path == b.Path && storage.TextOf(a.Manifest).SameDocuments(storage.TextOf(b.Manifest))
 	})
-}
-
-func sameDocuments(a, b string) bool {
-	more := a != b
-	for more {
-		var docA, docB string
-		var moreA, moreB bool
-		docA, a, moreA = strings.Cut(a, "\n---")
-		docB, b, moreB = strings.Cut(b, "\n---")
-		if strings.TrimSpace(docA) != strings.TrimSpace(docB) || moreA != moreB {
-			return false
-		}
-		more = moreA
-	}
-	return true
 }
 
 // digest is over what is applied: the manifest and the hooks.
 func digest(r *storage.Record) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d\n", len(r.Manifest))
-	io.WriteString(h, r.Manifest) // never fails, see hash.Hash
+	h := sha256.New() // which never fails to be written to
+	fmt.Fprintf(h, "%d\n", r.Manifest.Len())
+	r.Manifest.WriteTo(h)
 	for _, hook := range r.Hooks {
 		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
 	}

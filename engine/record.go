@@ -14,7 +14,7 @@ func newRecord(k Key, past *past, m *render.Manifest, values render.Values) (*st
 		Name: k.Name, Namespace: k.Namespace, Revision: past.nextRevision(),
 		Chart:    storageChart(m.Chart),
 		Values:   values.Map(),
-		Manifest: m.Text(),
+		Manifest: storage.TextOf(m.Parts()...),
 		Notes:    m.Notes,
 	}
 	for _, h := range m.Hooks {

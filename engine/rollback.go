@@ -44,7 +44,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err != nil {
 		return nil, err
 	}
-	desired, err := parseManifest(target.Manifest)
+	desired, err := parseManifest(target.Manifest.String())
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}

@@ -108,7 +108,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 	if !past.installed() {
 		return nil, notFound("rollout", k)
 	}
-	recorded, err := parseManifest(past.last.Manifest)
+	recorded, err := parseManifest(past.last.Manifest.String())
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", past.last.Revision, err)
 	}
@@ -148,7 +148,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 			return nil, err
 		}
 	}
-	if record.Manifest != past.last.Manifest {
+	if !record.Manifest.Equal(past.last.Manifest) {
 		pl.foresee(record)
 	}
 	items, redactor, err := pl.objects(ctx, []render.Object{{Unstructured: changed, Source: target.Source}}, nil)
@@ -169,7 +169,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 	if err := pl.finish(ctx, p, ""); err != nil {
 		return nil, err
 	}
-	if record.Manifest == past.last.Manifest && countChanged(p.Report) == 0 {
+	if record.Manifest.Equal(past.last.Manifest) && countChanged(p.Report) == 0 {
 		p.To, p.work.recordOnly = 0, false // it is so already
 	}
 	p.Report.Title = fmt.Sprintf("%s of %s", r, k)

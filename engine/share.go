@@ -8,10 +8,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// share answers v, just decoded, with those parts replaced that stand in one of
-// two others at the same place and are equal there, so that equal values are
-// in memory once. What it answers is equal to v, and read-only from then on,
-// as the others are.
+// share answers a value equal to v, which was just decoded and is of no use
+// after that, with the parts of two others that stand at the same place and are
+// equal there, so that equal values are in memory once. It is read-only, as the
+// others are.
 func share(v, one, two any) any {
 	switch {
 	case same(v, one):
@@ -23,9 +23,13 @@ func share(v, one, two any) any {
 	case map[string]any:
 		one, _ := one.(map[string]any)
 		two, _ := two.(map[string]any)
+		// Another map, because one that is full would grow even where a value
+		// takes the place of another.
+		out := make(map[string]any, len(v))
 		for key, value := range v {
-			v[key] = share(value, one[key], two[key])
+			out[key] = share(value, one[key], two[key])
 		}
+		return out
 	case []any:
 		one, _ := one.([]any)
 		two, _ := two.([]any)

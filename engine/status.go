@@ -38,7 +38,7 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 	if past.last == nil {
 		return nil, notFound("status", k)
 	}
-	objects, err := parseManifest(past.last.Manifest)
+	objects, err := parseManifest(past.last.Manifest.String())
 	if err != nil {
 		return nil, err
 	}

@@ -192,7 +192,7 @@ func (e *Engine) tested(ctx context.Context, k Key) (*storage.Record, error) {
 // redactorOf hides the values of the Secrets of a revision, as it has them and
 // as they are.
 func (e *Engine) redactorOf(ctx context.Context, k Key, record *storage.Record) (*diff.Redactor, error) {
-	objects, err := parseManifest(record.Manifest)
+	objects, err := parseManifest(record.Manifest.String())
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
 	}

@@ -45,7 +45,7 @@ func (r *run) trimAttempts(ctx context.Context, keep int) error {
 // wantedBy are the objects of a revision's manifest; not ok if it cannot be
 // read.
 func wantedBy(record *storage.Record) (wanted map[diff.Object]bool, ok bool) {
-	objects, err := parseManifest(record.Manifest)
+	objects, err := parseManifest(record.Manifest.String())
 	if err != nil {
 		return nil, false
 	}

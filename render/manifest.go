@@ -69,18 +69,22 @@ func (m *Manifest) WriteYAML(w io.Writer) error {
 
 // Text is the objects as Helm stores them in a release's manifest: what
 // [Manifest.WriteYAML] prints, without the hooks.
-func (m *Manifest) Text() string {
+func (m *Manifest) Text() string { return strings.Join(m.Parts(), "") }
+
+// Parts are the parts of Text, one after the other. Those that are an object's
+// own Text are that very string: a manifest can be megabytes, which whoever
+// keeps it need not have twice.
+func (m *Manifest) Parts() []string {
 	docs := m.printed()
-	size := 0
-	for _, d := range docs {
-		size += len("---\n# Source: \n\n") + len(d.Source) + len(d.Text)
+	parts := make([]string, 0, 3*len(docs))
+	opening, of := "", ""
+	for i, d := range docs {
+		if i == 0 || d.Source != of {
+			opening, of = "---\n# Source: "+d.Source+"\n", d.Source
+		}
+		parts = append(parts, opening, d.Text, "\n")
 	}
-	var b strings.Builder
-	b.Grow(size)
-	for _, d := range docs {
-		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", d.Source, d.Text)
-	}
-	return b.String()
+	return parts
 }
 
 func (m *Manifest) printed() []document {

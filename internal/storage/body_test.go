@@ -36,7 +36,7 @@ func sample(name string, revision int) *Record {
 			{"unused.bin", []byte{0, 1, 2}},
 		}},
 		Values:   map[string]any{"replicas": 3.0, "nested": map[string]any{"a": []any{"b", true, nil}}},
-		Manifest: "---\n# Source: shop/templates/deployment.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n",
+		Manifest: TextOf("---\n# Source: shop/templates/deployment.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n"),
 		Hooks: []Hook{{
 			Name: "migrate", Kind: "Job", Path: "shop/templates/migrate.yaml", Manifest: "kind: Job\n",
 			Events: []string{"pre-upgrade"}, Weight: -5, DeletePolicies: []string{"hook-succeeded"}, OutputLogPolicies: []string{"hook-failed"},
@@ -212,9 +212,9 @@ func exact(t *testing.T, text []byte) any {
 func TestChangedValuesAreWritten(t *testing.T) {
 	r := decodeSecret(t, foreignSecret(base64.StdEncoding.EncodeToString([]byte(foreign))))
 	r.Values["small"] = 2.0
-	r.Manifest = "---\nkind: Y\n"
+	r.Manifest = TextOf("---\nkind: Y\n")
 	got := roundTrip(t, r)
-	if got.Values["small"] != 2.0 || got.Manifest != r.Manifest {
+	if got.Values["small"] != 2.0 || !got.Manifest.Equal(r.Manifest) {
 		t.Errorf("read back as %v, %q", got.Values, got.Manifest)
 	}
 }

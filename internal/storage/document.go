@@ -87,6 +87,15 @@ func (d document) set(member string, value any) error {
 	return nil
 }
 
+// setText is set for a text.
+func (d document) setText(member string, t Text) (err error) {
+	delete(d, member)
+	if t.Len() > 0 {
+		d[member], err = t.json()
+	}
+	return err
+}
+
 // get reads a member; one that is absent leaves into as it is.
 func (d document) get(member string, into any) error {
 	text, ok := d[member]
@@ -130,7 +139,7 @@ func documentOf(r *Record) (document, error) {
 	}
 	err = errors.Join(
 		doc.set(memberName, r.Name), doc.set(memberNamespace, r.Namespace), doc.set(memberVersion, r.Revision),
-		doc.set(memberInfo, info), doc.set(memberManifest, r.Manifest), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
+		doc.set(memberInfo, info), doc.setText(memberManifest, r.Manifest), doc.set(memberHooks, hooks), doc.set(memberApply, apply),
 	)
 	if err != nil {
 		return nil, err
@@ -256,11 +265,12 @@ func recordOf(doc document) (*Record, error) {
 		} `json:"metadata"`
 	}
 	var hooks []document
+	var manifest string
 	r := &Record{raw: doc}
 	err := errors.Join(
 		doc.get(memberName, &r.Name), doc.get(memberNamespace, &r.Namespace), doc.get(memberVersion, &r.Revision),
 		doc.get(memberInfo, &info), doc.get(memberChart, &chart), doc.get(memberConfig, &r.Values),
-		doc.get(memberManifest, &r.Manifest), doc.get(memberHooks, &hooks), doc.get(memberApply, &r.ApplyMethod),
+		doc.get(memberManifest, &manifest), doc.get(memberHooks, &hooks), doc.get(memberApply, &r.ApplyMethod),
 	)
 	if err != nil {
 		return nil, err
@@ -269,6 +279,7 @@ func recordOf(doc document) (*Record, error) {
 		return nil, errors.New("the JSON names no release and revision")
 	}
 	delete(doc, memberManifest)
+	r.Manifest = TextOf(manifest)
 	r.FirstDeployed, r.LastDeployed, r.Deleted = info.FirstDeployed.Time, info.LastDeployed.Time, info.Deleted.Time
 	r.Status, r.Notes = info.Status, info.Notes
 	r.Description = info.Description

@@ -59,7 +59,7 @@ var moves = [][]string{
 // trimmed first, and is continued after that. The limit is of one Secret:
 // maxBody.
 func encode(r *Record, limit int) (*encoded, error) {
-	if strings.HasPrefix(r.Manifest, continuedMark) {
+	if r.Manifest.hasPrefix(continuedMark) {
 		return nil, fmt.Errorf("the manifest opens with %q, which stands for a continued revision", continuedMark)
 	}
 	doc, err := documentOf(r)

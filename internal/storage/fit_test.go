@@ -77,7 +77,7 @@ func TestTrimmedChart(t *testing.T) {
 
 			secret := newSecret(r, e, labelCreated, time.Now())
 			back := decodeSecret(t, secret)
-			if back.Manifest != r.Manifest || !cmp.Equal(back.Values, r.Values) {
+			if !back.Manifest.Equal(r.Manifest) || !cmp.Equal(back.Values, r.Values) {
 				t.Error("trimming touched what was applied")
 			}
 			back.Status = StatusSuperseded
@@ -113,12 +113,12 @@ func TestTooBig(t *testing.T) {
 		t.Errorf("%v, want ErrTooBig", err)
 	}
 	r = sample("shop", 1)
-	r.Manifest = strings.Repeat("a", maxDecoded+1) // packs to little, and would not be unpacked
+	r.Manifest = TextOf(strings.Repeat("a", maxDecoded+1)) // packs to little, and would not be unpacked
 	if _, err := encode(r, testLimit); !errors.Is(err, ErrTooBig) {
 		t.Errorf("%v, want ErrTooBig", err)
 	}
 	r = sample("shop", 1)
-	r.Manifest = continuedMark + "kind: X\n"
+	r.Manifest = TextOf(continuedMark + "kind: X\n")
 	if _, err := encode(r, testLimit); err == nil {
 		t.Error("a manifest that passes for a continuation is stored")
 	}
@@ -131,7 +131,7 @@ func bigManifest(n int) string {
 
 func (s *shelf) big(revision int, status Status) *Record {
 	r := s.record(revision, status)
-	r.Manifest = bigManifest(3 * testLimit)
+	r.Manifest = TextOf(bigManifest(3 * testLimit))
 	return r
 }
 
@@ -171,7 +171,7 @@ func TestContinued(t *testing.T) {
 	if err := s.Update(s.ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.get(1); got.Hooks[0].Manifest != r.Hooks[0].Manifest || got.Manifest != r.Manifest {
+	if got := s.get(1); got.Hooks[0].Manifest != r.Hooks[0].Manifest || !got.Manifest.Equal(r.Manifest) {
 		t.Error("the second tail does not read back")
 	}
 	if got := len(s.names()); got != 5 {
@@ -179,11 +179,11 @@ func TestContinued(t *testing.T) {
 	}
 
 	// And back into one Secret.
-	r.Manifest, r.Hooks = "---\nkind: X\n", nil
+	r.Manifest, r.Hooks = TextOf("---\nkind: X\n"), nil
 	if err := s.Update(s.ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.get(1); got.Manifest != r.Manifest {
+	if got := s.get(1); !got.Manifest.Equal(r.Manifest) {
 		t.Errorf("manifest %.100s", got.Manifest)
 	}
 	if d := cmp.Diff([]string{secretName("shop", 1)}, s.names()); d != "" {
@@ -204,7 +204,7 @@ func TestContinuedAgain(t *testing.T) {
 	if err := s.Delete(s.ctx, s.ns, "shop", 1); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.get(2); got.Manifest != bigManifest(3*testLimit) {
+	if got := s.get(2); got.Manifest.String() != bigManifest(3*testLimit) {
 		t.Error("the second revision shared the first one's parts")
 	}
 }
@@ -253,7 +253,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	// A deployer was killed before it wrote revision 1, and lost the race for
 	// revision 2.
 	for _, lost := range []*Record{s.big(1, StatusPendingInstall), s.big(2, StatusPendingInstall)} {
-		lost.Manifest += "# lost\n"
+		lost.Manifest = TextOf(lost.Manifest.String(), "# lost\n")
 		e, err := encode(lost, testLimit)
 		if err != nil {
 			t.Fatal(err)
@@ -293,7 +293,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	if got := len(orphans(revisions, parts, time.Now().Add(2*orphanAge))); got != 3 {
 		t.Errorf("%d orphans when they are old, want the 3 lost ones", got)
 	}
-	if s.get(2).Manifest != bigManifest(3*testLimit) {
+	if s.get(2).Manifest.String() != bigManifest(3*testLimit) {
 		t.Error("collecting tore the revision")
 	}
 	if err := s.Purge(s.ctx, s.ns, "shop"); err != nil {

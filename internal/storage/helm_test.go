@@ -91,7 +91,7 @@ func TestHelmReadsOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := s.record(2, StatusDeployed)
-	if r.Manifest != record.Manifest || r.Info.Notes != record.Notes || r.Namespace != s.ns || len(r.Hooks) != 1 || r.Labels["team"] != "shop" {
+	if r.Manifest != record.Manifest.String() || r.Info.Notes != record.Notes || r.Namespace != s.ns || len(r.Hooks) != 1 || r.Labels["team"] != "shop" {
 		t.Errorf("helm get all: %+v", r)
 	}
 	hook := r.Hooks[0]
@@ -169,7 +169,7 @@ func TestWeReadHelms(t *testing.T) {
 	want := &Record{
 		Name: "shop", Namespace: s.ns, Revision: 1, Status: StatusDeployed, Description: "Install complete",
 		FirstDeployed: theirs.Info.FirstDeployed.Time, LastDeployed: theirs.Info.LastDeployed.Time,
-		Chart: Chart{Name: "c", Version: "0.1.0", AppVersion: "2"}, Values: theirs.Config, Manifest: theirs.Manifest,
+		Chart: Chart{Name: "c", Version: "0.1.0", AppVersion: "2"}, Values: theirs.Config, Manifest: TextOf(theirs.Manifest),
 		Hooks: []Hook{{Name: "h", Kind: "Job", Path: "c/templates/h.yaml", Events: []string{"test"}, OutputLogPolicies: []string{"hook-failed"}}},
 		Notes: "n", Labels: map[string]string{"team": "shop"}, Recorder: "storage.test",
 	}
@@ -214,7 +214,7 @@ func TestHelmGoesOnFromOurs(t *testing.T) {
 		{"values.yaml", []byte("color: grey\nsize: 1\n")},
 		{"templates/map.yaml", []byte(template)},
 	}
-	r.Manifest = "---\n# Source: shop/templates/map.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\ndata:\n  color: red\n  size: \"1\"\n"
+	r.Manifest = TextOf("---\n# Source: shop/templates/map.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\ndata:\n  color: red\n  size: \"1\"\n")
 	maps := s.secrets.CoreV1().ConfigMaps(s.ns)
 	object := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
@@ -337,7 +337,7 @@ func TestHelmStopsAtContinued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
 			first := s.record(1, StatusSuperseded)
-			first.Manifest = "---\n# Source: shop/templates/map.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n"
+			first.Manifest = TextOf("---\n# Source: shop/templates/map.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shop\n")
 			records := []*Record{first, s.big(2, StatusSuperseded), s.big(3, StatusDeployed)}
 			for _, r := range records {
 				r.Hooks = nil
@@ -351,7 +351,7 @@ func TestHelmStopsAtContinued(t *testing.T) {
 				t.Errorf("helm acts on a revision that it sees only in part: %v", err)
 			}
 			for _, r := range records {
-				if got := s.get(r.Revision); got.Manifest != r.Manifest {
+				if got := s.get(r.Revision); !got.Manifest.Equal(r.Manifest) {
 					t.Errorf("revision %d has another manifest", r.Revision)
 				}
 			}

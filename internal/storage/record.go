@@ -46,7 +46,7 @@ type Record struct {
 
 	Chart    Chart
 	Values   map[string]any // as the user gave them
-	Manifest string         // YAML documents, each after "---\n# Source: …"
+	Manifest Text           // YAML documents, each after "---\n# Source: …"
 	Hooks    []Hook
 	Notes    string
 	Labels   map[string]string // the user's, on the Secret

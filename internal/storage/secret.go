@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"strconv"
 	"strings"
@@ -125,8 +124,8 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 // digest is over what the revision applies: its manifest and hooks.
 func (r *Record) digest() string {
 	h := sha256.New() // which never fails to be written to
-	fmt.Fprintf(h, "%d\n", len(r.Manifest))
-	io.WriteString(h, r.Manifest)
+	fmt.Fprintf(h, "%d\n", r.Manifest.Len())
+	r.Manifest.WriteTo(h)
 	for _, hook := range r.Hooks {
 		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
 	}

@@ -139,7 +139,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 	if secret.Name != secretName(r.Name, r.Revision) {
 		return nil, broken(fmt.Errorf("the body is revision %d of %s", r.Revision, r.Name))
 	}
-	c, continued, err := continuationOf(r.Manifest)
+	c, continued, err := continuationOf(r.Manifest.String())
 	if err != nil {
 		return nil, broken(err)
 	}
