@@ -59,6 +59,10 @@ func (it *item) sizeChanges() sizeChanges {
 // where going back to an earlier revision would shrink them: no claim can
 // follow, and nobody who has to go back wants to be held up by that.
 func (it *item) keepSizes() {
+	if len(it.sizeChanges()) == 0 {
+		return
+	}
+	it.desired = it.desired.DeepCopy() // its templates are changed where they are
 	for _, s := range it.sizeChanges() {
 		if s.to.Cmp(s.from) > 0 {
 			continue

@@ -86,7 +86,7 @@ func (h *held) set(u *unstructured.Unstructured, path []string, value any, revis
 	if *f != nil {
 		was = (*f).Chart
 	}
-	if err := setOrRemove(u, path, value); err != nil {
+	if err := setField(u, value, path...); err != nil {
 		return err
 	}
 	*f = &heldField{Chart: was, Since: revision}
@@ -116,17 +116,6 @@ func kept(path []string, value any) any {
 	return hex.EncodeToString(sum[:8])
 }
 
-func setOrRemove(u *unstructured.Unstructured, path []string, value any) error {
-	if value == nil {
-		unstructured.RemoveNestedField(u.Object, path...)
-		return nil
-	}
-	if err := unstructured.SetNestedField(u.Object, value, path...); err != nil {
-		return fmt.Errorf("set %s: %w", strings.Join(path, "."), err)
-	}
-	return nil
-}
-
 // carry puts what last holds into what the chart renders now, and answers
 // what still holds, with a word for people on each field.
 func (h held) carry(u, last *unstructured.Unstructured) (still held, notes []string, err error) {
@@ -144,7 +133,7 @@ func (h held) carry(u, last *unstructured.Unstructured) (still held, notes []str
 			}
 			continue
 		}
-		if err := setOrRemove(u, path, value); err != nil {
+		if err := setField(u, value, path...); err != nil {
 			return held{}, nil, err
 		}
 		*still.field(path) = f

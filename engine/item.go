@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ type item struct {
 	base       *unstructured.Unstructured // the one of them applied last, with marks; nil: never
 	unwritten  bool                       // base was attempted, and never seen to be there
 
-	rendered map[string]any             // read-only: others have parts of it; nil: no longer wanted
+	rendered *unstructured.Unstructured // nil: no longer wanted
 	desired  *unstructured.Unstructured // as to be applied, with marks; nil: no longer wanted
 	live     *unstructured.Unstructured // nil: does not exist
 
@@ -82,33 +81,31 @@ const (
 	annotationDefaultFor = "storageclass.kubernetes.io/is-default-class"
 )
 
-// mark writes the release's ownership into u, which must not be shared.
-func mark(u *unstructured.Unstructured, k Key) {
-	setLabel(u, labelManagedBy, managedByHelm)
-	setAnnotation(u, annotationName, k.Name)
-	setAnnotation(u, annotationNamespace, k.Namespace)
+// mark writes the release's ownership into metadata.
+func mark(metadata map[string]any, k Key) {
+	labels, annotations := cloned(metadata["labels"]), cloned(metadata["annotations"])
+	labels[labelManagedBy] = managedByHelm
+	annotations[annotationName], annotations[annotationNamespace] = k.Name, k.Namespace
+	metadata["labels"], metadata["annotations"] = labels, annotations
 }
 
 func setLabel(u *unstructured.Unstructured, key, value string) {
-	labels := maps.Clone(u.GetLabels())
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[key] = value
-	u.SetLabels(labels)
+	setMetadata(u, "labels", key, value)
 }
 
+// setAnnotation removes it if the value is empty.
 func setAnnotation(u *unstructured.Unstructured, key, value string) {
-	annotations := maps.Clone(u.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	if value == "" {
-		delete(annotations, key)
-	} else {
-		annotations[key] = value
-	}
-	u.SetAnnotations(annotations)
+	setMetadata(u, "annotations", key, value)
+}
+
+func setMetadata(u *unstructured.Unstructured, field, key, value string) {
+	u.Object = withMetadata(u, func(metadata map[string]any) {
+		all := cloned(metadata[field])
+		if all[key] = value; value == "" {
+			delete(all, key)
+		}
+		metadata[field] = all
+	}).Object
 }
 
 // owner is the release that the object says it belongs to; zero if none, or

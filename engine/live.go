@@ -130,9 +130,13 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 		more, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next, func(object map[string]any) {
 			u := &unstructured.Unstructured{Object: object}
 			if it := byName[u.GetName()]; it != nil {
-				// Most is as it was rendered, and what the API server adds is
+				// Most is as it shall be, and what the API server adds is
 				// much the same for all.
-				u.Object, _ = share(object, it.rendered, before).(map[string]any)
+				var wanted any
+				if it.desired != nil {
+					wanted = it.desired.Object
+				}
+				u.Object, _ = share(object, wanted, before).(map[string]any)
 				it.live, before = typed(u, it), u.Object
 			}
 		})

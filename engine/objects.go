@@ -34,28 +34,22 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	byID := map[diff.Object]*item{}
 	var written, removed []*item
 
+	var before *unstructured.Unstructured
 	add := func(o render.Object, crd bool) error {
 		it, err := pl.newItem(ctx, o.Unstructured, o.Source, own)
 		if err != nil {
 			return err
 		}
+		it.crd = crd
 		if have := byID[identity(it.object)]; have != nil {
 			return &Error{
 				Op: "plan", Key: pl.key, Object: it.object, Hint: "an object may be in a release only once",
 				Err: fmt.Errorf("rendered twice, by %s and %s", have.source, it.source),
 			}
 		}
-		it.crd = crd
 		it.notes = pl.notes[identity(it.object)]
-		it.rendered, it.desired = o.Object, ownCopy(o.Unstructured)
-		if namespaced(it.mapping) {
-			it.desired.SetNamespace(it.object.Namespace)
-		} else {
-			it.desired.SetNamespace("")
-		}
-		if !crd {
-			mark(it.desired, pl.key)
-		}
+		it.rendered, it.desired = o.Unstructured, pl.applied(o.Unstructured, it, !crd, before)
+		before = it.desired
 		byID[identity(it.object)] = it
 		written = append(written, it)
 		return nil
@@ -112,7 +106,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 				byID[identity(it.object)] = it
 				removed = append(removed, it)
 			}
-			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, it, record), record))
+			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, have), record))
 		}
 		if record.ApplySet && pl.only == nil {
 			scope = pl.recordedScope(ctx, scope, record, objects)
@@ -126,7 +120,7 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 				byID[setParentOf(pl.key)] = have
 				removed = append([]*item{have}, removed...) // which is deleted from its end
 			}
-			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, have, record), record))
+			have.candidates = append(have.candidates, candidateOf(pl.baseOf(o.Unstructured, have), record))
 		}
 	}
 
@@ -257,13 +251,36 @@ func (pl *planning) outdate(record *storage.Record, o render.Object, it *item) {
 	pl.outdated = appendNew(pl.outdated, what)
 }
 
+// applied is u as it is applied: with the item's namespace and, if it is to be
+// the release's, with its marks. Labels and annotations that are those of
+// another object are shared with it.
+func (pl *planning) applied(u *unstructured.Unstructured, it *item, marked bool, other *unstructured.Unstructured) *unstructured.Unstructured {
+	return withMetadata(u, func(metadata map[string]any) {
+		if delete(metadata, "namespace"); it.object.Namespace != "" {
+			metadata["namespace"] = it.object.Namespace
+		}
+		if marked {
+			mark(metadata, pl.key)
+		}
+		if other == nil {
+			return
+		}
+		theirs, _ := other.Object["metadata"].(map[string]any)
+		for _, field := range []string{"labels", "annotations"} {
+			if same(metadata[field], theirs[field]) {
+				metadata[field] = theirs[field]
+			}
+		}
+	})
+}
+
 // baseOf is an object of an earlier revision as it was applied then: with the
 // marks, so that they do not look like a change.
-func (pl *planning) baseOf(u *unstructured.Unstructured, it *item, record *storage.Record) *unstructured.Unstructured {
-	base := ownCopy(u)
-	base.SetNamespace(it.object.Namespace)
-	mark(base, pl.key)
-	return base
+func (pl *planning) baseOf(u *unstructured.Unstructured, it *item) *unstructured.Unstructured {
+	if u == it.rendered && !it.crd {
+		return &unstructured.Unstructured{Object: it.desired.Object} // as it was rendered again
+	}
+	return pl.applied(u, it, true, nil)
 }
 
 // identity is an object without its version: one object is served in several.

@@ -279,7 +279,7 @@ func (it *item) lostFields(pl *planning) {
 		return
 	}
 	if have, ok, _ := unstructured.NestedFieldCopy(it.live.Object, "spec", "replicas"); ok && it.live.GetKind() != "Pod" {
-		if err := unstructured.SetNestedField(it.desired.Object, have, "spec", "replicas"); err != nil {
+		if err := setField(it.desired, have, "spec", "replicas"); err != nil {
 			return // spec is no map, which the API server will say
 		}
 	}

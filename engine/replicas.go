@@ -27,7 +27,7 @@ func (pl *planning) keepReplicas(ctx context.Context, it *item, scaler string) e
 		if wanted || applied || !ok || !ours || others {
 			return nil
 		}
-		return setOrRemove(it.desired, replicasAt, have)
+		return setField(it.desired, have, replicasAt...)
 	}
 	if !isStatefulSet(it.object) || it.pending || wanted && scaler == "" {
 		return nil
@@ -56,5 +56,5 @@ func (pl *planning) keepReplicas(ctx context.Context, it *item, scaler string) e
 		return nil
 	}
 	it.notes = append(it.notes, fmt.Sprintf("spec.replicas becomes %d, as many as the pods that are there", to-will.from))
-	return setOrRemove(it.desired, replicasAt, int64(to-will.from))
+	return setField(it.desired, int64(to-will.from), replicasAt...)
 }

@@ -115,11 +115,11 @@ func (s scalers) yield(it *item, manager string) {
 	}
 	have, _, _ := unstructured.NestedFieldCopy(it.live.Object, "spec", "replicas")
 	if ours, others := ownersOf(it.live, manager, replicasPath); ours && !others {
-		if err := unstructured.SetNestedField(it.desired.Object, have, "spec", "replicas"); err != nil {
+		if err := setField(it.desired, have, "spec", "replicas"); err != nil {
 			return // spec is no map, which the API server will say
 		}
-	} else {
-		unstructured.RemoveNestedField(it.desired.Object, "spec", "replicas")
+	} else if err := setField(it.desired, nil, "spec", "replicas"); err != nil {
+		return // as above
 	}
 	it.notes = append(it.notes, fmt.Sprintf("spec.replicas stays %v: %s decides about it", have, who))
 }

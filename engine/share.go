@@ -1,12 +1,6 @@
 package engine
 
-import (
-	"maps"
-	"slices"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-)
+import "slices"
 
 // share answers a value equal to v, which was just decoded and is of no use
 // after that, with the parts of two others that stand at the same place and are
@@ -45,18 +39,6 @@ func at(list []any, i int) any {
 		return list[i]
 	}
 	return nil
-}
-
-// ownCopy is a copy of u of which metadata and spec may be changed. The rest,
-// such as the data of a ConfigMap, is u's own.
-func ownCopy(u *unstructured.Unstructured) *unstructured.Unstructured {
-	out := maps.Clone(u.Object)
-	for _, key := range []string{"metadata", "spec"} {
-		if v, ok := out[key]; ok {
-			out[key] = runtime.DeepCopyJSONValue(v)
-		}
-	}
-	return &unstructured.Unstructured{Object: out}
 }
 
 // same says whether two values as Kubernetes decodes them are the same, the

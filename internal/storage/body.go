@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 )
@@ -84,27 +83,26 @@ func pack(doc document, known *lasting, level int) ([]byte, *lasting, error) {
 	return body, known, nil
 }
 
-// unpack reads what pack or Helm wrote, and of the former what lasts.
-func unpack(body []byte) (document, *lasting, error) {
+// unpack reads what pack or Helm wrote, the manifest apart, and of the former
+// what lasts.
+func unpack(body []byte) (doc document, manifest string, known *lasting, err error) {
 	if len(body) == 0 {
-		return nil, nil, fmt.Errorf("its key %q is missing or empty", bodyKey)
+		return nil, "", nil, fmt.Errorf("its key %q is missing or empty", bodyKey)
 	}
 	text := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(text, body)
 	if err != nil {
-		return nil, nil, fmt.Errorf("not base64: %w", err)
+		return nil, "", nil, fmt.Errorf("not base64: %w", err)
 	}
 	text = text[:n]
-	var known *lasting
 	if bytes.HasPrefix(text, gzipMagic) { // else stored before Helm compressed
 		known = lastingOf(text)
 		if text, err = decompress(text); err != nil {
-			return nil, nil, err
+			return nil, "", nil, err
 		}
 	}
-	var doc document
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, nil, fmt.Errorf("not the JSON of a release: %w", err)
+	if doc, manifest, err = readDocument(text); err != nil {
+		return nil, "", nil, fmt.Errorf("not the JSON of a release: %w", err)
 	}
-	return doc, known, nil
+	return doc, manifest, known, nil
 }

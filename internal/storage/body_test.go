@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -313,4 +315,32 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("written and read (-want +got):\n%s", d)
 		}
 	})
+}
+
+func TestLongTextsAreReadPieceByPiece(t *testing.T) {
+	g := rand.New(rand.NewPCG(3, 4))
+	for _, lines := range []int{1, 10, 3000, 6000} {
+		for _, alphabet := range []string{"abc: \n", "\"\\/\b\f\n\r\t<>&", "ä…😀\u2028\n", "\\n", "n\\"} {
+			var b strings.Builder
+			runes := []rune(alphabet)
+			for range lines {
+				for range 20 {
+					b.WriteRune(runes[g.IntN(len(runes))])
+				}
+			}
+			want := document{memberName: json.RawMessage(`"shop"`), memberInfo: json.RawMessage("null"), memberConfig: json.RawMessage(`{"a":[1, 2]}`)}
+			if err := errors.Join(want.set("other", b.String()), want.set(memberManifest, b.String())); err != nil {
+				t.Fatal(err)
+			}
+			text, _, err := want.text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			delete(want, memberManifest)
+			got, manifest, err := readDocument(text)
+			if err != nil || manifest != b.String() || !cmp.Equal(got, want) {
+				t.Errorf("%d lines of %q: %v, %v", lines, alphabet, cmp.Diff(got, want), err)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -244,10 +245,85 @@ func (t *storedTime) UnmarshalJSON(data []byte) error {
 	return t.Time.UnmarshalJSON(data)
 }
 
-// recordOf reads Helm's JSON. The record keeps doc, without the manifests: they
-// are most of it, and are written as the record has them. Its description holds
-// the cause still.
-func recordOf(doc document) (*Record, error) {
+// member is a member of a document on its way from JSON.
+type member struct {
+	raw  json.RawMessage
+	text string // if it is a long text, and raw nil
+}
+
+// longText is the length from which a text is not kept as JSON besides.
+const longText = 64 << 10
+
+// UnmarshalJSON implements json.Unmarshaler. A long text is read piece by piece:
+// as a whole it would be in memory three times meanwhile.
+func (m *member) UnmarshalJSON(data []byte) error {
+	if len(data) < longText || data[0] != '"' {
+		m.raw = bytes.Clone(data)
+		return nil
+	}
+	rest := data[1 : len(data)-1]
+	var text strings.Builder
+	text.Grow(len(rest) - bytes.Count(rest, []byte(`\n`)))
+	piece := make([]byte, 0, longText)
+	for len(rest) > 0 {
+		n := endOfLine(rest, longText/2)
+		piece = append(append(append(piece[:0], '"'), rest[:n]...), '"')
+		rest = rest[n:]
+		var part string
+		if err := json.Unmarshal(piece, &part); err != nil {
+			return err
+		}
+		text.WriteString(part)
+	}
+	m.text = text.String()
+	return nil
+}
+
+// endOfLine is where the first line's end at or after from is over in what is
+// within the quotes of a JSON text, or all of it.
+func endOfLine(text []byte, from int) int {
+	for at := 0; at < len(text); at++ {
+		if text[at] != '\\' {
+			continue
+		}
+		at++ // what is escaped
+		if at >= from && text[at] == 'n' {
+			return at + 1
+		}
+	}
+	return len(text)
+}
+
+// readDocument reads the JSON of a document, and apart from it the manifest,
+// which is most of it.
+func readDocument(text []byte) (doc document, manifest string, err error) {
+	var members map[string]member
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, "", err
+	}
+	doc = document{}
+	for name, m := range members {
+		if name == memberManifest && m.raw == nil {
+			manifest = m.text
+			continue
+		}
+		if m.raw == nil {
+			if m.raw, err = json.Marshal(m.text); err != nil {
+				return nil, "", err
+			}
+		}
+		doc[name] = m.raw
+	}
+	if manifest == "" {
+		err = doc.get(memberManifest, &manifest)
+	}
+	delete(doc, memberManifest)
+	return doc, manifest, err
+}
+
+// recordOf reads Helm's JSON, of which the record keeps doc. Its description
+// holds the cause still.
+func recordOf(doc document, manifest string) (*Record, error) {
 	var info struct {
 		FirstDeployed storedTime `json:"first_deployed"`
 		LastDeployed  storedTime `json:"last_deployed"`
@@ -265,12 +341,11 @@ func recordOf(doc document) (*Record, error) {
 		} `json:"metadata"`
 	}
 	var hooks []document
-	var manifest string
-	r := &Record{raw: doc}
+	r := &Record{raw: doc, Manifest: TextOf(manifest)}
 	err := errors.Join(
 		doc.get(memberName, &r.Name), doc.get(memberNamespace, &r.Namespace), doc.get(memberVersion, &r.Revision),
 		doc.get(memberInfo, &info), doc.get(memberChart, &chart), doc.get(memberConfig, &r.Values),
-		doc.get(memberManifest, &manifest), doc.get(memberHooks, &hooks), doc.get(memberApply, &r.ApplyMethod),
+		doc.get(memberHooks, &hooks), doc.get(memberApply, &r.ApplyMethod),
 	)
 	if err != nil {
 		return nil, err
@@ -278,8 +353,6 @@ func recordOf(doc document) (*Record, error) {
 	if r.Name == "" || r.Revision < 1 {
 		return nil, errors.New("the JSON names no release and revision")
 	}
-	delete(doc, memberManifest)
-	r.Manifest = TextOf(manifest)
 	r.FirstDeployed, r.LastDeployed, r.Deleted = info.FirstDeployed.Time, info.LastDeployed.Time, info.Deleted.Time
 	r.Status, r.Notes = info.Status, info.Notes
 	r.Description = info.Description

@@ -203,22 +203,21 @@ func continuationOf(manifest string) (c continuation, ok bool, err error) {
 	return c, true, nil
 }
 
-// joined is the document with what its tail holds.
-func joined(head document, tail []byte) (document, error) {
+// joined is the document with what its tail holds, the manifest apart.
+func joined(head document, tail []byte) (doc document, manifest string, err error) {
 	text, err := decompress(tail)
 	if err != nil {
-		return nil, fmt.Errorf("continuation: %w", err)
+		return nil, "", fmt.Errorf("continuation: %w", err)
 	}
-	var moved document
-	if err := json.Unmarshal(text, &moved); err != nil {
-		return nil, fmt.Errorf("continuation: %w", err)
+	moved, manifest, err := readDocument(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("continuation: %w", err)
 	}
-	doc := maps.Clone(head)
-	delete(doc, memberManifest)
+	doc = maps.Clone(head)
 	for _, member := range moves[len(moves)-1] {
 		if value, ok := moved[member]; ok {
 			doc[member] = value
 		}
 	}
-	return doc, nil
+	return doc, manifest, nil
 }

@@ -128,18 +128,18 @@ func (s *Store) Get(ctx context.Context, namespace, name string, revision int) (
 
 func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error) {
 	broken := func(err error) error { return &DecodeError{secret.Namespace, secret.Name, err} }
-	doc, lasting, err := unpack(secret.Data[bodyKey])
+	doc, manifest, lasting, err := unpack(secret.Data[bodyKey])
 	if err != nil {
 		return nil, broken(err)
 	}
-	r, err := recordOf(doc)
+	r, err := recordOf(doc, manifest)
 	if err != nil {
 		return nil, broken(err)
 	}
 	if secret.Name != secretName(r.Name, r.Revision) {
 		return nil, broken(fmt.Errorf("the body is revision %d of %s", r.Revision, r.Name))
 	}
-	c, continued, err := continuationOf(r.Manifest.String())
+	c, continued, err := continuationOf(manifest)
 	if err != nil {
 		return nil, broken(err)
 	}
@@ -151,10 +151,10 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 		if err != nil {
 			return nil, err
 		}
-		if doc, err = joined(doc, tail); err != nil {
+		if doc, manifest, err = joined(doc, tail); err != nil {
 			return nil, broken(err)
 		}
-		if r, err = recordOf(doc); err != nil {
+		if r, err = recordOf(doc, manifest); err != nil {
 			return nil, broken(err)
 		}
 		r.continued = c

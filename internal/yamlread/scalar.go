@@ -176,6 +176,7 @@ func (r *reader) literal(header string, indent int) any {
 	}
 	begin, last := r.next, r.next
 	var b strings.Builder
+	b.Grow(r.literalSize(inner))
 	blanks, broken := 0, false
 	for r.next < len(r.text) {
 		before := r.next
@@ -216,6 +217,29 @@ func (r *reader) literal(header string, indent int) any {
 		r.fail()
 	}
 	return text
+}
+
+// literalSize is how long the text of a literal block is, without blank lines at
+// its end, or somewhat more.
+func (r *reader) literalSize(inner int) int {
+	size, blanks := 0, 0
+	for at := r.next; at < len(r.text); {
+		line := r.text[at:]
+		if i := strings.IndexByte(line, '\n'); i >= 0 {
+			line = line[:i+1]
+		}
+		at += len(line)
+		spaces := leadingSpaces(line)
+		switch {
+		case strings.TrimLeft(line[spaces:], "\n") == "":
+			blanks += max(len(line)-inner, 1)
+		case spaces < inner:
+			return size
+		default:
+			size, blanks = size+blanks+len(line)-inner, 0
+		}
+	}
+	return size
 }
 
 // literalIndent looks for the first line of a literal block, inside of a block
