@@ -114,11 +114,14 @@ func owner(u *unstructured.Unstructured) Key {
 	if u == nil {
 		return Key{}
 	}
-	a := u.GetAnnotations()
-	if a[annotationName] == "" {
+	metadata, _ := u.Object["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	name, _ := annotations[annotationName].(string)
+	if name == "" {
 		return Key{}
 	}
-	return Key{Namespace: a[annotationNamespace], Name: a[annotationName]}
+	namespace, _ := annotations[annotationNamespace].(string)
+	return Key{Namespace: namespace, Name: name}
 }
 
 // keeps reads the policy as Helm does, whatever its case and the space around

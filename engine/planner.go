@@ -332,6 +332,7 @@ func (pl *planning) conclude(ctx context.Context, p *Plan, event string) error {
 			Action: diff.Created, Reason: "the release's namespace does not exist", Local: true,
 		})
 	}
+	p.Report.Changes = slices.Grow(p.Report.Changes, len(w.items))
 	for _, it := range w.items {
 		if it.change.Action == "" {
 			continue

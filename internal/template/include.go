@@ -27,10 +27,12 @@ func (e *includeExpr) eval(r *Run, dot, final value) value {
 	}
 	r.included[name] = nested + 1
 	mark := len(r.out)
+	r.captures++
 	r.step()
 	r.enter(call{how: callInclude, at: e.blame}, callee, r.scope, rootData(data))
 	text := string(r.out[mark:])
 	r.out = r.out[:mark]
+	r.captures--
 	r.leave()
 	r.included[name] = nested
 	v := concrete(text)
@@ -91,9 +93,11 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 		r.calling(e.blame, "tpl", fmt.Errorf("cannot parse template %q: %w", text, u.err))
 	}
 	mark := len(r.out)
+	r.captures++
 	r.enter(call{how: callTpl, at: e.blame, text: text}, u.main, r.scope.within(u), rootData(data))
 	out := string(r.out[mark:])
 	r.out = r.out[:mark]
+	r.captures--
 	r.leave()
 	v := concrete(strings.ReplaceAll(out, noValue, ""))
 	r.settle(v, "tpl")

@@ -36,6 +36,7 @@ type textStmt struct{ text string }
 func (t *textStmt) exec(r *Run, dot value) signal {
 	r.out = append(r.out, t.text...)
 	r.wrote(len(t.text))
+	r.putAway()
 	return proceed
 }
 

@@ -37,7 +37,9 @@ type Run struct {
 	base     int // of the variables of tmpl
 	calls    []call
 	stack    []value // arguments under evaluation
-	out      []byte
+	out      []byte   // not yet put away
+	away     []string // what was printed before
+	captures int      // of output under way, see include
 	scratch  []byte // of toYaml
 	included map[string]int
 
@@ -70,7 +72,7 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 			text:     fmt.Sprintf("template: no template %q associated with template %q", name, tplName),
 		}
 	}
-	r.calls, r.stack, r.out, r.base = r.calls[:0], r.stack[:0], r.out[:0], 0
+	r.calls, r.stack, r.out, r.away, r.captures, r.base = r.calls[:0], r.stack[:0], r.out[:0], nil, 0, 0
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -88,5 +90,17 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 	dot := rootData(of(data))
 	r.vars = append(r.vars[:0], variable{0, dot})
 	r.tmpl.root.exec(r, dot)
-	return strings.ReplaceAll(string(r.out), noValue, ""), nil
+	return strings.ReplaceAll(strings.Join(append(r.away, string(r.out)), ""), noValue, ""), nil
+}
+
+// putAwayFrom is how much output is put away: so much at least is printed
+// before there is a second piece.
+const putAwayFrom = 64 << 10
+
+// putAway keeps r.out from growing with all that is printed: each time it grows
+// what was printed so far is in memory twice.
+func (r *Run) putAway() {
+	if len(r.out) >= putAwayFrom && r.captures == 0 {
+		r.away, r.out = append(r.away, string(r.out)), r.out[:0]
+	}
 }
