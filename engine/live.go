@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/fairlead-dev/fairlead/internal/jsonstream"
 )
@@ -125,21 +124,29 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 			}
 		}
 	}()
-	var before map[string]any
+	var shared jsonstream.Sharing
+	var before any
+	take := func(text []byte) error {
+		it := byName[jsonstream.Text(text, "metadata", "name")]
+		if it == nil {
+			return nil
+		}
+		// Most is as it shall be, and what the API server adds is much the same
+		// for all.
+		var wanted any
+		if it.desired != nil {
+			wanted = it.desired.Object
+		}
+		v, err := shared.Decode(text, wanted, before)
+		if err != nil {
+			return err
+		}
+		object, _ := v.(map[string]any)
+		it.live, before = typed(&unstructured.Unstructured{Object: object}, it), object
+		return nil
+	}
 	for {
-		more, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next, func(object map[string]any) {
-			u := &unstructured.Unstructured{Object: object}
-			if it := byName[u.GetName()]; it != nil {
-				// Most is as it shall be, and what the API server adds is
-				// much the same for all.
-				var wanted any
-				if it.desired != nil {
-					wanted = it.desired.Object
-				}
-				u.Object, _ = share(object, wanted, before).(map[string]any)
-				it.live, before = typed(u, it), u.Object
-			}
-		})
+		more, err := pl.e.c.list(ctx, members[0].reading(), members[0].object.Namespace, next, take)
 		switch {
 		case apierrors.IsForbidden(err):
 			for _, it := range members {
@@ -163,9 +170,9 @@ func (pl *planning) list(ctx context.Context, members []*item) error {
 }
 
 // list reads a page of the objects of one kind in one namespace, and hands over
-// each. It decodes once what client-go's dynamic client goes over four times.
-// More are behind next, if that is not empty.
-func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, from string, each func(map[string]any)) (next string, err error) {
+// the JSON of each, good until the next. More are behind next, if that is not
+// empty.
+func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, from string, each func([]byte) error) (next string, err error) {
 	r := on(c.typed.Discovery().RESTClient().Get(), m, namespace).Param("limit", strconv.Itoa(listPage))
 	if from != "" {
 		r.Param("continue", from)
@@ -177,22 +184,17 @@ func (c *cluster) list(ctx context.Context, m *meta.RESTMapping, namespace, from
 	defer body.Close()
 	var of metav1.ListMeta
 	d := json.NewDecoder(body)
-	d.UseNumber()
+	var text json.RawMessage
 	err = jsonstream.Object(d, func(member string) error {
 		switch member {
 		case "metadata":
 			return d.Decode(&of)
 		case "items":
 			return jsonstream.Array(d, func() error {
-				var object map[string]any
-				if err := d.Decode(&object); err != nil {
+				if err := d.Decode(&text); err != nil {
 					return err
 				}
-				if err := utiljson.ConvertMapNumbers(object, 0); err != nil {
-					return err
-				}
-				each(object)
-				return nil
+				return each(text)
 			})
 		}
 		return jsonstream.Skip(d)

@@ -36,11 +36,11 @@ type Run struct {
 	vars     []variable
 	base     int // of the variables of tmpl
 	calls    []call
-	stack    []value // arguments under evaluation
+	stack    []value  // arguments under evaluation
 	out      []byte   // not yet put away
 	away     []string // what was printed before
 	captures int      // of output under way, see include
-	scratch  []byte // of toYaml
+	scratch  []byte   // of toYaml
 	included map[string]int
 
 	steps, written, memory int64
