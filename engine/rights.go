@@ -117,22 +117,15 @@ func (pl *planning) missingRights(ctx context.Context, needs []right) ([]right, 
 	work := newLimited(ctx, pl.e.opts.Concurrency)
 	for _, namespace := range namespaces {
 		work.do(func(ctx context.Context) error {
-			granted, err := pl.granted(ctx, namespace)
-			if err != nil {
-				return err
-			}
+			without, sure, err := pl.without(ctx, namespace, byNamespace[namespace])
 			mu.Lock()
 			defer mu.Unlock()
-			for _, n := range byNamespace[namespace] {
-				switch {
-				case slices.ContainsFunc(granted.list, n.allowedBy):
-				case granted.complete:
-					lacking[n] = true
-				default:
+			for _, n := range without {
+				if lacking[n] = sure; !sure {
 					ask = append(ask, n)
 				}
 			}
-			return nil
+			return err
 		})
 	}
 	if err := work.wait(); err != nil {
@@ -148,21 +141,37 @@ func (pl *planning) missingRights(ctx context.Context, needs []right) ([]right, 
 		asked[n] = true
 		work.do(func(ctx context.Context) error {
 			allowed, err := pl.e.c.allowed(ctx, n)
-			if err != nil {
-				return fmt.Errorf("ask for the right to %s: %w", n, err)
-			}
-			if !allowed {
-				mu.Lock()
-				defer mu.Unlock()
-				lacking[n] = true
-			}
-			return nil
+			mu.Lock()
+			defer mu.Unlock()
+			lacking[n] = err == nil && !allowed
+			return err
 		})
 	}
 	if err := work.wait(); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(needs, func(n right) bool { return !lacking[n] }), nil
+}
+
+// without are those of the needs in a namespace that its rules do not give, and
+// whether that is sure. An API server that has just started, and superusers of
+// whom the rules know nothing, have fewer rules to show than rights; so one of
+// what seems to be lacking is asked for by itself.
+func (pl *planning) without(ctx context.Context, namespace string, needs []right) (lacking []right, sure bool, err error) {
+	granted, err := pl.granted(ctx, namespace)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, n := range needs {
+		if !slices.ContainsFunc(granted.list, n.allowedBy) {
+			lacking = append(lacking, n)
+		}
+	}
+	if len(lacking) == 0 || !granted.complete {
+		return lacking, false, nil
+	}
+	allowed, err := pl.e.c.allowed(ctx, lacking[0])
+	return lacking, !allowed, err
 }
 
 // allowedBy says whether a rule gives the right. Rules with names give no
@@ -230,7 +239,7 @@ func (c *cluster) allowed(ctx context.Context, r right) (bool, error) {
 		return true, nil
 	}
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("ask for the right to %s: %w", r, err)
 	}
 	return got.Status.Allowed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 		engine  *engine.Engine
 		reviews int
 	}{
-		"by the rules of the namespace": {f.newEngine(cfg), 3},
+		"by the rules of the namespace": {f.newEngine(cfg), 4},
 		"one by one": {f.newEngine(testcluster.Inject(cfg, func(req *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(req.URL.Path, "/selfsubjectrulesreviews") {
 				return &http.Response{StatusCode: http.StatusForbidden, Request: req, Body: http.NoBody, Header: http.Header{}}, nil
@@ -103,6 +104,29 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 	}
 	if _, err := f.newEngine(cfg).Apply(f.ctx, p, engine.ApplyOptions{NoHooks: true}); err != nil {
 		t.Error(err)
+	}
+}
+
+// An API server that has just started answers with no rules at all.
+func TestRulesThatShowLessThanThereIs(t *testing.T) {
+	f := newFixture(t)
+	const none = `{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectRulesReview","status":{"resourceRules":[],"nonResourceRules":[],"incomplete":false}}`
+	asked := 0
+	e := f.newEngine(testcluster.Inject(f.cluster.Config(), func(req *http.Request) (*http.Response, error) {
+		if !strings.HasSuffix(req.URL.Path, "/selfsubjectrulesreviews") {
+			return nil, nil
+		}
+		asked++
+		return &http.Response{
+			StatusCode: http.StatusCreated, Request: req, Body: io.NopCloser(strings.NewReader(none)), ContentLength: int64(len(none)),
+			Header: http.Header{"Content-Type": {"application/json"}},
+		}, nil
+	}))
+	if _, err := e.Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment})), engine.ApplyOptions{}); err != nil {
+		t.Error(err)
+	}
+	if asked == 0 {
+		t.Error("the rules were never asked for")
 	}
 }
 
