@@ -155,7 +155,7 @@ func (pl *planning) scopeOf(items []*item) setScope {
 // it lists what they had, too.
 func (pl *planning) recordedScope(ctx context.Context, before setScope, record *storage.Record, objects []render.Object) setScope {
 	var s setScope
-	if record.Status != storage.StatusDeployed && record.Status != storage.StatusSuperseded {
+	if !settled(record.Status) {
 		s = before
 	}
 	for _, o := range objects {

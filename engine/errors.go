@@ -37,6 +37,9 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrBusy: another deployer is at work on the release.
 	ErrBusy = errors.New("another deployer is at work on the release")
+	// ErrUnfinished: the newest revision failed or is pending, or is being
+	// uninstalled: nothing whole is there to correct drift to.
+	ErrUnfinished = errors.New("the newest revision is unfinished")
 	// ErrSuperseded: another deployer has taken the release over, because this
 	// one had not been heard of, or only waited and ApplyOptions.Supersede
 	// was set.

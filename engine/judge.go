@@ -101,7 +101,7 @@ func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redac
 		it.fillTemplates(f.merged)
 	}
 	change, err := pl.compare(it, f.merged, redactor)
-	if err == nil && it.settleCause(pl.cause, pl.manager, f, change) {
+	if err == nil && !pl.told && it.settleCause(pl.cause, pl.manager, f, change) {
 		change, err = pl.compare(it, f.merged, redactor)
 	}
 	if err != nil {

@@ -142,11 +142,16 @@ func (pl *planning) objects(ctx context.Context, desired, crds []render.Object) 
 	for _, it := range items {
 		pl.settleBase(it)
 	}
+	redactor := redactorFor(items, pl.hooks...)
+	if pl.told {
+		if items, err = pl.asWritten(ctx, items); err != nil {
+			return nil, nil, err
+		}
+	}
 	awaitDefinitions(items)
 	if err := pl.findNamespaces(ctx, items); err != nil {
 		return nil, nil, err
 	}
-	redactor := redactorFor(items, pl.hooks...)
 	return items, redactor, pl.judge(ctx, items, redactor)
 }
 

@@ -36,6 +36,8 @@ type PlanOptions struct {
 	rendered *render.Manifest
 	// correct undoes drift: what others have changed is taken back.
 	correct bool
+	// drift is only to be told, of what was written, and not to be corrected.
+	drift bool
 	// brief leaves out the question whether plain data may be created: what
 	// is applied next is told soon enough.
 	brief bool

@@ -62,6 +62,10 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 // Options.Ownership still hold, and replicas that an autoscaler sets stay. No
 // hooks run. A correction that changes anything is recorded as a revision of
 // its own.
+//
+// It goes back to what was healthy: ErrUnfinished if the newest revision
+// failed, or is pending, and wants anything that the last healthy one did not,
+// or if an uninstall has begun.
 func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
 	defer e.events.drain()
 	opts.correct = true
@@ -106,6 +110,7 @@ type planning struct {
 	adopt   bool
 	force   bool
 	correct bool // take what no rule settles
+	told    bool // drift of a revision that did not become healthy is told
 
 	namespaceMissing bool                         // the release's own, to be created
 	own              map[schema.GroupKind]ownKind // kinds of the release's own CRDs

@@ -27,9 +27,12 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, err
 	}
 	if past.last == nil || opts.correct && !past.installed() {
-		return nil, notFound("rollback", k)
+		return nil, notFound(opts.op(), k)
 	}
 	if opts.correct {
+		if err := past.unfinished(k, opts); err != nil {
+			return nil, err
+		}
 		revision = past.last.Revision
 	}
 	if revision == 0 {
@@ -39,7 +42,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 	}
 	target, err := e.store.Get(ctx, k.Namespace, k.Name, revision)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, revisionNotFound("rollback", k, revision)
+		return nil, revisionNotFound(opts.op(), k, revision)
 	}
 	if err != nil {
 		return nil, err
@@ -49,7 +52,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, opts Pla
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", revision, err)
 	}
 
-	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true, correct: opts.correct}
+	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, cause: target.Cause, past: past, hooks: hookObjects(target), namespaceUID: uid, back: true, correct: opts.correct, told: opts.drift && !settled(past.last.Status)}
 	record := target.Again(past.nextRevision())
 	record.Cause = rollbackCause(revision, target.Cause)
 	record.Status = storage.StatusPendingRollback

@@ -23,8 +23,7 @@ type candidate struct {
 }
 
 func candidateOf(u *unstructured.Unstructured, r *storage.Record) candidate {
-	healthy := r.Status == storage.StatusDeployed || r.Status == storage.StatusSuperseded
-	return candidate{u, r.Created(), healthy, r.ApplySet}
+	return candidate{u, r.Created(), settled(r.Status), r.ApplySet}
 }
 
 // settleBase finds which of the candidates was written last. A revision that
