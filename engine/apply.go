@@ -143,10 +143,11 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // Uninstall deletes the release's objects in reverse order, and its history
 // unless opts.KeepHistory. Objects with helm.sh/resource-policy: keep stay,
 // and so do the claims of StatefulSets, which no manifest names;
-// PlanUninstall tells which.
+// PlanUninstall tells which. Of a release that is uninstalled, with its history
+// kept, it deletes that.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
 	_, err := e.carryOut(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planUninstall(ctx, k, PlanOptions{brief: true})
+		return e.planUninstall(ctx, k, PlanOptions{brief: true, purges: !opts.KeepHistory})
 	})
 	return err
 }

@@ -38,6 +38,9 @@ func (e *Engine) work(ctx context.Context, k Key, operation Operation, opts Appl
 		if err != nil {
 			return nil, explain(op, k, diff.Object{}, err)
 		}
+		if p.work.historyOnly {
+			return revisionOf(p.work.last), explain(op, k, diff.Object{}, e.store.Forget(ctx, p.work.stock))
+		}
 		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {
 				continue
@@ -97,10 +100,8 @@ func (e *Engine) leave(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // tidy finishes what a deployer left that was killed when its work was done:
 // earlier revisions still called deployed, and its Lease.
 func (r *run) tidy(ctx context.Context) error {
-	for _, m := range r.w.stock.Revisions[:max(0, len(r.w.stock.Revisions)-1)] {
-		if err := r.retire(ctx, m); err != nil {
-			return err
-		}
+	if err := r.retireAll(ctx, r.w.stock.Revisions[:max(0, len(r.w.stock.Revisions)-1)]); err != nil {
+		return err
 	}
 	r.e.sweepLease(ctx, r.p.Key)
 	return nil
@@ -196,31 +197,44 @@ func (r *run) end(ctx context.Context, failure error) error {
 	if keep == 0 {
 		keep = DefaultHistory
 	}
-	work := newLimited(ctx, r.e.opts.Concurrency)
-	// Whoever is next knows the outcome, and does himself what is not done.
-	work.do(func(context.Context) error { r.lock.release(); return nil })
 	if r.record.Status == storage.StatusFailed {
-		work.do(func(ctx context.Context) error { return r.trimAttempts(ctx, keep) })
-	} else {
-		r.settleHistory(work, keep)
+		return r.trimAttempts(ctx, keep)
 	}
-	return work.wait()
+	return r.settleHistory(ctx, keep)
 }
 
 // settleHistory makes the recorded revision the only one that is deployed, and
-// forgets the oldest ones.
-func (r *run) settleHistory(work *limited, keep int) {
+// forgets the oldest ones. The lock is given back meanwhile: whoever is next
+// knows the outcome, and does himself what is not done.
+func (r *run) settleHistory(ctx context.Context, keep int) error {
 	stock := r.w.stock
 	stock.Revisions = append(slices.Clone(stock.Revisions), r.record.Meta())
 	for i, m := range r.w.stock.Revisions {
-		work.do(func(ctx context.Context) error { return r.retire(ctx, m) })
 		if m.Status == storage.StatusDeployed { // no longer
 			stock.Revisions[i].Status = storage.StatusSuperseded
 		}
 	}
-	if keep > 0 {
-		work.do(func(ctx context.Context) error { return r.e.store.Trim(ctx, r.p.Key.Namespace, stock, keep) })
+	// None of these keeps the others from being done.
+	var retired, trimmed error
+	err := together(ctx,
+		func(context.Context) error { r.lock.release(); return nil },
+		func(ctx context.Context) error { retired = r.retireAll(ctx, r.w.stock.Revisions); return nil },
+		func(ctx context.Context) error {
+			if keep > 0 {
+				trimmed = r.e.store.Trim(ctx, r.p.Key.Namespace, stock, keep)
+			}
+			return nil
+		},
+	)
+	return errors.Join(err, retired, trimmed)
+}
+
+func (r *run) retireAll(ctx context.Context, revisions []storage.Meta) error {
+	work := newLimited(ctx, r.e.opts.Concurrency)
+	for _, m := range revisions {
+		work.do(func(ctx context.Context) error { return r.retire(ctx, m) })
 	}
+	return work.wait()
 }
 
 // retire tells of an earlier revision that it is the present one no longer. One

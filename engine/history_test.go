@@ -3,9 +3,11 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 // The story of a release: installed, upgraded, rolled back, uninstalled.
@@ -303,4 +306,27 @@ func TestListOfWhatOthersRecorded(t *testing.T) {
 			t.Errorf("in pages %+v\none by one %+v", list, want)
 		}
 	}
+}
+
+// Without the right to delete old revisions, they stay; and the one before is
+// superseded all the same.
+func TestHistoryThatCannotBeTrimmed(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	e := f.newEngine(testcluster.Inject(f.cluster.Config(), func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/secrets/") {
+			return &http.Response{StatusCode: http.StatusForbidden, Request: req, Body: http.NoBody, Header: http.Header{}}, nil
+		}
+		if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "shop.v2") {
+			time.Sleep(200 * time.Millisecond) // by then the deletion is refused
+		}
+		return nil, nil
+	}))
+	for i, colour := range []string{"red", "green", "blue"} {
+		_, err := e.Deploy(f.ctx, f.release(c, "colour="+colour), engine.ApplyOptions{History: 2})
+		if refused := err != nil; refused != (i == 2) {
+			t.Errorf("deploy %d: %v", i+1, err)
+		}
+	}
+	f.wantHistory("1 superseded", "2 superseded", "3 deployed")
 }

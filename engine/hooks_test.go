@@ -97,6 +97,34 @@ func TestFailingHookSaysWhy(t *testing.T) {
 	f.wantJob("pre-install", true)
 }
 
+// An install that never came to its end is made again, hooks included.
+func TestFirstInstallIsMadeAgain(t *testing.T) {
+	f := newFixture(t)
+	hooks := map[string]string{
+		"config.yaml": configMap,
+		"first.yaml":  hookOf("first", "pre-install", "0", "hook-succeeded"),
+		"last.yaml":   hookOf("last", "post-install", "0", "hook-succeeded"),
+		"never.yaml":  hookOf("never", "pre-upgrade", "0", "hook-succeeded"),
+		"kind.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kind}\ndata: {install: {{ .Release.IsInstall | quote }}}\n",
+	}
+	c := f.chart(hooks)
+	hooks["job.yaml"] = strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "{annotations: {{ .Values.jobAnnotations | default dict | toJson }}}", "{annotations: {fairlead.dev/pod: crash-loop}}", 1)
+	if _, err := f.engine.Deploy(f.ctx, f.release(f.chart(hooks)), engine.ApplyOptions{}); err == nil {
+		t.Fatal("the hook did not fail")
+	}
+	f.told.take()
+	if rev := f.deploy(f.release(c)); rev.Revision != 2 {
+		t.Errorf("recorded %+v", rev)
+	}
+	if got := f.hookOrder(); got != "pre-install:first post-install:last" {
+		t.Errorf("ran %s", got)
+	}
+	cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "kind", metav1.GetOptions{})
+	if err != nil || cm.Data["install"] != "true" {
+		t.Errorf("rendered as %v, %v", cm.Data, err)
+	}
+}
+
 // A hook whose kind nobody serves is found before anything is written.
 func TestHookOfUnknownKind(t *testing.T) {
 	f := newFixture(t)

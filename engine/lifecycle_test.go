@@ -39,7 +39,7 @@ func TestAfterAnUninstallThatKeepsTheHistory(t *testing.T) {
 	}
 	f.wantHistory("1 superseded", "2 uninstalled")
 	f.wantConfigMaps()
-	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); !errors.Is(err, engine.ErrReleaseNotFound) {
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{KeepHistory: true}); !errors.Is(err, engine.ErrReleaseNotFound) {
 		t.Errorf("uninstalled twice: %v", err)
 	}
 	if _, err := f.engine.Rollback(f.ctx, f.key, 9, engine.ApplyOptions{}); !errors.Is(err, engine.ErrRevisionNotFound) {
@@ -58,6 +58,10 @@ func TestAfterAnUninstallThatKeepsTheHistory(t *testing.T) {
 		t.Errorf("installed again as revision %d", rev.Revision)
 	}
 	f.wantColour("blue")
+	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{KeepHistory: true}); err != nil {
+		t.Fatal(err)
+	}
+	// A second time the history goes, too.
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}

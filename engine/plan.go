@@ -44,6 +44,8 @@ type PlanOptions struct {
 	// direct is for a plan that is carried out at once: nor is it asked whether
 	// plain data may be changed.
 	direct bool
+	// purges takes an uninstalled release for one whose history is to go.
+	purges bool
 }
 
 // DryRun says which objects of a plan the API server is asked about, by a
@@ -139,6 +141,9 @@ type work struct {
 	hookRights   []right // what running the hooks takes
 	// recordOnly is set if no object changes, but what is recorded would.
 	recordOnly bool
+	// historyOnly is set if the release is uninstalled, and only its history is
+	// to go.
+	historyOnly bool
 	// order and removal are by annotations; nil if there are none.
 	order, removal *order
 }

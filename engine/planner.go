@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -219,7 +220,17 @@ func (p *past) nextRevision() int {
 	return p.stock.Revisions[len(p.stock.Revisions)-1].Revision + 1
 }
 
-// installed says whether an upgrade is at hand and not an install.
+// wasHealthy says whether an upgrade is at hand: an install that never came to
+// its end is made again, with the hooks of an install.
+func (p *past) wasHealthy() bool {
+	if len(p.stock.Revisions) == 0 {
+		return false
+	}
+	status := p.stock.Revisions[p.from].Status
+	return status == storage.StatusDeployed || status == storage.StatusSuperseded
+}
+
+// installed says whether there may be anything of the release in the cluster.
 func (p *past) installed() bool {
 	return slices.ContainsFunc(p.stock.Revisions[p.from:], func(m storage.Meta) bool { return m.Status != storage.StatusUninstalled })
 }
@@ -248,24 +259,27 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 
 	manifest := opts.rendered
 	read := func() error {
-		return together(ctx,
-			func(ctx context.Context) error { return e.readRecords(ctx, pl.past) },
-			func(ctx context.Context) (err error) {
-				if opts.rendered != nil {
+		var unread, unrendered error // each with its turn, so that the same one is told each time
+		err := together(ctx,
+			func(ctx context.Context) error { unread = e.readRecords(ctx, pl.past); return nil },
+			func(ctx context.Context) error {
+				if manifest != nil {
 					return nil
 				}
-				manifest, err = r.Source.Render(ctx, render.Input{
+				manifest, unrendered = r.Source.Render(ctx, render.Input{
 					Name: r.Name, Namespace: r.Namespace,
-					Revision: pl.past.nextRevision(), Upgrade: pl.past.installed(),
+					Revision: pl.past.nextRevision(), Upgrade: pl.past.wasHealthy(),
 					Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
 					PostRender: r.PostRender, Limits: r.Limits,
 				})
-				return err
+				return nil
 			},
 		)
+		return cmp.Or(unread, unrendered, err)
 	}
 	if err = read(); errors.Is(err, storage.ErrNotFound) { // another deployer has trimmed the history meanwhile
 		if pl.past, err = e.listPast(ctx, r.Key); err == nil {
+			manifest = opts.rendered // for the revision that is next now
 			err = read()
 		}
 	}
@@ -274,7 +288,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 	}
 
 	kind, event := PlanInstall, "install"
-	if pl.past.installed() {
+	if pl.past.wasHealthy() {
 		kind, event = PlanUpgrade, "upgrade"
 	}
 	record, err := newRecord(r.Key, pl.past, manifest, r.Values)

@@ -18,8 +18,12 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if err != nil {
 		return nil, err
 	}
-	if past.last == nil || past.last.Status == storage.StatusUninstalled {
+	gone := past.last != nil && past.last.Status == storage.StatusUninstalled
+	if past.last == nil || gone && !opts.purges {
 		return nil, notFound("uninstall", k)
+	}
+	if gone {
+		return &Plan{Kind: PlanUninstall, Key: k, work: &work{last: past.last, stock: past.stock, historyOnly: true}}, nil
 	}
 	pl := &planning{e: e, key: k, opts: opts, manager: e.opts.FieldManager, past: past, hooks: hookObjects(past.last), uninstalls: true}
 	pl.foresee(nil)
@@ -127,12 +131,8 @@ func (r *run) endUninstall(ctx context.Context, failure error) error {
 			return err
 		}
 	} else {
-		// The newest last: as long as it stands, the release can be found and
-		// uninstalled again.
-		for _, m := range r.w.stock.Revisions {
-			if err := r.e.store.Delete(ctx, m.Namespace, m.Name, m.Revision); err != nil {
-				return err
-			}
+		if err := r.e.store.Forget(ctx, r.w.stock); err != nil {
+			return err
 		}
 	}
 	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, StatusUninstalled})

@@ -26,7 +26,8 @@ func (s *Sharing) Decode(text []byte, one, two any) (any, error) {
 		s.keys = map[string]string{}
 	}
 	r := reader{text: text, keys: s.keys}
-	return r.value(one, two)
+	v, _, _, err := r.value(one, two)
+	return v, err
 }
 
 // Text is the text at a path of members in valid JSON; empty if there is none.
@@ -48,6 +49,7 @@ type reader struct {
 	text []byte
 	at   int
 	keys map[string]string
+	seen []string // members of the objects around, up to here
 }
 
 // next goes to the next character that is no space.
@@ -145,49 +147,124 @@ func (r *reader) skip() {
 	}
 }
 
-func (r *reader) value(one, two any) (any, error) {
-	c, from := r.next(), r.at
-	for _, like := range [2]any{one, two} {
-		if like != nil && r.is(like) {
-			return like, nil
-		}
-		r.at = from
-	}
-	switch c {
+// value decodes the value that comes next, and says whether it is equal to one
+// and to two; if it is, it is that very value.
+func (r *reader) value(one, two any) (v any, isOne, isTwo bool, err error) {
+	switch r.next() {
 	case '{':
-		one, _ := one.(map[string]any)
-		two, _ := two.(map[string]any)
-		out := map[string]any{}
-		for r.at++; r.more('}'); {
-			name := r.member()
-			key, ok := r.keys[string(name)]
-			if !ok {
-				key = string(name)
-				r.keys[key] = key
+		return r.object(one, two)
+	case '[':
+		return r.array(one, two)
+	case '"':
+		quoted := r.quoted()
+		isOne, isTwo = isText(quoted, one), isText(quoted, two)
+		if !isOne && !isTwo {
+			v = unescaped(quoted)
+		}
+	default:
+		if v, err = scalar(r.word()); err != nil {
+			return nil, false, false, err
+		}
+		isOne, isTwo = one == v, two == v // of which each is a scalar, or of another type
+	}
+	return either(v, one, two, isOne, isTwo), isOne, isTwo, nil
+}
+
+func either(v, one, two any, isOne, isTwo bool) any {
+	switch {
+	case isOne:
+		return one
+	case isTwo:
+		return two
+	}
+	return v
+}
+
+// object makes a map only when a member is like neither's.
+func (r *reader) object(one, two any) (any, bool, bool, error) {
+	first, isOne := one.(map[string]any)
+	second, isTwo := two.(map[string]any)
+	var out map[string]any
+	begun := len(r.seen)
+	defer func() { r.seen = r.seen[:begun] }()
+	copied := func() {
+		out = map[string]any{}
+		for _, key := range r.seen[begun:] { // which are all like one's, or all like two's
+			if isOne {
+				out[key] = first[key]
+			} else {
+				out[key] = second[key]
 			}
-			v, err := r.value(one[key], two[key])
-			if err != nil {
-				return nil, err
-			}
+		}
+	}
+	for r.at++; r.more('}'); {
+		key := r.key()
+		likeOne, hasOne := first[key]
+		likeTwo, hasTwo := second[key]
+		v, sameOne, sameTwo, err := r.value(likeOne, likeTwo)
+		if err != nil {
+			return nil, false, false, err
+		}
+		sameOne, sameTwo = sameOne && hasOne && isOne, sameTwo && hasTwo && isTwo
+		if out == nil && !sameOne && !sameTwo {
+			copied()
+		}
+		if isOne, isTwo = sameOne, sameTwo; out != nil {
 			out[key] = v
 		}
-		return out, nil
-	case '[':
-		one, _ := one.([]any)
-		two, _ := two.([]any)
-		out := []any{}
-		for r.at++; r.more(']'); {
-			v, err := r.value(item(one, len(out)), item(two, len(out)))
-			if err != nil {
-				return nil, err
-			}
+		r.seen = append(r.seen, key)
+	}
+	n := len(r.seen) - begun
+	if out == nil && !(isOne && n == len(first)) && !(isTwo && n == len(second)) {
+		copied()
+	}
+	isOne, isTwo = isOne && n == len(first), isTwo && n == len(second)
+	return either(out, one, two, isOne, isTwo), isOne, isTwo, nil
+}
+
+// key reads the name of a member; equal ones are one text.
+func (r *reader) key() string {
+	name := r.member()
+	key, ok := r.keys[string(name)]
+	if !ok {
+		key = string(name)
+		r.keys[key] = key
+	}
+	return key
+}
+
+// array makes a slice only when an item is like neither's.
+func (r *reader) array(one, two any) (any, bool, bool, error) {
+	first, isOne := one.([]any)
+	second, isTwo := two.([]any)
+	var out []any
+	n := 0
+	copied := func() {
+		out = []any{}
+		if isOne { // up to here
+			out = append(out, first[:n]...)
+		} else if isTwo {
+			out = append(out, second[:n]...)
+		}
+	}
+	for r.at++; r.more(']'); n++ {
+		v, sameOne, sameTwo, err := r.value(item(first, n), item(second, n))
+		if err != nil {
+			return nil, false, false, err
+		}
+		sameOne, sameTwo = sameOne && n < len(first) && isOne, sameTwo && n < len(second) && isTwo
+		if out == nil && !sameOne && !sameTwo {
+			copied()
+		}
+		if isOne, isTwo = sameOne, sameTwo; out != nil {
 			out = append(out, v)
 		}
-		return out, nil
-	case '"':
-		return unescaped(r.quoted()), nil
 	}
-	return scalar(r.word())
+	if out == nil && !(isOne && n == len(first)) && !(isTwo && n == len(second)) {
+		copied()
+	}
+	isOne, isTwo = isOne && n == len(first), isTwo && n == len(second)
+	return either(out, one, two, isOne, isTwo), isOne, isTwo, nil
 }
 
 func item(list []any, i int) any {
@@ -210,47 +287,10 @@ func scalar(word []byte) (any, error) {
 	return strconv.ParseFloat(string(word), 64)
 }
 
-// is says whether the value that comes next is like another. It is past it
-// then, and anywhere if not.
-func (r *reader) is(like any) bool {
-	c := r.next()
-	switch like := like.(type) {
-	case map[string]any:
-		if c != '{' {
-			return false
-		}
-		n := 0
-		for r.at++; r.more('}'); n++ {
-			other, ok := like[string(r.member())]
-			if !ok || !r.is(other) {
-				return false
-			}
-		}
-		return n == len(like)
-	case []any:
-		if c != '[' {
-			return false
-		}
-		n := 0
-		for r.at++; r.more(']'); n++ {
-			if n == len(like) || !r.is(like[n]) {
-				return false
-			}
-		}
-		return n == len(like)
-	case string:
-		return c == '"' && isText(r.quoted(), like)
-	}
-	if c == '{' || c == '[' || c == '"' {
-		return false
-	}
-	v, err := scalar(r.word())
-	return err == nil && v == like
-}
-
 // isText says whether the text between two quotes stands for another.
-func isText(quoted []byte, text string) bool {
-	for {
+func isText(quoted []byte, like any) bool {
+	text, ok := like.(string)
+	for ok {
 		i := bytes.IndexByte(quoted, '\\')
 		if i < 0 {
 			return string(quoted) == text
@@ -265,6 +305,7 @@ func isText(quoted []byte, text string) bool {
 		}
 		quoted, text = quoted[i+n:], text[len(char):]
 	}
+	return false
 }
 
 // unescaped is what the text between two quotes stands for.

@@ -114,6 +114,21 @@ func TestSharingDecodesOddities(t *testing.T) {
 	}
 }
 
+// What is nested deeply, and differs at the bottom from what it is beside, is
+// gone through once.
+func TestSharingOfDeepValues(t *testing.T) {
+	const depth = 5000
+	nested := func(leaf string) string {
+		return strings.Repeat(`{"a":[`, depth/2) + leaf + strings.Repeat(`]}`, depth/2)
+	}
+	want := decoded(t, nested("3"))
+	var s Sharing
+	got, err := s.Decode([]byte(nested("3")), decoded(t, nested("1")), decoded(t, nested("2")))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("it became something else: %v", err)
+	}
+}
+
 func TestSharingShares(t *testing.T) {
 	make := func() map[string]any {
 		return map[string]any{

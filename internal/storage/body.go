@@ -16,6 +16,8 @@ const (
 	// maxDecoded bounds what a body may unpack to: a Secret that unpacks to
 	// more was made to.
 	maxDecoded = 64 << 20
+	// maxReserved bounds what is believed of it beforehand.
+	maxReserved = 8 << 20
 )
 
 var gzipMagic = []byte{0x1f, 0x8b, 0x08}
@@ -56,7 +58,7 @@ func unpackedSize(packed []byte) int {
 		return 0
 	}
 	noted := binary.LittleEndian.Uint32(packed[len(packed)-4:])
-	return int(min(int64(noted), 1032*int64(len(packed)), maxDecoded))
+	return int(min(int64(noted), 1032*int64(len(packed)), maxReserved))
 }
 
 // pack writes a document as Helm does. What lasts of it is compressed only if
@@ -69,7 +71,7 @@ func pack(doc document, known *lasting, level int) ([]byte, *lasting, error) {
 	if len(text) > maxDecoded {
 		return nil, nil, ErrTooBig
 	}
-	if !known.is(text[:lasts]) {
+	if !known.is(text[:lasts], level) {
 		if known, err = newLasting(text[:lasts], level); err != nil {
 			return nil, nil, err
 		}

@@ -212,7 +212,7 @@ func TestContinuedAgain(t *testing.T) {
 func TestTorn(t *testing.T) {
 	for name, tear := range map[string]func(t *testing.T, s *shelf, part string){
 		"missing": func(t *testing.T, s *shelf, part string) {
-			if err := s.delete(s.ctx, s.ns, part); err != nil {
+			if err := s.delete(s.ctx, s.ns, part, ""); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -222,7 +222,7 @@ func TestTorn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.delete(s.ctx, s.ns, part); err != nil {
+			if err := s.delete(s.ctx, s.ns, part, ""); err != nil {
 				t.Fatal(err)
 			}
 			secret.Data[partKey][1000] ^= 1
@@ -245,6 +245,42 @@ func TestTorn(t *testing.T) {
 				t.Fatalf("read as %v with error %v, want ErrTorn in a *DecodeError", got, err)
 			}
 		})
+	}
+}
+
+// A deployer was killed before it wrote revision 2, and long after another one
+// records the same: what the first one left is not collected from under it.
+func TestPartsThatAreGoneOnFromStay(t *testing.T) {
+	s := newShelf(t)
+	s.create(StatusDeployed)
+	r := s.big(2, StatusDeployed)
+	e, err := encode(r, testLimit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writeParts(s.ctx, r, e); err != nil {
+		t.Fatal(err)
+	}
+	stock, err := s.Stock(s.ctx, s.ns, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revisions, parts, err := s.everything(s.ctx, s.ns, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stock.orphans = orphans(revisions, parts, time.Now().Add(2*orphanAge)); len(stock.orphans) == 0 {
+		t.Fatal("what was left does not count as such, however old")
+	}
+	if err := s.Create(s.ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	stock.Revisions = append(stock.Revisions, r.Meta())
+	if err := s.Trim(s.ctx, s.ns, stock, 10); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Get(s.ctx, s.ns, "shop", 2); err != nil || got.Manifest.String() != r.Manifest.String() {
+		t.Errorf("read again: %v", err)
 	}
 }
 

@@ -18,9 +18,13 @@ import (
 //
 // It is found again in what was read by an extra field of the gzip header
 // (RFC 1952, section 2.3.1.1), which all others pass over.
+//
+// What the header of a stored revision says is taken for true: whoever may
+// write it could break the revision as well.
 type lasting struct {
-	sum  [sha256.Size]byte // of the text
-	data []byte
+	sum   [sha256.Size]byte // of the text
+	level int               // of the compression
+	data  []byte
 }
 
 const (
@@ -39,18 +43,21 @@ func newLasting(text []byte, level int) (*lasting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lasting{sha256.Sum256(text), data}, nil
+	return &lasting{sha256.Sum256(text), level, data}, nil
 }
 
-// is says whether l, which may be nil, is of this text.
-func (l *lasting) is(text []byte) bool {
-	return l != nil && l.sum == sha256.Sum256(text)
+// is says whether l, which may be nil, is of this text and compressed at that
+// level, or as tightly as can be.
+func (l *lasting) is(text []byte, level int) bool {
+	return l != nil && (l.level == level || l.level == flate.BestCompression) && l.sum == sha256.Sum256(text)
 }
 
 // compress is the gzip of a text whose beginning, up to lasts, is l.
 func (l *lasting) compress(text []byte, lasts, level int) ([]byte, error) {
-	rest := stored(text[lasts:])
-	if len(rest) > storedUpTo {
+	var rest []byte
+	if len(text)-lasts <= storedUpTo {
+		rest = stored(text[lasts:])
+	} else {
 		var err error
 		if rest, err = deflate(text[lasts:], level, (*flate.Writer).Close); err != nil {
 			return nil, err
@@ -59,7 +66,7 @@ func (l *lasting) compress(text []byte, lasts, level int) ([]byte, error) {
 	const hasExtra, unknownSystem = 4, 255
 	out := make([]byte, 0, lastingFrom+len(l.data)+len(rest)+8)
 	out = append(out, gzipMagic...)
-	out = append(out, hasExtra, 0, 0, 0, 0, 0, unknownSystem)
+	out = append(out, hasExtra, 0, 0, 0, 0, flagOf(l.level), unknownSystem)
 	out = binary.LittleEndian.AppendUint16(out, 4+fieldLen)
 	out = append(out, fieldID...)
 	out = binary.LittleEndian.AppendUint16(out, fieldLen)
@@ -77,10 +84,22 @@ func lastingOf(packed []byte) *lasting {
 		return nil
 	}
 	size := binary.LittleEndian.Uint32(z.Extra[4:])
-	if len(packed)-lastingFrom < int(size) {
+	if uint64(len(packed)-lastingFrom) < uint64(size) {
 		return nil
 	}
-	return &lasting{[sha256.Size]byte(z.Extra[8:]), packed[lastingFrom:][:size]}
+	level := flate.DefaultCompression
+	if packed[8] == flagOf(flate.BestCompression) {
+		level = flate.BestCompression
+	}
+	return &lasting{[sha256.Size]byte(z.Extra[8:]), level, packed[lastingFrom:][:size]}
+}
+
+// flagOf is what the gzip header tells of the level.
+func flagOf(level int) byte {
+	if level == flate.BestCompression {
+		return 2
+	}
+	return 0
 }
 
 // stored is the last deflate block of a text as it is (RFC 1951, section

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -79,6 +80,39 @@ func TestChangedTextIsCompressedAgain(t *testing.T) {
 	if got := roundTrip(t, r); got.Notes != r.Notes || !got.Manifest.Equal(r.Manifest) {
 		t.Errorf("read back:\n%s", got.Manifest)
 	}
+}
+
+// What does not fit at the level that a revision was first compressed at is
+// compressed anew, as tightly as can be, before anything is left out.
+func TestTighterIsCompressedAgain(t *testing.T) {
+	r := sample("shop", 4)
+	var manifest strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&manifest, "# setting %d has the value %d of %d\n", i, i*i, i%7)
+	}
+	r.Manifest = TextOf(manifest.String())
+	e, err := encode(r, maxBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.lasting = e.lasting
+	limit := len(e.body) - 1
+	if e, err = encode(r, limit); err != nil || e.trimmed != "" || len(e.tail) > 0 {
+		t.Errorf("trimmed %q, tail of %d bytes, %v", e.trimmed, len(e.tail), err)
+	}
+	r.lasting = lastingOf(unbase64(t, e.body))
+	if again, err := encode(r, limit); err != nil || !bytes.Equal(again.body, e.body) || again.lasting != r.lasting {
+		t.Errorf("what is tight already was compressed again: %v", err)
+	}
+}
+
+func unbase64(t *testing.T, body []byte) []byte {
+	t.Helper()
+	packed, err := base64.StdEncoding.DecodeString(string(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
 }
 
 // A header that promises what is not there is not believed.

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -160,14 +161,19 @@ func (s *Store) pages(ctx context.Context, namespace, selector string, each func
 // Delete removes one revision; one that is gone already is no error. What
 // continues it is collected by the cluster.
 func (s *Store) Delete(ctx context.Context, namespace, name string, revision int) error {
-	if err := s.delete(ctx, namespace, secretName(name, revision)); err != nil {
+	if err := s.delete(ctx, namespace, secretName(name, revision), ""); err != nil {
 		return fmt.Errorf("delete revision %d: %w", revision, err)
 	}
 	return nil
 }
 
-func (s *Store) delete(ctx context.Context, namespace, secret string) error {
-	err := s.secrets.CoreV1().Secrets(namespace).Delete(ctx, secret, metav1.DeleteOptions{})
+// delete removes a Secret, if it is of the UID, unless that is empty.
+func (s *Store) delete(ctx context.Context, namespace, secret string, uid types.UID) error {
+	var opts metav1.DeleteOptions
+	if uid != "" {
+		opts.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	err := s.secrets.CoreV1().Secrets(namespace).Delete(ctx, secret, opts)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -176,7 +182,8 @@ func (s *Store) delete(ctx context.Context, namespace, secret string) error {
 
 // Trim deletes the oldest revisions of a stock beyond keep (below 1 counts as
 // 1), never the newest and never one that is deployed; and parts of revisions
-// that interrupted writers left behind.
+// that interrupted writers left behind, but for those of the newest: whoever
+// has recorded it since the stock was listed may go on from them.
 func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep int) error {
 	all := stock.Revisions
 	excess := len(all) - max(keep, 1)
@@ -187,15 +194,39 @@ func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep in
 		if m.Status == StatusDeployed || m.Revision == all[len(all)-1].Revision {
 			continue
 		}
-		if err := s.Delete(ctx, namespace, m.Name, m.Revision); err != nil {
+		if err := s.deleteListed(ctx, m); err != nil {
 			return err
 		}
 		excess--
 	}
 	for _, orphan := range stock.orphans {
-		if err := s.delete(ctx, namespace, orphan); err != nil {
+		if len(all) > 0 && isPartOf(orphan, all[len(all)-1]) {
+			continue
+		}
+		if err := s.delete(ctx, namespace, orphan, ""); err != nil {
 			return fmt.Errorf("delete what an interrupted write left: %w", err)
 		}
+	}
+	return nil
+}
+
+// Forget deletes the revisions of a stock, the newest last: as long as it
+// stands, the release can be found and forgotten again.
+func (s *Store) Forget(ctx context.Context, stock Stock) error {
+	for _, m := range stock.Revisions {
+		if err := s.deleteListed(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteListed deletes the revision that was listed, and not one of its number
+// that was recorded since, after the release had been installed anew.
+func (s *Store) deleteListed(ctx context.Context, m Meta) error {
+	err := s.delete(ctx, m.Namespace, secretName(m.Name, m.Revision), m.UID)
+	if err != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete revision %d: %w", m.Revision, err)
 	}
 	return nil
 }
@@ -213,7 +244,7 @@ func (s *Store) Purge(ctx context.Context, namespace, name string) error {
 		}
 	}
 	for _, part := range parts {
-		if err := s.delete(ctx, namespace, part.Name); err != nil {
+		if err := s.delete(ctx, namespace, part.Name, ""); err != nil {
 			return fmt.Errorf("delete a part of a revision: %w", err)
 		}
 	}

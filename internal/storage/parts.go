@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,11 @@ const (
 // not overwrite each other's, and what was written stays as it is.
 func partName(name string, revision int, digest string, part int) string {
 	return fmt.Sprintf("%s.%s.%d", secretName(name, revision), digest[:16], part)
+}
+
+// isPartOf says whether a Secret's name is that of a part of the revision.
+func isPartOf(secret string, m Meta) bool {
+	return strings.HasPrefix(secret, secretName(m.Name, m.Revision)+".")
 }
 
 // writeParts stores the tail, before the Secret that refers to it. Parts that
@@ -110,7 +116,7 @@ func (s *Store) readParts(ctx context.Context, namespace, name string, revision 
 func (s *Store) deleteParts(ctx context.Context, namespace, name string, revision int, c continuation) error {
 	var failed error
 	for i := range c.Parts {
-		failed = errors.Join(failed, s.delete(ctx, namespace, partName(name, revision, c.SHA256, i+1)))
+		failed = errors.Join(failed, s.delete(ctx, namespace, partName(name, revision, c.SHA256, i+1), ""))
 	}
 	return failed
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Status of a revision, in Helm's words.
@@ -107,6 +108,7 @@ type Meta struct {
 	Name, Namespace string
 	Revision        int
 	Status          Status
+	UID             types.UID // of the Secret
 	// Written is when the Secret was written last, to the second; zero if its
 	// labels do not tell.
 	Written time.Time
@@ -129,7 +131,7 @@ func (r *Record) Meta() Meta {
 		LastDeployed: r.LastDeployed,
 	}
 	if r.secret != nil {
-		m.Written = written(r.secret.Labels)
+		m.UID, m.Written = r.secret.UID, written(r.secret.Labels)
 	}
 	return m
 }

@@ -181,7 +181,7 @@ func metaOf(o metav1.ObjectMeta) (m Meta, ok bool) {
 	if err != nil || revision < 1 || o.Labels[labelName] == "" || o.Name != secretName(o.Labels[labelName], revision) {
 		return Meta{}, false
 	}
-	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), Written: written(o.Labels)}
+	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), UID: o.UID, Written: written(o.Labels)}
 	a := o.Annotations
 	m.Unproven = a[annotationUnproven] != ""
 	if _, m.Annotated = a[annotationDeployed]; !m.Annotated {
