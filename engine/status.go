@@ -6,12 +6,14 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // Status is a release as it is now.
 type Status struct {
 	Revision Revision `json:"revision"`
-	// Ready is true if every object of the revision is there and ready.
+	// Ready is true if the revision is deployed, and every object of it is there
+	// and ready, or of a kind that says nothing of itself.
 	Ready bool `json:"ready"`
 	// Objects of the revision, in install order.
 	Objects []Diagnosis `json:"objects"`
@@ -19,6 +21,10 @@ type Status struct {
 
 // Status tells how the newest revision's objects are, with the cause where
 // one is not ready, however long ago it was deployed.
+//
+// A revision that failed or is pending may not have written its objects, so
+// that what is there is an earlier one's: they are told of as they are, and
+// Ready is false.
 func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
 	if err := k.validate(); err != nil {
 		return nil, err
@@ -44,7 +50,7 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 	}
 	pl := &planning{e: e, key: k, past: past}
 	var items []*item
-	s := &Status{Revision: *revisionOf(past.last), Ready: true}
+	s := &Status{Revision: *revisionOf(past.last), Ready: past.last.Status == storage.StatusDeployed}
 	for _, o := range inApplyOrder(objects) {
 		it, err := pl.newItem(ctx, o.Unstructured, o.Source, nil)
 		if errors.Is(err, ErrUnknownKind) {

@@ -165,3 +165,34 @@ func TestNoDriftOfAnUninstall(t *testing.T) {
 		}
 	}
 }
+
+// A release whose newest revision is not deployed is not ready, though an
+// earlier one still runs.
+func TestStatusOfAnUnfinishedRevision(t *testing.T) {
+	f := newFixture(t)
+	files := map[string]string{"config.yaml": configMap, "web.yaml": deployment}
+	f.deploy(f.release(f.chart(files)))
+	want := func(status engine.RevisionStatus, ready bool) {
+		t.Helper()
+		s, err := f.engine.Status(f.ctx, f.key)
+		if err != nil || s.Ready != ready || s.Revision.Status != status || len(s.Objects) != 2 {
+			t.Fatalf("%s: %+v, %v", status, s, err)
+		}
+		for _, d := range s.Objects {
+			if d.State != engine.StateReady {
+				t.Errorf("%s: %+v", status, d)
+			}
+		}
+	}
+	want(engine.StatusDeployed, true)
+	files["hook.yaml"] = brokenHook
+	if _, err := f.engine.Deploy(f.ctx, f.release(f.chart(files), "tag=2.0"), engine.ApplyOptions{}); err == nil {
+		t.Fatal("the hook was let through")
+	}
+	want(engine.StatusFailed, false)
+	f.interrupt(2, "pending-upgrade")
+	want(engine.StatusPendingUpgrade, false)
+	delete(files, "hook.yaml")
+	f.deploy(f.release(f.chart(files), "tag=2.0"))
+	want(engine.StatusDeployed, true)
+}
