@@ -223,11 +223,7 @@ func (p *past) nextRevision() int {
 // wasHealthy says whether an upgrade is at hand: an install that never came to
 // its end is made again, with the hooks of an install.
 func (p *past) wasHealthy() bool {
-	if len(p.stock.Revisions) == 0 {
-		return false
-	}
-	status := p.stock.Revisions[p.from].Status
-	return status == storage.StatusDeployed || status == storage.StatusSuperseded
+	return len(p.stock.Revisions) > 0 && settled(p.stock.Revisions[p.from].Status)
 }
 
 // installed says whether there may be anything of the release in the cluster.
