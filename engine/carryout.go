@@ -111,7 +111,9 @@ func (r *run) tidy(ctx context.Context) error {
 // deleted, are gone, if nothing else stands in its way. It says whether they
 // are.
 func (e *Engine) waitTerminated(ctx context.Context, p *Plan, opts ApplyOptions) bool {
-	others := func(pr Problem) bool { return pr.Kind != ProblemTerminating }
+	others := func(pr Problem) bool {
+		return pr.Kind != ProblemTerminating || pr.Hook && !opts.NoHooks
+	}
 	if len(p.Problems) == 0 || slices.ContainsFunc(p.Problems, others) || len(p.Missing) > 0 {
 		return false
 	}

@@ -191,15 +191,21 @@ func apart(items []*item) (definitions, rest []*item) {
 // shiftSchemas marks the custom resources whose living CRD the plan changes:
 // whether they are valid shows when that has happened.
 func shiftSchemas(definitions, rest []*item) {
+	shifting := shiftedKinds(definitions)
+	for _, it := range rest {
+		it.shifts = shifting[it.mapping.GroupVersionKind.GroupKind()]
+	}
+}
+
+// shiftedKinds are the kinds whose living CRD, one of the items, changes.
+func shiftedKinds(items []*item) map[schema.GroupKind]bool {
 	shifting := map[schema.GroupKind]bool{}
-	for _, it := range definitions {
+	for _, it := range items {
 		if it.desired != nil && it.live != nil && it.change.Changed() {
 			for kind := range ownKinds([]render.Object{{Unstructured: it.desired}}) {
 				shifting[kind] = true
 			}
 		}
 	}
-	for _, it := range rest {
-		it.shifts = shifting[it.mapping.GroupVersionKind.GroupKind()]
-	}
+	return shifting
 }

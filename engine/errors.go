@@ -139,6 +139,9 @@ type Problem struct {
 	Fields []string `json:"fields,omitempty"`
 	// Hint says what to do next.
 	Hint string `json:"hint,omitempty"`
+	// Hook is set if the object is a hook: with ApplyOptions.NoHooks the
+	// problem is none.
+	Hook bool `json:"hook,omitempty"`
 }
 
 func (p Problem) Error() string {

@@ -56,8 +56,9 @@ func hooksFor(record *storage.Record, event string) []hook {
 	return out
 }
 
-// planHooks lists the hooks that the plan runs. One whose kind nobody serves
-// is found here, before anything is written.
+// planHooks lists the hooks that the plan runs. One whose kind nobody serves,
+// or that the API server does not take, is found here, before anything is
+// written.
 func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Record, event string) error {
 	var desired []render.Object
 	for _, it := range p.work.items {
@@ -66,6 +67,7 @@ func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Reco
 		}
 	}
 	own := ownKinds(desired)
+	var tried []*triedHook
 	for _, phase := range []string{"pre-", "post-"} {
 		for _, h := range hooksFor(record, phase+event) {
 			it, err := pl.newItem(ctx, h.parsed.Unstructured, h.parsed.Source, own)
@@ -81,11 +83,12 @@ func (pl *planning) planHooks(ctx context.Context, p *Plan, record *storage.Reco
 				p.work.hooksRefused = notAllowed(phase+event+" hook", pl.key, it.object)
 			default:
 				pl.needForHook(it)
+				tried = append(tried, &triedHook{hook: h, it: it, first: phase == "pre-"})
 			}
 			p.Hooks = append(p.Hooks, PlannedHook{Object: it.object, Event: phase + event, Weight: h.weight})
 		}
 	}
-	return nil
+	return pl.tryHooks(ctx, p, tried)
 }
 
 // hookObjects are the objects of all hooks of a revision.
@@ -198,6 +201,8 @@ func (r *run) runHook(ctx context.Context, it *item, h hook) error {
 	if err != nil {
 		return r.hidden(it, "create hook", err)
 	}
+	it.object.Name = u.GetName()
+	h.parsed.SetName(u.GetName()) // of generateName: by it the hook is found to be deleted
 	if it.object.Kind != "Job" && it.object.Kind != "Pod" {
 		return nil
 	}
@@ -221,8 +226,8 @@ func (r *run) hookItem(ctx context.Context, h hook) (*item, error) {
 // Helm, CRDs stay: all objects of their kinds would go with them.
 func (r *run) deleteHook(ctx context.Context, h hook) error {
 	it, err := r.hookItem(ctx, h)
-	if err != nil || it.mapping.GroupVersionKind.GroupKind() == crdKind {
-		return err
+	if err != nil || it.object.Name == "" || it.mapping.GroupVersionKind.GroupKind() == crdKind {
+		return err // one with generateName has no name before it is created
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()

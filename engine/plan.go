@@ -218,7 +218,7 @@ func (p *Plan) Changed() bool {
 func (p *Plan) Err() error { return p.refusal(false) }
 
 func (p *Plan) refusal(noHooks bool) error {
-	problems := slices.Clone(p.Problems)
+	problems := slices.DeleteFunc(slices.Clone(p.Problems), func(pr Problem) bool { return noHooks && pr.Hook })
 	for _, m := range p.Missing {
 		if noHooks && strings.HasSuffix(m, forHooks) {
 			continue
