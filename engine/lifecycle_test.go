@@ -194,7 +194,7 @@ func TestFailedRevisionsAreTrimmed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})
 	f.deploy(f.release(c))
-	hook := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: post, annotations: {helm.sh/hook: post-upgrade}}\nbinaryData: {a: \"no base64\"}\n"
+	hook := strings.Replace(brokenHook, "pre-upgrade", "post-upgrade", 1)
 	bad := f.chart(map[string]string{"config.yaml": configMap, "post.yaml": hook})
 	odd := f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig, "post.yaml": hook})
 	for i := range 8 {

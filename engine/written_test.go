@@ -11,8 +11,9 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// brokenHook is refused by the API server.
-const brokenHook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: broken\n  labels: {a: \"no label\"}\n  annotations: {helm.sh/hook: pre-upgrade}\n"
+// brokenHook is refused when it runs: a hook before it might have made its
+// namespace, so that the plan lets it through.
+const brokenHook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: broken\n  namespace: made-by-nobody\n  annotations: {helm.sh/hook: pre-upgrade}\n"
 
 // causes are those of the plan's fields, by kind and path.
 func (f *fixture) causes(r engine.Release) map[string]diff.Cause {
