@@ -112,7 +112,10 @@ func (r *run) tidy(ctx context.Context) error {
 // are.
 func (e *Engine) waitTerminated(ctx context.Context, p *Plan, opts ApplyOptions) bool {
 	others := func(pr Problem) bool {
-		return pr.Kind != ProblemTerminating || pr.Hook && !opts.NoHooks
+		if pr.Hook {
+			return !opts.NoHooks
+		}
+		return pr.Kind != ProblemTerminating
 	}
 	if len(p.Problems) == 0 || slices.ContainsFunc(p.Problems, others) || len(p.Missing) > 0 {
 		return false
