@@ -39,7 +39,7 @@ func (e *Engine) work(ctx context.Context, k Key, operation Operation, opts Appl
 			return nil, explain(op, k, diff.Object{}, err)
 		}
 		if p.work.historyOnly {
-			return revisionOf(p.work.last), explain(op, k, diff.Object{}, e.store.Forget(ctx, p.work.stock))
+			return revisionOf(p.work.last), explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.stock))
 		}
 		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {

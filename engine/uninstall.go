@@ -131,7 +131,7 @@ func (r *run) endUninstall(ctx context.Context, failure error) error {
 			return err
 		}
 	} else {
-		if err := r.e.store.Forget(ctx, r.w.stock); err != nil {
+		if err := r.e.store.Forget(ctx, r.p.Key.Namespace, r.w.stock); err != nil {
 			return err
 		}
 	}

@@ -199,23 +199,28 @@ func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep in
 		}
 		excess--
 	}
-	for _, orphan := range stock.orphans {
-		if len(all) > 0 && isPartOf(orphan, all[len(all)-1]) {
-			continue
-		}
-		if err := s.delete(ctx, namespace, orphan, ""); err != nil {
-			return fmt.Errorf("delete what an interrupted write left: %w", err)
-		}
-	}
-	return nil
+	return s.deleteLeft(ctx, namespace, slices.DeleteFunc(slices.Clone(stock.orphans), func(part string) bool {
+		return len(all) > 0 && isPartOf(part, all[len(all)-1])
+	}))
 }
 
-// Forget deletes the revisions of a stock, the newest last: as long as it
-// stands, the release can be found and forgotten again.
-func (s *Store) Forget(ctx context.Context, stock Stock) error {
+// Forget deletes all of a stock, the newest revision last of them: as long as
+// it stands, the release can be found and forgotten again. Parts go after the
+// revisions that could not be read without.
+func (s *Store) Forget(ctx context.Context, namespace string, stock Stock) error {
 	for _, m := range stock.Revisions {
 		if err := s.deleteListed(ctx, m); err != nil {
 			return err
+		}
+	}
+	return s.deleteLeft(ctx, namespace, stock.parts)
+}
+
+// deleteLeft deletes parts that no revision needs.
+func (s *Store) deleteLeft(ctx context.Context, namespace string, parts []string) error {
+	for _, part := range parts {
+		if err := s.delete(ctx, namespace, part, ""); err != nil {
+			return fmt.Errorf("delete a part of a revision: %w", err)
 		}
 	}
 	return nil
@@ -227,26 +232,6 @@ func (s *Store) deleteListed(ctx context.Context, m Meta) error {
 	err := s.delete(ctx, m.Namespace, secretName(m.Name, m.Revision), m.UID)
 	if err != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete revision %d: %w", m.Revision, err)
-	}
-	return nil
-}
-
-// Purge deletes the whole history, the newest revision last: as long as it
-// stands, the release can be found and purged again.
-func (s *Store) Purge(ctx context.Context, namespace, name string) error {
-	revisions, parts, err := s.everything(ctx, namespace, name)
-	if err != nil {
-		return err
-	}
-	for _, m := range metas(revisions) {
-		if err := s.Delete(ctx, namespace, name, m.Revision); err != nil {
-			return err
-		}
-	}
-	for _, part := range parts {
-		if err := s.delete(ctx, namespace, part.Name, ""); err != nil {
-			return fmt.Errorf("delete a part of a revision: %w", err)
-		}
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	a[annotationChart] = r.Chart.Name
 	a[annotationVersion] = r.Chart.Version
 	a[annotationAppVersion] = r.Chart.AppVersion
-	a[annotationDigest] = r.digest()
+	a[annotationDigest] = r.Digest()
 	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
 	said := func(b bool) string {
 		if b {
@@ -121,8 +121,8 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	return out
 }
 
-// digest is over what the revision applies: its manifest and hooks.
-func (r *Record) digest() string {
+// Digest is over what the revision applies: its manifest and hooks.
+func (r *Record) Digest() string {
 	h := sha256.New() // which never fails to be written to
 	fmt.Fprintf(h, "%d\n", r.Manifest.Len())
 	r.Manifest.WriteTo(h)

@@ -15,7 +15,8 @@ import (
 type Stock struct {
 	Revisions []Meta // as HistoryMeta lists them
 
-	orphans []string // parts of revisions that interrupted writers left behind
+	parts   []string // that continue revisions
+	orphans []string // those of them that interrupted writers left behind
 	// present are the Secrets of revisions that are deployed, by name: mostly
 	// the only one that will be read, which has come along.
 	present map[string]*corev1.Secret
@@ -44,6 +45,9 @@ func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error
 		return Stock{}, err
 	}
 	out := Stock{Revisions: metas(revisions), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
+	for _, part := range parts {
+		out.parts = append(out.parts, part.Name)
+	}
 	versions := map[string]string{}
 	for _, o := range revisions {
 		versions[o.Name] = o.ResourceVersion

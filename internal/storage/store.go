@@ -160,7 +160,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret) (*Record, error
 		r.continued = c
 	}
 	// Helm drops the annotation when it writes the body.
-	if told, ok := secret.Annotations[annotationDigest]; ok && told != r.digest() {
+	if told, ok := secret.Annotations[annotationDigest]; ok && told != r.Digest() {
 		return nil, broken(ErrDigest)
 	}
 	r.Namespace, r.lasting = secret.Namespace, lasting
