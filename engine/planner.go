@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -255,7 +253,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, opts PlanOptions) (*
 
 	manifest := opts.rendered
 	read := func() error {
-		var unread, unrendered error // each with its turn, so that the same one is told each time
+		var unread, unrendered error // if both fail, it is always the first that is told
 		err := together(ctx,
 			func(ctx context.Context) error { unread = e.readRecords(ctx, pl.past); return nil },
 			func(ctx context.Context) error {
@@ -421,17 +419,6 @@ func sameApplied(a, b *storage.Record) bool {
 	return a.Manifest.SameDocuments(b.Manifest) && slices.EqualFunc(a.Hooks, b.Hooks, func(a, b storage.Hook) bool {
 		return a.Path == b.Path && storage.TextOf(a.Manifest).SameDocuments(storage.TextOf(b.Manifest))
 	})
-}
-
-// digest is over what is applied: the manifest and the hooks.
-func digest(r *storage.Record) string {
-	h := sha256.New() // which never fails to be written to
-	fmt.Fprintf(h, "%d\n", r.Manifest.Len())
-	r.Manifest.WriteTo(h)
-	for _, hook := range r.Hooks {
-		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
 func chartName(name, version string) string {

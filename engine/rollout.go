@@ -163,7 +163,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 	p := &Plan{
 		Kind: PlanRollout, Key: k, Rollout: &r, Cause: record.Cause,
 		Chart:          chartName(record.Chart.Name, record.Chart.Version),
-		ManifestDigest: digest(record),
+		ManifestDigest: record.Digest(),
 		work:           &work{record: record, last: past.last, stock: past.stock, attempts: past.base, items: items, redactor: redactor},
 	}
 	if err := pl.finish(ctx, p, ""); err != nil {

@@ -60,7 +60,7 @@ func (p *Plan) seal() error {
 	p.Nonce = newNonce()
 	var err error
 	if r := p.work.record; r != nil {
-		if p.ManifestDigest, err = seal(p.Nonce, p.work.namespaceUID, "manifest", digest(r)); err != nil {
+		if p.ManifestDigest, err = seal(p.Nonce, p.work.namespaceUID, "manifest", r.Digest()); err != nil {
 			return err
 		}
 		values, err := sealable(r.Values)
@@ -102,7 +102,7 @@ func (p *Plan) sameSource(now *Plan) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range []struct{ what, seal, text string }{{"values", p.ValuesDigest, values}, {"manifest", p.ManifestDigest, digest(r)}} {
+	for _, s := range []struct{ what, seal, text string }{{"values", p.ValuesDigest, values}, {"manifest", p.ManifestDigest, r.Digest()}} {
 		same, err := sealed(s.seal, p.Nonce, uid, s.what, s.text)
 		if err != nil {
 			return err
