@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -272,7 +273,7 @@ func (pl *planning) applied(u *unstructured.Unstructured, it *item, marked bool,
 		}
 		theirs, _ := other.Object["metadata"].(map[string]any)
 		for _, field := range []string{"labels", "annotations"} {
-			if same(metadata[field], theirs[field]) {
+			if reflect.DeepEqual(metadata[field], theirs[field]) {
 				metadata[field] = theirs[field]
 			}
 		}

@@ -97,12 +97,7 @@ func TestARevisionThatWroteNothingIsNoDrift(t *testing.T) {
 // What a revision wrote before it failed counts, and only that.
 func TestDriftOfARevisionThatFailedLater(t *testing.T) {
 	f := newFixture(t)
-	c := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
-	f.deploy(f.release(c))
-	broken := f.release(c, "colour=red", `podAnnotations.fairlead\.dev/pod=image-pull-error`)
-	if _, err := f.engine.Deploy(f.ctx, broken, engine.ApplyOptions{}); err == nil {
-		t.Fatal("it became ready")
-	}
+	f.failLater(f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment}))
 	if got := f.drifted(); len(got) > 0 {
 		t.Errorf("nobody touched anything, and there is drift of %v", got)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // brokenHook is refused when it runs: a hook before it might have made its
@@ -62,16 +63,24 @@ func TestNoDriftAfterAHookThatFailed(t *testing.T) {
 	f.wantHistory("1 superseded", "2 failed", "3 deployed")
 }
 
+// failLater deploys a chart, then in red, with pods that do not start: that fails
+// when everything is written. It answers what failed.
+func (f *fixture) failLater(c *render.Chart) engine.Release {
+	f.Helper()
+	f.deploy(f.release(c))
+	broken := f.release(c, "colour=red", `podAnnotations.fairlead\.dev/pod=image-pull-error`)
+	if _, err := f.engine.Deploy(f.ctx, broken, engine.ApplyOptions{}); err == nil {
+		f.Fatal("it became ready")
+	}
+	return broken
+}
+
 // What a revision that failed later did write counts: what others change then
 // is drift.
 func TestDriftAfterAWaitThatFailed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
-	f.deploy(f.release(c))
-	broken := f.release(c, "colour=red", `podAnnotations.fairlead\.dev/pod=image-pull-error`)
-	if _, err := f.engine.Deploy(f.ctx, broken, engine.ApplyOptions{}); err == nil {
-		t.Fatal("it became ready")
-	}
+	broken := f.failLater(c)
 	f.wantColour("red")
 	_, err := f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "shop-config", types.JSONPatchType,
 		[]byte(`[{"op":"remove","path":"/data/colour"}]`), metav1.PatchOptions{FieldManager: "someone"})
