@@ -9,6 +9,7 @@
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deployer before and after every one of its requests: half an hour
 # make faults         100 deploys over a connection on which a fifth of all requests goes wrong
+# make hostile        every hostile input of test/hostile in a child with 1 GiB of address space
 # make fuzz           every fuzzer for FUZZ_TIME, ten minutes each
 # make recording      the progress view in docs/, as text and picture; needs tmux
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
@@ -28,7 +29,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording cluster cluster-build
+.PHONY: kill faults hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -81,6 +82,9 @@ kill: cluster-build
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine
+
+hostile:
+	FAIRLEAD_HOSTILE_ALL=1 go test -count=1 -v -timeout 60m ./test/hostile
 
 # Minimising what covers more would take nearly all of the time otherwise.
 fuzz:

@@ -1,0 +1,32 @@
+//go:build linux
+
+package hostile
+
+import (
+	"context"
+	"testing/fstest"
+
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// RenderChart loads the files as a chart and renders it. A Chart.yaml is added
+// where there is none.
+func RenderChart(ctx context.Context, files map[string]string) error {
+	fsys := fstest.MapFS{"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	chart, err := render.LoadFS(fsys)
+	if err != nil {
+		return err
+	}
+	_, err = chart.Render(ctx, render.Input{Name: "demo"})
+	return err
+}
+
+// Template is the case of a chart whose only template is text.
+func Template(name, text string) Case {
+	return Case{Name: name, Run: func(ctx context.Context) error {
+		return RenderChart(ctx, map[string]string{"templates/x.yaml": text})
+	}}
+}
