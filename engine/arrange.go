@@ -140,22 +140,26 @@ func (o *order) circles(items []*item) [][]*item {
 	for i, it := range items {
 		index[it] = i
 	}
-	found := graph.Circles(len(items), func(i int) []int {
-		var out []int
-		for _, on := range o.needs[items[i]] {
-			out = append(out, index[on])
+	nodes := make([]graph.Node, len(items))
+	for i, it := range items {
+		for _, on := range o.needs[it] {
+			nodes[i].Needs = append(nodes[i].Needs, index[on])
+		}
+	}
+	nodes, found := graph.BreakCycles(nodes)
+	of := func(indexes []int) []*item {
+		var out []*item
+		for _, i := range indexes {
+			out = append(out, items[i])
 		}
 		return out
-	})
+	}
+	for i, it := range items {
+		o.needs[it] = of(nodes[i].Needs)
+	}
 	var out [][]*item
 	for _, circle := range found {
-		var c []*item
-		for _, i := range circle {
-			c = append(c, items[i])
-		}
-		last := c[len(c)-1]
-		o.needs[last] = slices.DeleteFunc(o.needs[last], func(on *item) bool { return on == c[0] })
-		out = append(out, c)
+		out = append(out, of(circle))
 	}
 	return out
 }
