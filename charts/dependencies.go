@@ -41,7 +41,7 @@ func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string,
 	if err != nil {
 		return nil, err
 	}
-	present, err := vendored(info)
+	present, err := l.vendored(info)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string,
 	if len(files) == len(info.Files) {
 		return chart, nil
 	}
-	return render.LoadFiles(files)
+	return l.loader().Files(files)
 }
 
 func (l *loading) resolve(ctx context.Context, dep dependency, dir string, depth int) (*render.Chart, error) {
@@ -171,7 +171,7 @@ func (d dependency) isAmong(present []render.ChartInfo) bool {
 }
 
 // vendored answers the charts in the folder charts/, packed or not.
-func vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
+func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 	var present []render.ChartInfo
 	for _, file := range info.Files {
 		rest, ok := strings.CutPrefix(file.Name, "charts/")
@@ -186,7 +186,7 @@ func vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 			}
 			present = append(present, render.ChartInfo{Name: metadata.Name, Version: metadata.Version})
 		case inside == "" && strings.HasSuffix(folder, ".tgz"):
-			chart, err := render.LoadArchive(bytes.NewReader(file.Data))
+			chart, err := l.loader().Archive(bytes.NewReader(file.Data))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", file.Name, err)
 			}

@@ -43,6 +43,9 @@ type LoadOptions struct {
 	Dependencies bool
 	// UnsafePlainHTTP allows http where https is the rule.
 	UnsafePlainHTTP bool
+	// Limits bound what loading the chart may cost: the size of the download, which is ArchiveBytes, of files, of what is
+	// unpacked, and their number. Zero: the defaults of render.Limits.
+	Limits render.Limits
 	// Transport carries the requests. Nil: http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -55,7 +58,7 @@ type LoadOptions struct {
 //	https://host/shop-1.0.0.tgz     a packaged chart
 //	shop                            a name, with LoadOptions.Repository
 //
-// What is downloaded is at most 20 MiB, and verified where its digest is known: always in a registry, in a repository if
+// What is downloaded is bounded by LoadOptions.Limits, 20 MiB if zero, and verified where its digest is known: always in a registry, in a repository if
 // its index has one. ctx bounds the downloads. Nothing is written but the cache. Errors are a *LoadError.
 func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, error) {
 	l := loading{opts: opts}
@@ -83,6 +86,8 @@ type source struct {
 	ref, repository, version string
 	depth                    int // of dependencies, 0 for the chart itself
 }
+
+func (l *loading) loader() render.Loader { return render.Loader{Limits: l.opts.Limits} }
 
 func (l *loading) load(ctx context.Context, from source) (*render.Chart, error) {
 	if ctx.Err() != nil {
@@ -138,7 +143,7 @@ func (l *loading) getPath(path string) (*render.Chart, string, error) {
 		if l.keyring != nil {
 			return nil, "", fmt.Errorf("%w: a directory has no signature, only a packaged chart has", ErrProvenance)
 		}
-		chart, err := render.LoadFS(os.DirFS(path))
+		chart, err := l.loader().FS(os.DirFS(path))
 		return chart, path, err
 	}
 	archive := &fetch.Archive{Name: filepath.Base(path)}
@@ -163,12 +168,12 @@ func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
 			return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 		}
 	}
-	return render.LoadArchive(bytes.NewReader(archive.Data))
+	return l.loader().Archive(bytes.NewReader(archive.Data))
 }
 
 func (l *loading) fetching(from source, address string) fetch.Options {
 	options := fetch.Options{
-		Version: from.version, PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
+		Version: from.version, MaxBytes: l.opts.Limits.WithDefaults().ArchiveBytes, PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
 	}
 	if l.opts.Cache != "" {
 		options.Cache = &fetch.Cache{Dir: l.opts.Cache}

@@ -154,20 +154,26 @@ func (e *RemoteError) Error() string {
 // Unwrap gives the loader's error, or nil.
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// LimitError says which limit an untrusted input has passed.
+// LimitError reports which limit an untrusted input has exceeded.
 type LimitError struct {
 	// Limit is the name of the field of [Limits].
 	Limit string
-	// Max is its value: bytes, entries, a ratio, levels, or nanoseconds.
+	// Max is its value: bytes, a count, a ratio, levels, or nanoseconds.
 	Max int64
-	// Subject is the file, template or archive entry, if known.
+	// Subject is the file, template, function or archive entry, if known.
 	Subject string
-	// Err is the cause, if there is one beyond the breach itself.
+	// Err is the cause, if there is one beyond the limit itself.
 	Err error
 }
 
+// Error gives the limit with its value and unit: "limit ResultBytes (16 MiB)
+// exceeded by web/templates/x.yaml".
 func (e *LimitError) Error() string {
-	s := fmt.Sprintf("limit %s of %d passed", e.Limit, e.Max)
+	s := "limit " + e.Limit
+	if e.Max > 0 {
+		s += " (" + limitText(e.Limit, e.Max) + ")"
+	}
+	s += " exceeded"
 	if e.Subject != "" {
 		s += " by " + e.Subject
 	}
@@ -177,5 +183,5 @@ func (e *LimitError) Error() string {
 	return s
 }
 
-// Unwrap gives the cause, or nil.
+// Unwrap returns the cause, or nil.
 func (e *LimitError) Unwrap() error { return e.Err }

@@ -56,7 +56,7 @@ func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
 // LoadKustomizationWith is [LoadKustomization] with remote references and
 // limits of the caller's. The context is handed on to opts.Remote.
 func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts KustomizeOptions) (*Kustomization, error) {
-	b := &budget{limits: opts.Limits.withDefaults()}
+	b := &budget{limits: opts.Limits.WithDefaults()}
 	files, err := b.readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)

@@ -1,41 +1,51 @@
 package render
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Limits bound what an untrusted chart may cost. A zero field means the
-// default named on it; a negative one means no limit. Every breach is a
-// [*LimitError].
+// default named on it, a negative one no limit; [Limits.WithDefaults] returns
+// the values in effect. Exceeding one is a [*LimitError].
 type Limits struct {
 	// ArchiveBytes is the size of a packed chart. Default 20 MiB.
 	ArchiveBytes int64
 	// ChartBytes is the size of all files of a chart and of its subcharts,
-	// unpacked. Default 100 MiB.
+	// unpacked, and of the templates of all enabled subcharts, those of one
+	// under several aliases counted for each. Default 100 MiB.
 	ChartBytes int64
 	// FileBytes is the size of one file. Default 5 MiB.
 	FileBytes int64
-	// Entries is the number of files and folders, those of packed subcharts
-	// included. Default 20,000.
+	// Entries is the number of files and folders, including those of packed
+	// subcharts. Default 20,000.
 	Entries int
 	// Ratio is how many times larger than the archive its content may be, once
-	// that is past a mebibyte. Default 200.
+	// the content is larger than 1 MiB. Default 200.
 	Ratio int
-	// Depth is how deep charts may nest, and (at the same number) packed charts
-	// inside packed charts. Default 16.
+	// Depth is how deep charts may nest, and (separately) packed charts inside
+	// packed charts. Default 16.
 	Depth int
 	// OutputBytes is the size of all rendered text of one render. Default 64 MiB.
 	OutputBytes int64
 	// TemplateDepth is how deep templates, include and tpl calls may nest.
 	// Default 10,000. Helm's own bound of a name included 1,000 times inside of
-	// itself holds besides.
+	// itself applies as well.
 	TemplateDepth int
 	// MemoryBytes is what the larger results of template functions may take
-	// together. Default 128 MiB.
+	// together; what combining the values of the chart and its subcharts may
+	// take; and what a compiled schema and its errors may take. Default 128 MiB.
 	MemoryBytes int64
 	// ResultBytes is what one template function may return. Default 16 MiB.
 	ResultBytes int64
 	// Steps is how many actions the templates may run, costly functions counted
 	// by their work. Default 50 million.
 	Steps int64
+	// SchemaSteps is how many steps compiling the schemas of a chart and
+	// validating the values against them may take, patterns counted by the
+	// length of the text and the size of the pattern. Default 50 million.
+	SchemaSteps int64
 	// Keys is how many private keys, certificates and slow hashes one render
 	// may make. Default 64.
 	Keys int
@@ -43,6 +53,7 @@ type Limits struct {
 	Time time.Duration
 }
 
+// limit returns what a field set to a value means.
 func limit[T int | int64 | time.Duration](set, otherwise T) T {
 	const none = 1 << 62 // leaves room for sums
 	switch {
@@ -54,7 +65,12 @@ func limit[T int | int64 | time.Duration](set, otherwise T) T {
 	return set
 }
 
-func (l Limits) withDefaults() Limits {
+// DefaultLimits returns the limits that zero [Limits] mean.
+func DefaultLimits() Limits { return Limits{}.WithDefaults() }
+
+// WithDefaults returns the limits in effect: zero fields replaced by their
+// defaults, negative ones by a number that nothing reaches.
+func (l Limits) WithDefaults() Limits {
 	return Limits{
 		ArchiveBytes:  limit(l.ArchiveBytes, 20<<20),
 		ChartBytes:    limit(l.ChartBytes, 100<<20),
@@ -67,7 +83,40 @@ func (l Limits) withDefaults() Limits {
 		MemoryBytes:   limit(l.MemoryBytes, 128<<20),
 		ResultBytes:   limit(l.ResultBytes, 16<<20),
 		Steps:         limit(l.Steps, 50_000_000),
+		SchemaSteps:   limit(l.SchemaSteps, 50_000_000),
 		Keys:          limit(l.Keys, 64),
 		Time:          limit(l.Time, 30*time.Second),
 	}
+}
+
+// limitText writes the value of a limit with its unit.
+func limitText(name string, value int64) string {
+	switch {
+	case value >= 1<<62:
+		return "unlimited"
+	case name == "Time":
+		return time.Duration(value).String()
+	case strings.HasSuffix(name, "Bytes"):
+		return bytesText(value)
+	}
+	units := map[string]string{
+		"Entries": "files and folders", "Ratio": "times the archive", "Depth": "levels", "TemplateDepth": "levels",
+		"Steps": "steps", "SchemaSteps": "steps", "Keys": "keys",
+	}
+	if unit, ok := units[name]; ok {
+		return fmt.Sprintf("%d %s", value, unit)
+	}
+	return fmt.Sprint(value)
+}
+
+func bytesText(n int64) string {
+	for _, unit := range []struct {
+		name string
+		size int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= unit.size && n%unit.size == 0 {
+			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
 }

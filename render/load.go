@@ -18,7 +18,7 @@ import (
 
 // FS loads a chart as [LoadFS] does, within the limits.
 func (l Loader) FS(fsys fs.FS) (*Chart, error) {
-	b := &budget{limits: l.Limits.withDefaults()}
+	b := &budget{limits: l.Limits.WithDefaults()}
 	files, err := b.readFS(fsys)
 	if err != nil {
 		return nil, loadError(err)
@@ -28,7 +28,7 @@ func (l Loader) FS(fsys fs.FS) (*Chart, error) {
 
 // Archive loads a packaged chart as [LoadArchive] does, within the limits.
 func (l Loader) Archive(r io.Reader) (*Chart, error) {
-	b := &budget{limits: l.Limits.withDefaults()}
+	b := &budget{limits: l.Limits.WithDefaults()}
 	files, err := b.readArchive(r, "the archive")
 	if err != nil {
 		return nil, loadError(err)
@@ -38,8 +38,11 @@ func (l Loader) Archive(r io.Reader) (*Chart, error) {
 
 // LoadFiles loads a chart from its raw files, those of [ChartInfo].Files for
 // example. No .helmignore is applied.
-func LoadFiles(files []File) (*Chart, error) {
-	b := &budget{limits: Limits{}.withDefaults()}
+func LoadFiles(files []File) (*Chart, error) { return Loader{}.Files(files) }
+
+// Files loads a chart as [LoadFiles] does, within the limits.
+func (l Loader) Files(files []File) (*Chart, error) {
+	b := &budget{limits: l.Limits.WithDefaults()}
 	inside := make([]chartfile.File, len(files))
 	for i, f := range files {
 		if err := checkName(f.Name); err != nil {
@@ -64,9 +67,14 @@ func loadError(err error) error {
 	}
 	var tooMuch *LimitError
 	if errors.As(err, &tooMuch) {
-		return &Error{Op: "load", Err: err, Hint: "if the chart is to be trusted, raise this limit in Loader.Limits"}
+		return &Error{Op: "load", Err: err, Hint: limitHint(tooMuch.Limit)}
 	}
 	return &Error{Op: "load", Err: err}
+}
+
+// limitHint says where a limit is raised.
+func limitHint(name string) string {
+	return "if you trust the chart, raise " + name + " in the Limits of the call"
 }
 
 // budget counts what is read of a chart, over its packed subcharts too.

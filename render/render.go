@@ -165,7 +165,7 @@ func (in Input) checked() (Input, error) {
 	if in.Revision == 0 {
 		in.Revision = 1
 	}
-	in.Limits = in.Limits.withDefaults()
+	in.Limits = in.Limits.WithDefaults()
 	return in, nil
 }
 

@@ -68,7 +68,7 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 	if ours != nil || errors.As(err, &ours) {
 		own.Max = ours.Max // the executor has the context's time only
 	}
-	e.Err, e.Hint = own, "if the chart is to be trusted, raise this limit in Input.Limits"
+	e.Err, e.Hint = own, limitHint(own.Limit)
 	return e
 }
 
