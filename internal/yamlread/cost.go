@@ -1,0 +1,239 @@
+package yamlread
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+	yamlv2 "sigs.k8s.io/yaml/goyaml.v2"
+)
+
+// cost bounds from above what a text costs to decode.
+type cost struct {
+	nodes int64 // keys, values, items and runs of comments
+	bytes int64 // of its JSON
+}
+
+// What sigs.k8s.io/yaml was measured to take: the tree of the parser, the values
+// of both decoders and the JSON between them.
+const (
+	peakNode, keptNode = 256, 96
+	peakByte, keptByte = 8, 1
+)
+
+func (c cost) peak() int64 { return peakNode*c.nodes + peakByte*c.bytes }
+func (c cost) kept() int64 { return keptNode*c.nodes + keptByte*c.bytes }
+
+// costOf bounds what a text costs without its aliases, by its characters: a node
+// stands behind one of those that begin one, whatever else is there.
+func costOf(text []byte) cost {
+	c := cost{nodes: 1, bytes: int64(len(text))}
+	for i, char := range text {
+		switch char {
+		case ':', '?', ',', '{': // a key and a value
+			c.nodes += 2
+		case '[':
+			c.nodes++
+		case '-':
+			if i+1 == len(text) || text[i+1] <= ' ' || text[i+1] >= 0x80 {
+				c.nodes++
+			}
+		case '#':
+			if i == 0 || text[i-1] != '#' {
+				c.nodes++
+			}
+		case '\\', '<', '>', '&': // \0 is \u0000 in JSON
+			c.bytes += 5
+		case 0xA8, 0xA9: // the end of a line separator, perhaps
+			c.bytes += 3
+		}
+	}
+	if mayBeBinary(text) {
+		c.bytes *= 5 // three bytes that are not UTF-8 take 18 in JSON, and four in base64
+	}
+	return c
+}
+
+// mayBeBinary reports whether there may be a tag that makes base64 of a text.
+func mayBeBinary(text []byte) bool {
+	for _, tag := range []string{"!!b", "!!%", "!<", "%TAG"} {
+		if bytes.Contains(text, []byte(tag)) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasAliases(text []byte) bool {
+	return bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0
+}
+
+// mayNest is false for a text that cannot nest deeper than depth: each level
+// takes a bracket, or more indentation than the one around it.
+func mayNest(text []byte, depth int) bool {
+	brackets, indent, most, start := 0, 0, 0, true
+	for _, char := range text {
+		switch char {
+		case '[', '{':
+			brackets++
+			start = false
+		case '\n', '\r', 0x85, 0xA8, 0xA9: // the last three end other line breaks
+			indent, start = 0, true
+		case ' ', '-', '?', ':', 0:
+			if start {
+				indent++
+				most = max(most, indent)
+			}
+		default:
+			start = false
+		}
+	}
+	return brackets+2*most+2 > depth
+}
+
+// expandFirst charges for what the aliases of the first document expand to.
+func (d Decoder) expandFirst(account Account, c *cost, text []byte) error {
+	if !hasAliases(text) {
+		return nil
+	}
+	expanded, err := expand(text, false)
+	if err != nil {
+		// The parser of this package is a newer one. The decoder's own bounds how
+		// many nodes aliases expand to, and shares their texts.
+		var v any
+		if err := yamlv2.Unmarshal(text, &v); err != nil {
+			return nil // which is the error to return
+		}
+		expanded = sizeOfValue(v)
+	}
+	return d.settle(account, c, expanded)
+}
+
+// settle charges what aliases expand to over what was charged for the text.
+func (d Decoder) settle(account Account, c *cost, expanded Size) error {
+	if expanded.Depth > int64(d.depth()) {
+		return d.tooDeep()
+	}
+	full := cost{nodes: max(c.nodes, expanded.Nodes), bytes: max(c.bytes, expanded.Bytes)}
+	if err := account.Charge(full.peak() - c.peak()); err != nil {
+		return err
+	}
+	*c = full
+	return nil
+}
+
+// expand measures the documents of a text, or only the first.
+func expand(text []byte, all bool) (Size, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	sum := Size{}
+	for {
+		var document yaml.Node
+		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+			return sum, nil
+		} else if err != nil {
+			return sum, err
+		}
+		size := SizeOf(&document)
+		sum = sum.plus(size)
+		if !all {
+			return sum, nil
+		}
+	}
+}
+
+// Size is what a YAML node comes to with its aliases expanded. Its numbers stay
+// below 1<<50, which stands for more and for a node that contains itself.
+type Size struct {
+	Nodes int64
+	Bytes int64 // of keys and scalars as JSON
+	Depth int64
+	// Squares is the sum of the squares of the numbers of keys of all mappings.
+	Squares int64
+}
+
+const endless = 1 << 50
+
+func (s Size) plus(other Size) Size {
+	s.Nodes = min(s.Nodes+other.Nodes, endless)
+	s.Bytes = min(s.Bytes+other.Bytes, endless)
+	s.Squares = min(s.Squares+other.Squares, endless)
+	s.Depth = max(s.Depth, other.Depth)
+	return s
+}
+
+// SizeOf measures a node. It takes time for each node of the text once, however
+// often aliases refer to it.
+func SizeOf(n *yaml.Node) Size {
+	m := measuring{known: map[*yaml.Node]Size{}}
+	return m.size(n)
+}
+
+type measuring struct {
+	known map[*yaml.Node]Size // of nodes with an anchor; endless while they are open
+}
+
+func (m measuring) size(n *yaml.Node) Size {
+	switch {
+	case n == nil:
+		return Size{}
+	case n.Kind == yaml.AliasNode:
+		return m.known[n.Alias] // which the anchor stands before
+	}
+	if n.Anchor != "" {
+		m.known[n] = Size{endless, endless, endless, endless}
+	}
+	size := Size{Nodes: 1, Bytes: jsonLen(n.Value) + 24} // quotes, a comma, or a number in full
+	if n.Kind == yaml.MappingNode {
+		keys := int64(len(n.Content) / 2)
+		size.Squares = keys * keys
+	}
+	for _, child := range n.Content {
+		below := m.size(child)
+		if n.Kind != yaml.DocumentNode {
+			below.Depth = min(below.Depth+1, endless)
+		}
+		size = size.plus(below)
+	}
+	if n.Anchor != "" {
+		m.known[n] = size
+	}
+	return size
+}
+
+// sizeOfValue measures a decoded value, in which aliases are expanded.
+func sizeOfValue(v any) Size {
+	size := Size{Nodes: 1, Bytes: 24}
+	nested := func(item any) {
+		below := sizeOfValue(item)
+		below.Depth++
+		size = size.plus(below)
+	}
+	switch v := v.(type) {
+	case string:
+		size.Bytes += jsonLen(v)
+	case []any:
+		for _, item := range v {
+			nested(item)
+		}
+	case map[any]any:
+		for key, item := range v {
+			nested(key)
+			nested(item)
+		}
+	}
+	return size
+}
+
+// jsonLen bounds the length of a text in JSON.
+func jsonLen(text string) int64 {
+	n := int64(len(text))
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '<' || c == '>' || c == '&' || c == 0xA8 || c == 0xA9 {
+			n += 5
+		} else if c == '"' || c == '\\' {
+			n++
+		}
+	}
+	return n
+}
