@@ -198,7 +198,7 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 		},
 		"missing config map": {
 			template: behaving("config-error"), mark: "CreateContainerConfigError", cause: "Config",
-			texts: []string{"something its pods need is missing", `configmap "missing" not found`, "pod shop-", "try: create what is named above"},
+			texts: []string{"an object that its pods need is missing", `configmap "missing" not found`, "pod shop-", "try: create the missing object named above"},
 		},
 		"missing secret": {
 			template: strings.Replace(behaving("config-error"), "{fairlead.dev/pod", `{fairlead.dev/message: 'secret "db" not found', fairlead.dev/pod`, 1),
@@ -207,7 +207,7 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 		},
 		"probe": {
 			template: behaving("never-ready"), mark: "Unhealthy", cause: "Unready",
-			texts: []string{"run and do not become ready", "pod shop-", "Unhealthy", "try: check path, port and delays of the probe"},
+			texts: []string{"run but do not become ready", "pod shop-", "Unhealthy", "try: check path, port and delays of the probe"},
 		},
 		"init container": {
 			template: withPodSpec(deployment, `initContainers: [{name: migrate, image: "migrate:crash-loop"}]`),
@@ -217,11 +217,11 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 		},
 		"unschedulable": {
 			template: withPodSpec(deployment, "nodeSelector: {disk: none}"), mark: "Unschedulable", cause: "Unschedulable",
-			texts: []string{"no node takes its pods", "node affinity/selector", "pod shop-", "try: correct nodeSelector"},
+			texts: []string{"its pods cannot be scheduled", "node affinity/selector", "pod shop-", "try: correct nodeSelector"},
 		},
 		"too large": {
 			template: withResources("{requests: {memory: 900Ti}}"), mark: "Unschedulable", cause: "Unschedulable",
-			texts: []string{"no node takes its pods", "Insufficient memory", "try: lower resources.requests or add nodes"},
+			texts: []string{"its pods cannot be scheduled", "Insufficient memory", "try: lower resources.requests or add nodes"},
 		},
 		"class missing": {
 			template: fmt.Sprintf(statefulSet, "storageClassName: nowhere,"), mark: "Unschedulable", cause: "ClaimRefused",
@@ -253,7 +253,7 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 		},
 		"progress deadline": {
 			template: strings.Replace(withPodSpec(deployment, "schedulerName: nobody"), "  selector:", "  progressDeadlineSeconds: 1\n  selector:", 1), mark: "ProgressDeadlineExceeded", cause: "Deadline",
-			texts: []string{"its progress deadline has passed", "ProgressDeadlineExceeded", "try: kubectl describe deployment"},
+			texts: []string{"its progress deadline is exceeded", "ProgressDeadlineExceeded", "try: kubectl describe deployment"},
 		},
 		"job": {
 			template: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: shop}\nspec: {backoffLimit: 0, template: {metadata: {annotations: {fairlead.dev/pod: crash-loop}}, spec: {restartPolicy: Never, containers: [{name: web, image: 'job:1'}]}}}",

@@ -48,7 +48,7 @@ func (e *Engine) waitOptions() readiness.Options {
 
 func (r *run) waitOptions() readiness.Options {
 	o := r.e.waitOptions()
-	o.Policy = readiness.FailurePolicy(r.opts.Patience)
+	o.Policy = r.opts.Patience
 	return o
 }
 

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// fast is a policy without patience, to see each cause end a wait.
+// fast is a policy with short durations, so that each cause ends a wait soon.
 func fast() FailurePolicy {
 	const d = 50 * time.Millisecond
 	return FailurePolicy{
@@ -39,9 +39,9 @@ func failure(t *testing.T, w *waiting, since time.Time, cause Cause, texts ...st
 		t.Fatalf("not a failed wait: %v", err)
 	}
 	if took := w.ended.Sub(since); took > 5*time.Second {
-		t.Errorf("told %v after it was visible", took)
+		t.Errorf("reported %v after it was visible", took)
 	} else {
-		t.Logf("told after %v:\n%v", took.Round(time.Millisecond), err)
+		t.Logf("reported after %v:\n%v", took.Round(time.Millisecond), err)
 	}
 	d := not.Objects[0]
 	if d.Cause != cause {
@@ -60,7 +60,7 @@ func failure(t *testing.T, w *waiting, since time.Time, cause Cause, texts ...st
 	return d
 }
 
-// What a kubelet says of a pod, played word for word.
+// Pod statuses as a kubelet writes them.
 func TestCausesInPods(t *testing.T) {
 	cases := map[string]struct {
 		spec   string // more of the pod's spec
@@ -78,15 +78,15 @@ func TestCausesInPods(t *testing.T) {
 			texts:  []string{"its image cannot be pulled: ImagePullBackOff", "not found", "image web:1", `create the pull secret "registry-key"`, "check the name and tag"},
 			check:  func(p PodDiagnosis) bool { return p.Container == "app" && p.Image == "web:1" },
 		},
-		"the answer is only in an event": {
+		"the pull error is only in an event": {
 			status: fmt.Sprintf(playWaiting, 0, "ImagePullBackOff", `Back-off pulling image "web:1"`, "{}"),
 			event:  [2]string{"Failed", `Failed to pull image "web:1": unauthorized: authentication required`},
 			cause:  CauseImageRefused,
 			texts:  []string{"unauthorized: authentication required", "names no imagePullSecrets"},
 		},
-		"registry away": {
+		"registry unreachable": {
 			status: fmt.Sprintf(playWaiting, 0, "ErrImagePull", "failed to pull: dial tcp: lookup registry.example: no such host", "{}"),
-			cause:  CauseImagePull, texts: []string{"for now", "no such host", "reach the registry"},
+			cause:  CauseImagePull, texts: []string{"at the moment", "no such host", "reach the registry"},
 		},
 		"crash loop": {
 			status: fmt.Sprintf(playWaiting, 3, "CrashLoopBackOff", "back-off 40s restarting failed container", "{terminated: {exitCode: 2, reason: Error}}"),
@@ -104,7 +104,7 @@ func TestCausesInPods(t *testing.T) {
 		},
 		"config map missing": {
 			status: fmt.Sprintf(playWaiting, 0, "CreateContainerConfigError", `configmap "settings" not found`, "{}"),
-			cause:  CauseConfig, texts: []string{`configmap "settings" not found`, "create what is named above"},
+			cause:  CauseConfig, texts: []string{`configmap "settings" not found`, "create the missing object named above"},
 		},
 		"secret to mount missing": {
 			status: fmt.Sprintf(playWaiting, 0, "ContainerCreating", "", "{}"),
@@ -129,7 +129,7 @@ func TestCausesInPods(t *testing.T) {
 			b := newBench(t)
 			text := workload("Deployment", "web", "web:1", 1, "")
 			if c.spec != "" {
-				text = strings.Replace(text, "schedulerName: nobody", "schedulerName: nobody\n      "+c.spec, 1)
+				text = strings.Replace(text, "schedulerName: none", "schedulerName: none\n      "+c.spec, 1)
 			}
 			w := b.wait(Options{Policy: fast(), Logs: fakeLogs(c.logs...)}, b.apply(text))
 			p := b.pods("web", "web:1", 1)[0]
@@ -144,13 +144,13 @@ func TestCausesInPods(t *testing.T) {
 			// The same at any later time, without a wait.
 			now, err := Diagnose(b.ctx, Target{GVR: resources["Deployment"], Kind: "Deployment", Namespace: b.ns, Name: "web"}, Options{Client: b.client, Logs: fakeLogs(c.logs...)})
 			if err != nil || now.Cause != d.Cause || now.Message != d.Message || now.Hint != d.Hint {
-				t.Errorf("Diagnose says otherwise: %+v, %v\nthan the wait: %+v", now, err, d)
+				t.Errorf("Diagnose returns: %+v, %v\nunlike the wait: %+v", now, err, d)
 			}
 		})
 	}
 }
 
-// What the control plane itself says.
+// Failures that the control plane itself reports.
 func TestCausesInTheControlPlane(t *testing.T) {
 	claims := func(class string) string {
 		s := onNodes(workload("StatefulSet", "web", "web:1", 1, "serviceName: db\n  volumeClaimTemplates: [{metadata: {name: data}, spec: {"+class+"accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]"))
@@ -179,8 +179,8 @@ func TestCausesInTheControlPlane(t *testing.T) {
 			cause:  CauseLimits, texts: []string{"minimum memory usage per Container is 1Gi", "kubectl describe limitrange"},
 		},
 		"service account": {
-			apply: strings.Replace(workload("Deployment", "web", "web:1", 1, ""), "schedulerName: nobody", "serviceAccountName: nobody", 1),
-			cause: CauseServiceAccount, texts: []string{`serviceaccount "nobody" not found`, "create the service account"},
+			apply: strings.Replace(workload("Deployment", "web", "web:1", 1, ""), "schedulerName: none", "serviceAccountName: absent", 1),
+			cause: CauseServiceAccount, texts: []string{`serviceaccount "absent" not found`, "create the service account"},
 		},
 		"pod security": {
 			label: map[string]any{"pod-security.kubernetes.io/enforce": "restricted"},
@@ -188,7 +188,7 @@ func TestCausesInTheControlPlane(t *testing.T) {
 			cause: CauseAdmission, texts: []string{"violates PodSecurity", "change the pod template"},
 		},
 		"unschedulable": {
-			apply: strings.Replace(workload("Deployment", "web", "web:1", 1, ""), "schedulerName: nobody", "nodeSelector: {disk: none}", 1),
+			apply: strings.Replace(workload("Deployment", "web", "web:1", 1, ""), "schedulerName: none", "nodeSelector: {disk: none}", 1),
 			cause: CauseUnschedulable, texts: []string{"node affinity/selector", "correct nodeSelector"},
 		},
 		"claim of a class that is not there": {
@@ -201,14 +201,14 @@ func TestCausesInTheControlPlane(t *testing.T) {
 		},
 		"claim of an existing volume": {
 			apply: claims("storageClassName: '', "),
-			cause: CauseClaim, texts: []string{"none fits"},
+			cause: CauseClaim, texts: []string{"none matches"},
 		},
 		"claim by itself": {
 			apply: "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: web}\nspec: {storageClassName: nowhere, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}",
 			cause: CauseClaimRefused, texts: []string{`StorageClass "nowhere", which does not exist`},
 		},
 		"job": {
-			apply: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: web}\nspec: {activeDeadlineSeconds: 1, template: {spec: {schedulerName: nobody, restartPolicy: Never, containers: [{name: a, image: a}]}}}",
+			apply: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: web}\nspec: {activeDeadlineSeconds: 1, template: {spec: {schedulerName: none, restartPolicy: Never, containers: [{name: a, image: a}]}}}",
 			cause: CauseFinal, texts: []string{"DeadlineExceeded"},
 		},
 		"progress deadline": {
@@ -246,7 +246,7 @@ func TestAnObjectThatIsNotThere(t *testing.T) {
 	if err := b.client.Resource(target.GVR).Namespace(b.ns).Delete(b.ctx, "web", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	failure(t, w, time.Now(), CauseGone, "it is not there: NotFound")
+	failure(t, w, time.Now(), CauseGone, "it was deleted or replaced: NotFound")
 
 	b.apply(workload("Deployment", "web", "web:1", 1, ""))
 	failure(t, b.wait(Options{Policy: fast()}, target), time.Now(), CauseGone, "Replaced", "another object of this name")
@@ -265,7 +265,7 @@ func TestWaitGone(t *testing.T) {
 	defer cancel()
 	err := WaitGone(ctx, []Target{held, free}, Options{Client: b.client})
 	var not *NotGone
-	if !errors.As(err, &not) || len(not.Objects) != 1 || !strings.Contains(err.Error(), "held by finalizers example.com/hold") || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.As(err, &not) || len(not.Objects) != 1 || !strings.Contains(err.Error(), "waiting for finalizers example.com/hold") || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%v", err)
 	}
 	done := make(chan error, 1)

@@ -10,29 +10,29 @@ import (
 )
 
 // maxRuleCost bounds one evaluation, in cel-go's units: far more than a rule
-// about a status needs, and a few milliseconds at most.
+// about a status needs, but a few milliseconds at most.
 const maxRuleCost = 100_000
 
-// RuleExpressions are a rule in CEL, the language of Kubernetes' own
-// validation rules. The variable object is the whole object.
+// RuleExpressions is a readiness rule in CEL, the language of Kubernetes' own
+// validation rules. The variable object is the full object.
 type RuleExpressions struct {
 	// Ready is true when the object is ready, as in
 	//	object.status.phase == "Running" && object.status.replicas >= object.spec.replicas
 	// A field that does not exist yet makes it not ready, not an error.
 	Ready string
 
-	// Failed is true when it never will be. Empty: nothing says so.
+	// Failed is true when it will not become ready. Empty: never.
 	Failed string
 
-	// Message is a text for people. Empty: none.
+	// Message is a human-readable text. Empty: none.
 	Message string
 }
 
-// CompileRule makes a rule of CEL expressions. The error names the expression
-// and the place in it.
+// CompileRule compiles CEL expressions to a rule. The error names the expression
+// and the position in it.
 func CompileRule(x RuleExpressions) (Rule, error) {
 	if x.Ready == "" {
-		return nil, errors.New("readiness: a rule needs the expression Ready")
+		return nil, errors.New("readiness: a rule requires the expression Ready")
 	}
 	env, err := cel.NewEnv(cel.Variable("object", cel.DynType), cel.OptionalTypes(), ext.Strings(), ext.Lists())
 	if err != nil {
@@ -55,7 +55,7 @@ func CompileRule(x RuleExpressions) (Rule, error) {
 		if s, err := evaluate[string](message, obj); err == nil {
 			st.Message = s
 		}
-		// Failed may ask for a field that only failed objects have.
+		// Failed may refer to a field that only failed objects have.
 		if yes, err := evaluate[bool](failed, obj); err == nil && yes {
 			return st.failed("RuleFailed", st.Message), nil
 		}
@@ -85,7 +85,7 @@ func compile(env *cel.Env, name, expression string) (cel.Program, error) {
 	return program, nil
 }
 
-// evaluate runs a program; a nil one yields the zero value.
+// evaluate runs a program; a nil one returns the zero value.
 func evaluate[T any](program cel.Program, obj *unstructured.Unstructured) (T, error) {
 	var zero T
 	if program == nil {
@@ -97,7 +97,7 @@ func evaluate[T any](program cel.Program, obj *unstructured.Unstructured) (T, er
 	}
 	v, ok := out.Value().(T)
 	if !ok {
-		return zero, fmt.Errorf("it yields %s, not %T", out.Type().TypeName(), zero)
+		return zero, fmt.Errorf("the expression returns %s, not %T", out.Type().TypeName(), zero)
 	}
 	return v, nil
 }

@@ -44,7 +44,7 @@ func TestCompileRuleRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Not a yes or no, and a loop without end in sight: not ready, and said.
+	// Not a boolean, and too costly: an error, and not ready.
 	for _, expression := range []string{
 		`"yes"`,
 		`[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, [1,2,3,4,5,6,7,8,9].all(f, a+b+c+d+e+f > 0))))))`,

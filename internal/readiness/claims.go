@@ -11,47 +11,47 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// askAgain is how long an answer about a class or a pod's claims holds. They
-// are read and not watched: few waits need them, and fewer for long.
-const askAgain = 2 * time.Second
+// refreshAfter is how long a StorageClass or the claims of a pod stay cached.
+// They are read, not watched: few waits need them, and fewer for long.
+const refreshAfter = 2 * time.Second
 
 // class is what the wait needs to know of a StorageClass.
 type class struct {
 	asked   time.Time
 	missing bool
 	lazy    bool // binds when a pod uses the claim
-	denied  bool // it may not be read
+	denied  bool // it cannot be read
 }
 
 func isClaim(t Target) bool {
 	return t.GVR.Group == "" && t.Kind == "PersistentVolumeClaim"
 }
 
-// claimStatus judges a pending claim by its class: one that waits for its
-// first consumer, and has none, is as ready as it can be.
+// claimStatus returns the status of a pending claim by its class: one that waits
+// for its first consumer, and has none, counts as ready.
 func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 	name := text(obj, "spec", "storageClassName")
 	if name == "" {
 		return st
 	}
 	if obj.GetAnnotations()["volume.kubernetes.io/selected-node"] != "" {
-		return st // it has a consumer, and a volume on the way
+		return st // it has a consumer, and a volume is being provisioned
 	}
 	c := w.classes[name]
 	if c == nil {
 		c = &class{}
 		w.classes[name] = c
 	}
-	if now := time.Now(); now.Sub(c.asked) >= askAgain {
+	if now := time.Now(); now.Sub(c.asked) >= refreshAfter {
 		c.asked = now
 		w.group.Go(func() { w.lookUpClass(name, c) })
 	}
 	switch {
 	case c.lazy:
-		return st.ready("WaitForFirstConsumer", "a volume is bound to it when a pod uses it")
+		return st.ready("WaitForFirstConsumer", "a volume is bound once a pod uses the claim")
 	case c.denied:
 		st.State, st.Reason = Unknown, "ClassUnreadable"
-		st.Message = fmt.Sprintf("it is pending, and whether its StorageClass %q waits for a consumer cannot be read", name)
+		st.Message = fmt.Sprintf("pending; cannot read whether StorageClass %q waits for the first consumer", name)
 	}
 	return st
 }
@@ -73,7 +73,7 @@ func (w *waiter) lookUpClass(name string, c *class) {
 	}
 }
 
-// claimTroubles is what is wrong with a claim that is a target itself.
+// claimTroubles returns what is wrong with a claim that is a target itself.
 func (w *waiter) claimTroubles(tr *tracked) []trouble {
 	if tr.status.State != Progressing {
 		return nil
@@ -87,23 +87,24 @@ func (w *waiter) claimTroubles(tr *tracked) []trouble {
 			return []trouble{{key: "claim", cause: CauseClaim, reason: e.Reason, message: e.Message}}
 		}
 	}
-	message := "no volume is bound to it"
+	message := "no volume is bound"
 	if !named {
-		message = "it names no StorageClass and the cluster has set no default one"
+		message = "the claim names no StorageClass and the cluster has no default one"
 	} else if name != "" {
-		message = fmt.Sprintf("no volume is bound to it; the provisioner of StorageClass %q has not answered yet", name)
+		message = fmt.Sprintf("no volume is bound; the provisioner of StorageClass %q has reported nothing yet", name)
 	}
 	return []trouble{{key: "claim", cause: CauseClaim, reason: "Unbound", message: message}}
 }
 
-// podClaims is what was found out about the claims of a pod without a node.
+// podClaims is what is known about the claims of a pod without a node.
 type podClaims struct {
 	asked   time.Time
-	refused string // why they can never be bound; empty: they may
+	refused string // why they cannot be bound; empty: they may be
 }
 
-// explainClaims tells claims that may yet be bound from those that cannot, by
-// the claims and classes themselves: the scheduler's message does not say.
+// explainClaims distinguishes claims that may still be bound from those that
+// cannot be, by reading claims and classes: the scheduler's message does not
+// say which it is.
 func (w *waiter) explainClaims(tr *tracked) {
 	now := time.Now()
 	for i, t := range tr.troubles {
@@ -119,7 +120,7 @@ func (w *waiter) explainClaims(tr *tracked) {
 			known = &podClaims{}
 			w.claims[p.UID] = known
 		}
-		if now.Sub(known.asked) >= askAgain {
+		if now.Sub(known.asked) >= refreshAfter {
 			known.asked = now
 			w.group.Go(func() { w.lookUpClaims(tr.Namespace, p, known) })
 		}

@@ -21,9 +21,8 @@ import (
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
 
-// bench is a namespace of the test cluster. Pods of the scheduler "nobody"
-// stay without a node, where nothing touches them but play, which writes the
-// status that a kubelet would.
+// bench is a namespace of the test cluster. Pods of the scheduler "none" are
+// never scheduled, so that only play writes their status, as a kubelet would.
 type bench struct {
 	t      *testing.T
 	ctx    context.Context
@@ -82,7 +81,7 @@ func (b *bench) apply(text string) Target {
 	return Target{GVR: gvr, Kind: got.GetKind(), Namespace: got.GetNamespace(), Name: got.GetName(), UID: got.GetUID(), Generation: got.GetGeneration()}
 }
 
-// workload is a Deployment or StatefulSet of which the test plays the pods.
+// workload is a Deployment or StatefulSet whose pod statuses the test writes.
 func workload(kind, name, image string, replicas int, extra string) string {
 	return fmt.Sprintf(`
 apiVersion: apps/v1
@@ -95,13 +94,13 @@ spec:
   template:
     metadata: {labels: {app: %s}}
     spec:
-      schedulerName: nobody
+      schedulerName: none
       containers: [{name: app, image: "%s"}]
 `, kind, name, replicas, name, extra, name, image)
 }
 
 // onNodes is a workload whose pods KWOK runs.
-func onNodes(s string) string { return strings.ReplaceAll(s, "schedulerName: nobody", "hostname: a") }
+func onNodes(s string) string { return strings.ReplaceAll(s, "schedulerName: none", "hostname: a") }
 
 // pods waits until n pods of an app with the given image exist.
 func (b *bench) pods(app, image string, n int) []unstructured.Unstructured {
@@ -172,7 +171,7 @@ count: 3
 	}
 }
 
-// waiting is a Wait that goes on.
+// waiting is a Wait in progress.
 type waiting struct {
 	done    chan struct{}
 	cancel  context.CancelFunc

@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// Diagnose looks at one object now, whenever it was deployed, and says how it
-// is and why. Only a failure to read the object itself is an error; an absent
+// Diagnose returns the current state of one object, and its cause, whenever it
+// was deployed. Only a failure to read the object itself is an error; an absent
 // object is a diagnosis. o.OnUpdate and o.Policy are not used.
 func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 	if err := o.check([]Target{t}); err != nil {

@@ -2,32 +2,32 @@ package readiness
 
 import "time"
 
-// Cause sorts what can be wrong, for programs; Reason and Message of a
-// diagnosis hold Kubernetes' own words.
+// Cause classifies what can be wrong, for programs; Reason and Message of a
+// diagnosis are those of Kubernetes.
 type Cause string
 
 const (
-	CauseImagePull      Cause = "ImagePull"      // the registry does not answer, or not for now
-	CauseImageRefused   Cause = "ImageRefused"   // no such image, not allowed, or not a valid name
-	CauseCrashLoop      Cause = "CrashLoop"      // a container keeps ending
+	CauseImagePull      Cause = "ImagePull"      // the registry cannot be reached, or returns a temporary error
+	CauseImageRefused   Cause = "ImageRefused"   // no such image, no permission to pull it, or an invalid name
+	CauseCrashLoop      Cause = "CrashLoop"      // a container keeps exiting
 	CauseOutOfMemory    Cause = "OutOfMemory"    // a container keeps being killed at its memory limit
 	CauseConfig         Cause = "Config"         // a ConfigMap, Secret, key or volume is missing
-	CauseUnschedulable  Cause = "Unschedulable"  // no node takes the pod
+	CauseUnschedulable  Cause = "Unschedulable"  // no node fits the pod
 	CauseClaim          Cause = "Claim"          // a claim is not bound yet
 	CauseClaimRefused   Cause = "ClaimRefused"   // a claim or its class does not exist
 	CauseQuota          Cause = "Quota"          // a resource quota is used up
 	CauseLimits         Cause = "Limits"         // a limit range forbids the pod
-	CauseAdmission      Cause = "Admission"      // a webhook, policy or validation refuses the pod
+	CauseAdmission      Cause = "Admission"      // a webhook, policy or validation rejects the pod
 	CauseServiceAccount Cause = "ServiceAccount" // the service account does not exist
 	CauseUnready        Cause = "Unready"        // containers run, their probes fail
-	CauseEvicted        Cause = "Evicted"        // the node threw the pod out
-	CausePodFailed      Cause = "PodFailed"      // the pod ended with a failure
-	CauseDeadline       Cause = "Deadline"       // the Deployment's progress deadline has passed
-	CauseFinal          Cause = "Final"          // the object itself has failed for good: a Job, a Pod, a lost claim
-	CauseStalled        Cause = "Stalled"        // the object itself says that it is stuck
+	CauseEvicted        Cause = "Evicted"        // the pod was evicted from its node
+	CausePodFailed      Cause = "PodFailed"      // the pod failed
+	CauseDeadline       Cause = "Deadline"       // the Deployment's progress deadline is exceeded
+	CauseFinal          Cause = "Final"          // a Job or Pod has failed, or a claim is lost
+	CauseStalled        Cause = "Stalled"        // the object's status reports that it is stalled
 	CauseGone           Cause = "Gone"           // absent, being deleted, or replaced
-	CauseGated          Cause = "Gated"          // a scheduling gate holds the pod back
-	CauseTimeout        Cause = "Timeout"        // nothing found wrong; the time was up
+	CauseGated          Cause = "Gated"          // a scheduling gate blocks the pod
+	CauseTimeout        Cause = "Timeout"        // no problem found; the wait timed out
 )
 
 // Diagnosis is what is known of one object and of its pods. It is plain data
@@ -41,7 +41,7 @@ type Diagnosis struct {
 
 	State   State  `json:"state"`
 	Cause   Cause  `json:"cause,omitempty"`  // empty: nothing is wrong
-	Reason  string `json:"reason,omitempty"` // of the cause if there is one, else of the state
+	Reason  string `json:"reason,omitempty"` // of the cause if there is one, otherwise of the state
 	Message string `json:"message,omitempty"`
 
 	Ready   int `json:"ready"`
@@ -53,7 +53,7 @@ type Diagnosis struct {
 	Hint   string         `json:"hint,omitempty"`   // what to try
 }
 
-// PodDiagnosis is one pod in trouble, and the container that it is about.
+// PodDiagnosis is one pod in trouble, and its container if it is about one.
 type PodDiagnosis struct {
 	Name      string   `json:"name"`
 	Node      string   `json:"node,omitempty"`

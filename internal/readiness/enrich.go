@@ -15,8 +15,8 @@ import (
 
 const logLines = 10
 
-// reader asks the cluster what a diagnosis needs beyond what was watched. It
-// never fails: what cannot be read is left out.
+// reader reads what a diagnosis needs beyond what was watched. It never fails:
+// what cannot be read is left out.
 type reader struct {
 	ctx context.Context
 	o   Options
@@ -30,14 +30,14 @@ func (r *reader) warnings(namespace string, v *view) {
 	}
 }
 
-// exists says whether an object is there; known is false when that cannot be
-// read. Only the answer is kept, never the object.
+// exists reports whether an object exists; known is false when it cannot be
+// read. The object itself is not kept.
 func (r *reader) exists(gvr schema.GroupVersionResource, namespace, name string) (there, known bool) {
 	_, err := r.o.Client.Resource(gvr).Namespace(namespace).Get(r.ctx, name, metav1.GetOptions{})
 	return err == nil, err == nil || apierrors.IsNotFound(err)
 }
 
-// enrich adds logs, what the cause points to, and the hint.
+// enrich adds logs, the objects that the cause refers to, and the hint.
 func (r *reader) enrich(d *Diagnosis, obj *unstructured.Unstructured) {
 	var first *corev1.Pod
 	for i := range d.Pods {
@@ -69,7 +69,7 @@ func (r *reader) enrich(d *Diagnosis, obj *unstructured.Unstructured) {
 	d.Hint = strings.Trim(d.Hint, "; ")
 }
 
-// crashes: the container ends by itself, and may have said why.
+// crashes reports whether the container exits, and may have logged why.
 func crashes(c Cause) bool {
 	return c == CauseCrashLoop || c == CauseOutOfMemory || c == CausePodFailed
 }
@@ -88,13 +88,13 @@ func (r *reader) logs(namespace string, p *PodDiagnosis) {
 	}
 }
 
-// pullSecrets says which pull secrets are missing, and that none is named
-// where the registry asks who is there.
-func (r *reader) pullSecrets(namespace string, p *corev1.Pod, answer string) []string {
+// pullSecrets returns which pull secrets are missing, or that none is named
+// although the registry requires authentication.
+func (r *reader) pullSecrets(namespace string, p *corev1.Pod, message string) []string {
 	if p == nil {
 		return nil
 	}
-	if low := strings.ToLower(answer); len(p.Spec.ImagePullSecrets) == 0 {
+	if low := strings.ToLower(message); len(p.Spec.ImagePullSecrets) == 0 {
 		for _, word := range []string{"unauthorized", "denied", "authentication", "authorization", "credentials", "forbidden"} {
 			if strings.Contains(low, word) {
 				return []string{"the pod names no imagePullSecrets, which a private registry needs"}
@@ -104,14 +104,14 @@ func (r *reader) pullSecrets(namespace string, p *corev1.Pod, answer string) []s
 	var facts []string
 	for _, ref := range p.Spec.ImagePullSecrets {
 		if there, known := r.exists(secretsGVR, namespace, ref.Name); known && !there {
-			facts = append(facts, fmt.Sprintf("create the pull secret %q, which the pod names and namespace %s does not have", ref.Name, namespace))
+			facts = append(facts, fmt.Sprintf("create the pull secret %q, which the pod refers to, in namespace %s", ref.Name, namespace))
 		}
 	}
 	return facts
 }
 
-// claims looks at the claims of a pod that has no node. A claim that is
-// refused makes the cause more precise.
+// claims reads the claims of a pod that has no node. A claim that cannot be
+// bound makes the cause more precise.
 func (r *reader) claims(d *Diagnosis, p *corev1.Pod) []string {
 	if p == nil {
 		return nil
@@ -139,7 +139,7 @@ func (r *reader) claims(d *Diagnosis, p *corev1.Pod) []string {
 	return facts
 }
 
-// claim says why one claim is not bound.
+// claim returns why one claim is not bound.
 func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 	name := obj.GetName()
 	className, named, _ := unstructured.NestedString(obj.Object, "spec", "storageClassName")
@@ -148,7 +148,7 @@ func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 		d.refuseClaim("NoDefaultClass", fmt.Sprintf("claim %q names no StorageClass and the cluster has no default one", name))
 		return []string{"set storageClassName, or mark a StorageClass as the default"}
 	case className == "":
-		return []string{fmt.Sprintf("claim %q asks for an existing volume (storageClassName is empty) and none fits", name)}
+		return []string{fmt.Sprintf("claim %q requires an existing volume (storageClassName is empty) and none matches", name)}
 	}
 	got, err := r.o.Client.Resource(classesGVR).Get(r.ctx, className, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -169,7 +169,7 @@ func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 				continue
 			}
 			if e.Reason == "ProvisioningFailed" {
-				fact += ", which says: " + oneLine(e.Message)
+				fact += ", which reports: " + oneLine(e.Message)
 				break
 			}
 		}
@@ -178,13 +178,13 @@ func (r *reader) claim(d *Diagnosis, obj *unstructured.Unstructured) []string {
 			return reason == "ProvisioningFailed" || reason == "Provisioning"
 		})
 		if silent {
-			fact += ", which has not answered: see whether it runs"
+			fact += ", which has reported nothing: check that it is running"
 		}
 	}
 	return []string{fact}
 }
 
-// refuseClaim puts in the place of the scheduler's words what is behind them.
+// refuseClaim replaces the scheduler's message by its cause.
 func (d *Diagnosis) refuseClaim(reason, message string) {
 	if d.Cause == CauseClaim || d.Cause == CauseClaimRefused {
 		d.Cause, d.Reason, d.Message = CauseClaimRefused, reason, message

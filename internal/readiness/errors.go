@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// NotReady says which objects did not become ready, and why. It unwraps to
-// the context's error when the wait was cut short, and to a *FeedError when
-// the API server could not be watched.
+// NotReady is returned by Wait and lists the objects that did not become ready,
+// and why. It unwraps to the context's error when the wait was cut short, and to
+// a *FeedError when the API server could not be watched.
 type NotReady struct {
 	Objects []Diagnosis // not ready, those with a cause first
 	Total   int         // objects waited for
 	Waited  time.Duration
-	Err     error // why the wait ended; nil: because it was hopeless
+	Err     error // why the wait ended; nil: an object will not become ready
 }
 
 func (e *NotReady) Unwrap() error { return e.Err }
@@ -43,16 +43,16 @@ func (e *NotReady) headline() string {
 	case e.Err == nil:
 		return fmt.Sprintf("%s after %v, and waiting longer will not help", first, waited)
 	case errors.Is(e.Err, context.DeadlineExceeded) && errors.As(e.Err, &feed):
-		return fmt.Sprintf("%s as far as is known when the time was up after %v: %v", first, waited, feed)
+		return fmt.Sprintf("%s by the last known state: timed out after %v: %v", first, waited, feed)
 	case errors.Is(e.Err, context.DeadlineExceeded):
-		return fmt.Sprintf("%s when the time was up after %v", first, waited)
+		return fmt.Sprintf("%s: timed out after %v", first, waited)
 	case errors.As(e.Err, &feed):
-		return fmt.Sprintf("%s as far as is known after %v: %v", first, waited, feed)
+		return fmt.Sprintf("%s by the last known state after %v: %v", first, waited, feed)
 	}
-	return fmt.Sprintf("%s when the wait was ended after %v: %v", first, waited, e.Err)
+	return fmt.Sprintf("%s: the wait was stopped after %v: %v", first, waited, e.Err)
 }
 
-// String is the diagnosis as paragraphs of text, without an end of line.
+// String returns the diagnosis as text, without a final newline.
 func (d Diagnosis) String() string {
 	var b strings.Builder
 	d.write(&b)
@@ -75,7 +75,7 @@ func (d Diagnosis) write(b *strings.Builder) {
 		p.write(b, same)
 	}
 	for _, ev := range d.Events {
-		if said(ev.Message, same) || mentions(d.Pods, ev.Message) {
+		if repeats(ev.Message, same) || mentions(d.Pods, ev.Message) {
 			continue
 		}
 		fmt.Fprintf(b, "\n  event of %s: %s: %s", ev.Object, ev.Reason, oneLine(ev.Message))
@@ -125,29 +125,29 @@ func (p PodDiagnosis) write(b *strings.Builder, same string) {
 	}
 }
 
-// summary is the headline of one object.
+// summary returns the headline of one object.
 func summary(c Cause, reason, message string) string {
 	words := map[Cause]string{
-		CauseImagePull:      "its image cannot be pulled for now",
+		CauseImagePull:      "its image cannot be pulled at the moment",
 		CauseImageRefused:   "its image cannot be pulled",
 		CauseCrashLoop:      "a container keeps crashing",
 		CauseOutOfMemory:    "a container runs out of memory",
-		CauseConfig:         "something its pods need is missing",
-		CauseUnschedulable:  "no node takes its pods",
+		CauseConfig:         "an object that its pods need is missing",
+		CauseUnschedulable:  "its pods cannot be scheduled",
 		CauseClaim:          "a volume claim is not bound",
 		CauseClaimRefused:   "a volume claim cannot be bound",
 		CauseQuota:          "a quota does not allow its pods",
 		CauseLimits:         "a limit range does not allow its pods",
 		CauseAdmission:      "its pods are not admitted",
 		CauseServiceAccount: "its service account does not exist",
-		CauseUnready:        "its pods run and do not become ready",
+		CauseUnready:        "its pods run but do not become ready",
 		CauseEvicted:        "a pod was evicted",
 		CausePodFailed:      "a pod has failed",
-		CauseDeadline:       "its progress deadline has passed",
+		CauseDeadline:       "its progress deadline is exceeded",
 		CauseFinal:          "it has failed",
-		CauseStalled:        "it is stuck",
-		CauseGone:           "it is not there",
-		CauseGated:          "a scheduling gate holds its pods back",
+		CauseStalled:        "it is stalled",
+		CauseGone:           "it was deleted or replaced",
+		CauseGated:          "a scheduling gate blocks its pods",
 		CauseTimeout:        "still in progress",
 	}[c]
 	parts := make([]string, 0, 3)
@@ -161,19 +161,20 @@ func summary(c Cause, reason, message string) string {
 
 func mentions(pods []PodDiagnosis, message string) bool {
 	for _, p := range pods {
-		if said(message, p.Message) {
+		if repeats(message, p.Message) {
 			return true
 		}
 	}
 	return false
 }
 
-// said: an event often repeats the message with a few words around it.
-func said(event, message string) bool {
+// repeats reports whether an event only repeats a message, as events often do
+// with a few more words.
+func repeats(event, message string) bool {
 	return message != "" && strings.Contains(event, message)
 }
 
-// counted is a number with the word for it.
+// counted returns a number with its noun.
 func counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -181,8 +182,8 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// podsOf says what some of the pods do: "2 of 3 pods are ready", "0 of 1 pod is
-// ready".
+// podsOf returns "2 of 3 pods are ready", or "0 of 1 pod is ready", where do is
+// "are ready".
 func podsOf(some, all int, do string) string {
 	if all == 1 {
 		do = strings.NewReplacer("are ", "is ", "exist", "exists").Replace(do)
@@ -190,5 +191,5 @@ func podsOf(some, all int, do string) string {
 	return fmt.Sprintf("%d of %s %s", some, counted(all, "pod", "pods"), do)
 }
 
-// oneLine folds a message so that it stays one line of a report.
+// oneLine returns a message with its line breaks replaced by spaces.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -9,16 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// family is a workload's pods, told apart by revision: a broken pod of an old
-// revision must not fail the rollout that mends it.
+// family is a workload's pods, by revision: a broken pod of an old revision must
+// not fail the rollout that replaces it.
 type family struct {
 	set *appsv1.ReplicaSet // the new one of a Deployment; nil otherwise
 	now []*corev1.Pod      // of the newest revision
 	old []*corev1.Pod      // of earlier ones
 }
 
-// familyOf finds the pods of a workload. Before the controller has seen the
-// present generation, no pod counts as new.
+// familyOf returns the pods of a workload. Before the controller has observed
+// the current generation, no pod counts as new.
 func familyOf(v *view, obj *unstructured.Unstructured) family {
 	var f family
 	uid, gk := obj.GetUID(), obj.GroupVersionKind().GroupKind()
@@ -59,14 +59,14 @@ func familyOf(v *view, obj *unstructured.Unstructured) family {
 		})
 	case "apps/DaemonSet":
 		// The status does not name the newest ControllerRevision; the
-		// template's generation, on the set and on its pods, tells the same.
+		// template's generation, on the set and on its pods, is equivalent.
 		template := obj.GetAnnotations()[appsv1.DeprecatedTemplateGeneration]
 		split(func(p *corev1.Pod) bool {
 			return current && (template == "" || p.Labels["pod-template-generation"] == template)
 		})
 	default:
 		split(func(*corev1.Pod) bool { return true })
-		// A custom resource that keeps ReplicaSets, as a Deployment does.
+		// A custom resource that owns ReplicaSets, as a Deployment does.
 		for _, s := range v.setsOwnedBy(uid) {
 			f.now = append(f.now, v.podsOwnedBy(s.UID)...)
 		}
@@ -74,10 +74,10 @@ func familyOf(v *view, obj *unstructured.Unstructured) family {
 	return f
 }
 
-// newReplicaSet is the one with the Deployment's present template: the oldest
-// if there are several, as the Deployment controller itself chooses. If none
-// has it, since defaults have changed with the server's version, the revision
-// annotation decides.
+// newReplicaSet returns the one with the Deployment's current template: the
+// oldest if there are several, which is the Deployment controller's choice. If
+// none has it, because defaults have changed with the server's version, the
+// revision annotation decides.
 func newReplicaSet(obj *unstructured.Unstructured, sets []*appsv1.ReplicaSet) *appsv1.ReplicaSet {
 	d := typed[appsv1.Deployment](obj)
 	if d == nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-func TestTheAPIServerIsRestartedDuringTheWait(t *testing.T) {
+func TestAPIServerRestartsDuringWait(t *testing.T) {
 	testcluster.Need(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -50,7 +50,7 @@ func TestTheAPIServerIsRestartedDuringTheWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.play(name, playReady)
-	// The controllers take their time to come back, which is not the wait's.
+	// The time that the controllers take to restart is not part of the delay.
 	var seen time.Time
 	for seen.IsZero() {
 		obj, err := b.client.Resource(resources["Deployment"]).Namespace(b.ns).Get(b.ctx, "web", metav1.GetOptions{})
@@ -68,13 +68,13 @@ func TestTheAPIServerIsRestartedDuringTheWait(t *testing.T) {
 	t.Logf("returned %v after the ready status could be read", w.ended.Sub(seen).Round(time.Millisecond))
 }
 
-// A server that is away when the time is up is named as the reason.
-func TestTheAPIServerIsAway(t *testing.T) {
+// An unreachable server is the reported reason when the wait times out.
+func TestAPIServerUnreachable(t *testing.T) {
 	b := newBench(t)
-	var away atomic.Bool
+	var unreachable atomic.Bool
 	cfg := testcluster.Inject(testcluster.Shared(t).Config(), func(*http.Request) (*http.Response, error) {
-		if away.Load() {
-			return nil, errors.New("connection refused, says the test")
+		if unreachable.Load() {
+			return nil, errors.New("connection refused (test)")
 		}
 		return nil, nil
 	})
@@ -82,7 +82,7 @@ func TestTheAPIServerIsAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	away.Store(true)
+	unreachable.Store(true)
 	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
 	defer cancel()
 	_, err = Wait(ctx, []Target{b.apply(workload("Deployment", "web", "web:1", 1, ""))}, Options{Client: client})
@@ -96,12 +96,12 @@ func TestWatchesThatEnd(t *testing.T) {
 	gone := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`
 	ended := `{"type":"ERROR","object":` + gone + `}`
 	cases := map[string]func() *http.Response{
-		"closed at once":       func() *http.Response { return answer(200, "") },
-		"410 as the answer":    func() *http.Response { return answer(410, gone) },
-		"410 in the stream":    func() *http.Response { return answer(200, ended) },
-		"cut within an object": func() *http.Response { return answer(200, `{"type":"MODIFIED","obj`) },
-		"server error":         func() *http.Response { return answer(500, "{}") },
-		"busy":                 func() *http.Response { return answer(503, "{}") },
+		"closed at once":       func() *http.Response { return response(200, "") },
+		"410 as response":      func() *http.Response { return response(410, gone) },
+		"410 in the stream":    func() *http.Response { return response(200, ended) },
+		"cut within an object": func() *http.Response { return response(200, `{"type":"MODIFIED","obj`) },
+		"server error":         func() *http.Response { return response(500, "{}") },
+		"busy":                 func() *http.Response { return response(503, "{}") },
 	}
 	for name, fault := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -136,13 +136,13 @@ func TestWatchesThatEnd(t *testing.T) {
 				t.Errorf("%d lists: an expired version must lead to a new one", lists.Load())
 			}
 			if n := watches.Load() + lists.Load(); n > 40 {
-				t.Errorf("%d requests: the server was hammered", n)
+				t.Errorf("%d requests: retried without a pause", n)
 			}
 		})
 	}
 }
 
-func answer(code int, body string) *http.Response {
+func response(code int, body string) *http.Response {
 	return &http.Response{
 		StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}},
@@ -150,7 +150,7 @@ func answer(code int, body string) *http.Response {
 	}
 }
 
-func TestFewRights(t *testing.T) {
+func TestWaitWithFewPermissions(t *testing.T) {
 	b := newBench(t)
 	c := testcluster.Shared(t)
 	target := b.apply(workload("Deployment", "web", "web:1", 1, ""))
@@ -172,7 +172,7 @@ func TestFewRights(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Rights to two objects by their names, and to no others.
+	// Permission for two objects by their names only.
 	two := []Target{target, b.apply(workload("Deployment", "other", "web:1", 0, ""))}
 	named := as(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{"web", "other"}, Verbs: []string{"list", "watch"}})
 	if _, err := Wait(b.ctx, two, Options{Client: named}); err != nil {
@@ -210,10 +210,10 @@ func TestRequestsOfAWait(t *testing.T) {
 	}
 	for _, r := range record.Requests() {
 		if !strings.HasSuffix(r.Path, "/deployments") {
-			t.Errorf("needless: %s", r)
+			t.Errorf("unnecessary request: %s", r)
 		}
 	}
-	// Slow receivers hold up nothing and hear of the last state.
+	// Slow callbacks do not delay the wait and receive the last state.
 	var last atomic.Value
 	_, err = Wait(b.ctx, targets[:1], Options{Client: b.client, OnUpdate: func(u Update) {
 		time.Sleep(20 * time.Millisecond)

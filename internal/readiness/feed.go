@@ -15,40 +15,39 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// feed keeps one LIST and WATCH of a kind in a namespace going and hands on
-// what changes. It ends with its context, or when the server refuses it for
-// good.
+// feed lists and watches a kind in a namespace and sends a note for each change.
+// It ends with its context, or when the server keeps rejecting its requests.
 type feed struct {
 	client    dynamic.Interface
 	gvr       schema.GroupVersionResource
 	namespace string // empty: cluster scope
 	selector  string // field selector; empty: all objects
-	beside    bool   // not of targets: pods, ReplicaSets and events, which explain
+	auxiliary bool   // not of targets: pods, ReplicaSets and events, for the diagnosis
 }
 
-// note is what a feed tells. Exactly one of the fields after feed is set.
+// note is what a feed sends. Exactly one of the fields after feed is set.
 type note struct {
 	feed    *feed
-	listed  *unstructured.UnstructuredList // everything there is: what is missing is gone
+	listed  *unstructured.UnstructuredList // all objects: the ones that are missing were deleted
 	changed *unstructured.Unstructured
 	deleted *unstructured.Unstructured // in its last state
-	trouble error                      // the feed is interrupted and tries again
+	trouble error                      // the feed is interrupted and will retry
 	fatal   error                      // the feed has ended
-	learned func()                     // what a look-up beside the feeds has found out; feed is nil
+	learned func()                     // stores the result of a separate request; feed is nil
 }
 
 const (
-	// A refusal may be a server that has only just started and has not read
-	// its roles or its CRDs yet; it counts once it has lasted this long.
-	refusalPatience = 3 * time.Second
-	// After the feed has worked, the same refusal is more likely to pass.
-	refusalPatienceLater = 30 * time.Second
+	// A server that has only just started rejects requests before it has loaded
+	// its roles and CRDs; a rejection is final once it has lasted this long.
+	refusalGrace = 3 * time.Second
+	// After the feed has worked, the same rejection is more likely temporary.
+	refusalGraceLater = 30 * time.Second
 
 	minBackoff = 20 * time.Millisecond
 	maxBackoff = 2 * time.Second
 )
 
-// FeedError says that objects could not be watched.
+// FeedError is returned when objects could not be watched.
 type FeedError struct {
 	GVR       schema.GroupVersionResource
 	Namespace string
@@ -56,13 +55,13 @@ type FeedError struct {
 }
 
 func (e *FeedError) Error() string {
-	where := "in the whole cluster"
+	where := "in the cluster"
 	if e.Namespace != "" {
 		where = "in namespace " + e.Namespace
 	}
 	advice := ""
 	if apierrors.IsForbidden(e.Err) {
-		advice = `; waiting needs the verbs "list" and "watch" on them`
+		advice = `; waiting needs the verbs "list" and "watch"`
 	}
 	return fmt.Sprintf("cannot watch %s %s: %v%s", e.GVR.GroupResource(), where, e.Err, advice)
 }
@@ -97,8 +96,8 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 			everWorked, refusedSince = true, time.Time{}
 		}
 		if err == nil {
-			// The server closed the watch, as it does every few minutes. One
-			// that closes at once, again and again, must not be hammered.
+			// The server closed the watch, as it does every few minutes. A watch
+			// that is closed at once must not be reopened without a pause.
 			if time.Since(started) > time.Second {
 				pause.reset()
 				continue
@@ -108,12 +107,12 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 				if refusedSince.IsZero() {
 					refusedSince = time.Now()
 				}
-				patience := refusalPatience
+				grace := refusalGrace
 				if everWorked {
-					patience = refusalPatienceLater
+					grace = refusalGraceLater
 				}
-				// A clean Forbidden at the first attempt is an answer.
-				if time.Since(refusedSince) >= patience || !everWorked && apierrors.IsForbidden(err) {
+				// A Forbidden at the first attempt is final.
+				if time.Since(refusedSince) >= grace || !everWorked && apierrors.IsForbidden(err) {
 					send(note{fatal: &FeedError{GVR: f.gvr, Namespace: f.namespace, Err: err}})
 					return
 				}
@@ -131,18 +130,18 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 	}
 }
 
-// refused tells answers that will not change by asking again from those that
-// a busy, absent or restarting server gives.
+// refused reports whether an error will not go away by retrying, unlike those
+// of a busy, unreachable or restarting server.
 func refused(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) ||
 		apierrors.IsMethodNotSupported(err) || apierrors.IsBadRequest(err)
 }
 
 // cycle lists if there is no version to resume from, and watches until the
-// watch ends. progressed says that the server has answered with data.
+// watch ends. progressed reports whether the server returned any data.
 func (f *feed) cycle(ctx context.Context, version *string, send func(note) bool) (progressed bool, err error) {
 	if *version == "" {
-		// An empty resource version asks for the newest state: an older one
+		// An empty resource version requests the newest state: an older one
 		// might miss what was just applied.
 		list, err := f.resource().List(ctx, metav1.ListOptions{FieldSelector: f.selector})
 		if err != nil {
@@ -154,8 +153,8 @@ func (f *feed) cycle(ctx context.Context, version *string, send func(note) bool)
 		progressed = true
 		*version = list.GetResourceVersion()
 	}
-	// The server ends the watch by itself, at times spread out, so that a
-	// connection that died unnoticed cannot hold the wait for ever.
+	// The server ends the watch by itself, after a random time, so that a
+	// connection that broke unnoticed cannot block the wait forever.
 	limit := int64(240 + rand.IntN(240))
 	w, err := f.resource().Watch(ctx, metav1.ListOptions{
 		FieldSelector: f.selector, ResourceVersion: *version,
@@ -206,7 +205,7 @@ func (f *feed) cycle(ctx context.Context, version *string, send func(note) bool)
 	}
 }
 
-// expired: the server no longer knows the version to resume from.
+// expired reports whether the server no longer has the version to resume from.
 func expired(err error) bool {
 	return apierrors.IsGone(err) || apierrors.IsResourceExpired(err)
 }
@@ -218,13 +217,13 @@ func (f *feed) resource() dynamic.ResourceInterface {
 	return f.client.Resource(f.gvr).Namespace(f.namespace)
 }
 
-// backoff grows from minBackoff to maxBackoff, with half of it left to
-// chance, so that many waits do not come back to a restarted server at once.
+// backoff grows from minBackoff to maxBackoff, half of it random, so that many
+// waits do not reconnect to a restarted server at the same time.
 type backoff struct{ next time.Duration }
 
 func (b *backoff) reset() { b.next = 0 }
 
-// wait pauses, or longer when the server asks for it. False: ctx has ended.
+// wait pauses, longer if the server asks for it. False: ctx has ended.
 func (b *backoff) wait(ctx context.Context, err error) bool {
 	b.next = min(max(2*b.next, minBackoff), maxBackoff)
 	d := b.next/2 + rand.N(b.next/2+1)

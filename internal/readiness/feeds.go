@@ -25,9 +25,9 @@ func (w *waiter) start() {
 	}
 }
 
-// narrow takes up the objects of a refused feed one by one: a role may allow
-// its user only objects of certain names. False: they were narrow already, or
-// that was not the reason.
+// narrow replaces a forbidden feed by one for each object: a role may permit
+// only objects of certain names. It returns false if the feed was for one object
+// already, or the error was another one.
 func (w *waiter) narrow(n note) bool {
 	if n.feed.selector != "" || !apierrors.IsForbidden(n.fatal) {
 		return false
@@ -45,7 +45,7 @@ func (w *waiter) narrow(n note) bool {
 
 func byName(name string) string { return "metadata.name=" + name }
 
-// concerns says whether a feed shows the object.
+// concerns reports whether a feed includes the object.
 func (f *feed) concerns(id identity) bool {
 	return id.GroupVersionResource == f.gvr && id.Namespace == f.namespace && (f.selector == "" || f.selector == byName(id.Name))
 }

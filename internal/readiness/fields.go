@@ -2,7 +2,7 @@ package readiness
 
 import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-// integer reads a number, however it was decoded.
+// integer returns a number, whichever type it was decoded to.
 func integer(obj *unstructured.Unstructured, path ...string) (int64, bool) {
 	v, ok, err := unstructured.NestedFieldNoCopy(obj.Object, path...)
 	if !ok || err != nil {
@@ -21,7 +21,7 @@ func integer(obj *unstructured.Unstructured, path ...string) (int64, bool) {
 	return 0, false
 }
 
-// count reads a number of pods or of nodes, 0 when absent.
+// count returns a number of pods or of nodes, 0 when absent.
 func count(obj *unstructured.Unstructured, path ...string) int {
 	n, _ := integer(obj, path...)
 	return int(n)
@@ -60,7 +60,7 @@ type condition struct{ Status, Reason, Message string }
 func (c condition) isTrue() bool  { return c.Status == "True" }
 func (c condition) isFalse() bool { return c.Status == "False" }
 
-// conditionOf finds the condition of the given type; zero when there is none.
+// conditionOf returns the condition of the given type; zero when there is none.
 func conditionOf(obj *unstructured.Unstructured, kind string) (condition, bool) {
 	for _, item := range items(obj, "status", "conditions") {
 		m, ok := item.(map[string]any)

@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// WaitGone returns when none of the targets exists any more. A target that
-// was replaced by another object of its name counts as gone. If ctx ends
-// before, the error is a *NotGone.
+// WaitGone returns when all of the targets are deleted. A target that was
+// replaced by another object of its name counts as deleted. If ctx ends first,
+// the error is a *NotGone.
 func WaitGone(ctx context.Context, targets []Target, o Options) error {
 	if err := o.check(targets); err != nil {
 		return err
@@ -40,7 +40,7 @@ func WaitGone(ctx context.Context, targets []Target, o Options) error {
 				if w.narrow(n) {
 					continue
 				}
-				// A kind that is not served any more has no objects.
+				// A kind that is no longer served has no objects.
 				if !apierrors.IsNotFound(n.fatal) {
 					return stillThere(left, last, time.Since(w.began), n.fatal)
 				}
@@ -82,7 +82,7 @@ func WaitGone(ctx context.Context, targets []Target, o Options) error {
 	return nil
 }
 
-// NotGone says which objects were not deleted, and what holds them.
+// NotGone is returned by WaitGone and lists the objects that still exist, and why.
 type NotGone struct {
 	Objects []Diagnosis
 	Waited  time.Duration
@@ -92,7 +92,7 @@ type NotGone struct {
 func (e *NotGone) Unwrap() error { return e.Err }
 
 func (e *NotGone) Error() string {
-	s := fmt.Sprintf("%d objects are still there after %v", len(e.Objects), e.Waited.Round(100*time.Millisecond))
+	s := fmt.Sprintf("%s after %v", counted(len(e.Objects), "object still exists", "objects still exist"), e.Waited.Round(100*time.Millisecond))
 	if !errors.Is(e.Err, context.DeadlineExceeded) {
 		s += ": " + e.Err.Error()
 	}
@@ -105,7 +105,7 @@ func (e *NotGone) Error() string {
 	return s
 }
 
-// stillThere describes what was not deleted in time.
+// stillThere returns the error for the objects that were not deleted in time.
 func stillThere(left map[identity]Target, last map[identity]*unstructured.Unstructured, waited time.Duration, why error) error {
 	e := &NotGone{Waited: waited, Err: why}
 	var targets []Target
@@ -118,9 +118,9 @@ func stillThere(left map[identity]Target, last map[identity]*unstructured.Unstru
 		obj := last[t.identity()]
 		switch {
 		case obj == nil:
-			d.State, d.Reason, d.Message = Unknown, "NotSeen", "whether it still exists is not known"
+			d.State, d.Reason, d.Message = Unknown, "NotSeen", "it is unknown whether it still exists"
 		case obj.GetDeletionTimestamp() == nil:
-			d.Message = "it was not asked to go, or was made again"
+			d.Message = "it was not deleted, or was created again"
 			d.Hint = "delete it"
 		default:
 			st := terminating(obj)
@@ -136,19 +136,19 @@ func deletionHint(obj *unstructured.Unstructured) string {
 	fs := obj.GetFinalizers()
 	switch {
 	case slices.Contains(fs, "kubernetes.io/pvc-protection"):
-		return "a pod still uses the claim: it goes when the pod is gone"
+		return "a pod still uses the claim: it is deleted once the pod is"
 	case slices.Contains(fs, "foregroundDeletion"):
-		return "it goes when the objects that it owns are gone"
+		return "it is deleted once the objects that it owns are"
 	case obj.GetKind() == "Namespace":
-		var said []string
+		var messages []string
 		for _, kind := range []string{"NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionDiscoveryFailure"} {
 			if c, ok := conditionOf(obj, kind); ok && c.isTrue() {
-				said = append(said, c.Message)
+				messages = append(messages, c.Message)
 			}
 		}
-		return strings.Join(said, "; ")
+		return strings.Join(messages, "; ")
 	case len(fs) > 0:
-		return "see whether the controller that serves the finalizer runs"
+		return "check that the controller that removes the finalizer is running"
 	}
 	return ""
 }

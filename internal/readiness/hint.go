@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// hint says what to try, for each cause.
+// hint returns what to try, by cause.
 func hint(d *Diagnosis) string {
 	var p PodDiagnosis
 	if len(d.Pods) > 0 {
@@ -16,7 +16,7 @@ func hint(d *Diagnosis) string {
 		in = " -n " + d.Namespace
 	}
 	if p.Old && d.Kind == "StatefulSet" {
-		return fmt.Sprintf("kubectl delete pod%s %s: in order, a StatefulSet does not go past a pod of an earlier revision that is not ready", in, p.Name)
+		return fmt.Sprintf("kubectl delete pod%s %s: with OrderedReady a StatefulSet does not replace a pod of an earlier revision that is not ready", in, p.Name)
 	}
 	cause := d.Cause
 	if cause == CauseFinal && p.ExitCode != 0 {
@@ -27,11 +27,11 @@ func hint(d *Diagnosis) string {
 	}
 	switch cause {
 	case CauseImageRefused:
-		return fmt.Sprintf("check the name and tag of image %s, and that the cluster may pull it", p.Image)
+		return fmt.Sprintf("check the name and tag of image %s, and that the nodes have permission to pull it", p.Image)
 	case CauseImagePull:
-		return fmt.Sprintf("check that the nodes reach the registry of image %s", p.Image)
+		return fmt.Sprintf("check that the nodes can reach the registry of image %s", p.Image)
 	case CauseOutOfMemory:
-		return fmt.Sprintf("raise resources.limits.memory of container %s, or let it need less", p.Container)
+		return fmt.Sprintf("raise resources.limits.memory of container %s, or reduce its memory use", p.Container)
 	case CauseCrashLoop, CausePodFailed:
 		log := fmt.Sprintf("kubectl logs%s %s", in, p.Name)
 		if p.Container != "" {
@@ -44,13 +44,13 @@ func hint(d *Diagnosis) string {
 		case 126, 127:
 			return "the command cannot be started (exit code " + fmt.Sprint(p.ExitCode) + "): check command and args against the image"
 		case 137:
-			return "it was killed from outside (exit code 137): check its memory limit and its liveness probe; " + log
+			return "it was killed by SIGKILL (exit code 137): check its memory limit and its liveness probe; " + log
 		case 143:
-			return "it was asked to end (exit code 143): check its liveness probe; " + log
+			return "it was stopped by SIGTERM (exit code 143): check its liveness probe; " + log
 		}
 		return log
 	case CauseConfig:
-		return "create what is named above, or correct the name; it must be in the same namespace as the pod"
+		return "create the missing object named above, or correct its name; it must be in the same namespace as the pod"
 	case CauseUnschedulable:
 		return unschedulableHint(d.Message)
 	case CauseQuota:
@@ -60,17 +60,17 @@ func hint(d *Diagnosis) string {
 	case CauseServiceAccount:
 		return "create the service account named above, or correct serviceAccountName"
 	case CauseAdmission:
-		return "change the pod template as the message asks; it is the API server's answer to the controller"
+		return "change the pod template as the message requires; it is the API server's error for the controller's request"
 	case CauseUnready:
 		return "check path, port and delays of the probe against what the container serves"
 	case CauseGone:
-		return "somebody else deletes or replaces it: find out who, then apply again"
+		return "another client deletes or replaces it: find out which one, then apply again"
 	case CauseDeadline:
 		return fmt.Sprintf("kubectl describe deployment%s %s", in, d.Name)
 	case CauseEvicted:
-		return "the node ran short of a resource: set requests that tell how much the pod needs"
+		return "the node ran out of a resource: set resource requests that match what the pod uses"
 	case CauseGated:
-		return "a controller has to remove the pod's scheduling gates"
+		return "check the controller that removes the pod's scheduling gates"
 	case CauseTimeout, CauseStalled, CauseFinal:
 		return fmt.Sprintf("kubectl describe %s%s %s", strings.ToLower(d.Kind), in, d.Name)
 	}
@@ -86,7 +86,7 @@ func unschedulableHint(message string) string {
 		{"anti-affinity", "relax the pod anti-affinity or add nodes"},
 		{"topology spread", "relax topologySpreadConstraints or add nodes"},
 		{"free ports", "a hostPort is taken on every node"},
-		{"volume node affinity", "its volume is tied to a node that cannot take the pod"},
+		{"volume node affinity", "its volume is bound to a node or zone that cannot run the pod"},
 		{"unschedulable", "uncordon a node"},
 		{"no nodes available", "add nodes"},
 	} {
@@ -95,7 +95,7 @@ func unschedulableHint(message string) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "change what the pod asks of a node, or add nodes"
+		return "relax the pod's scheduling constraints, or add nodes"
 	}
 	return strings.Join(parts, "; ")
 }

@@ -18,11 +18,11 @@ const (
 // maxCrashLogs bounds the containers whose logs are read during a wait.
 const maxCrashLogs = 5
 
-// crashLog is what a crashing container has printed last. It is read once, in
-// the background, when the first crash is seen; nil until then.
+// crashLog returns the last log lines of a crashing container. They are read
+// once, in the background, when the first crash is seen; nil until then.
 func (w *waiter) crashLog(namespace string, t trouble) []string {
-	lines, asked := w.logs[t.key]
-	if asked || len(w.logs) == maxCrashLogs || w.o.Logs == nil || !crashes(t.cause) || t.pod.Container == "" {
+	lines, requested := w.logs[t.key]
+	if requested || len(w.logs) == maxCrashLogs || w.o.Logs == nil || !crashes(t.cause) || t.pod.Container == "" {
 		return lines
 	}
 	w.logs[t.key] = nil
@@ -58,8 +58,8 @@ func PodLogs(client typedcore.PodsGetter) LogReader {
 	}
 }
 
-// lastLines cuts text to its last lines, long lines to their beginning, and
-// leaves out what would move a terminal's cursor.
+// lastLines returns the last n lines of a text, with long lines truncated and
+// control characters removed.
 func lastLines(s string, n int) []string {
 	s = strings.TrimRight(s, "\r\n")
 	if s == "" {

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// mailbox hands updates to a receiver in a goroutine of its own, so that a
-// slow one does not hold up the watch. An update that was not yet handed over
-// gives way to the next of the same target and keeps its place.
+// mailbox delivers updates to a callback in a goroutine of its own, so that a
+// slow one does not block the watch. An update that was not delivered yet is
+// replaced in its place by the next one of the same target.
 type mailbox struct {
 	mu      sync.Mutex
 	waiting []Update
@@ -61,7 +61,7 @@ func (m *mailbox) put(u Update) {
 	m.nudge()
 }
 
-// close returns when everything was handed over.
+// close returns when everything was delivered.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true

@@ -13,52 +13,52 @@ import (
 )
 
 const (
-	// diagnoseWithin bounds the reading that explains a failure: logs,
+	// diagnoseWithin bounds the requests that explain a failure: logs,
 	// whether a pull secret exists, what a claim waits for.
 	diagnoseWithin = 3 * time.Second
 
-	maxPods   = 5 // described for each object; the rest looks the same
+	maxPods   = 5 // described for each object; the rest usually look the same
 	maxEvents = 5
 )
 
-// tell sends an update if anything of it is new.
-func (w *waiter) tell(tr *tracked) {
+// report sends an update if anything in it is new.
+func (w *waiter) report(tr *tracked) {
 	if w.o.OnUpdate == nil {
 		return
 	}
 	u := Update{Target: tr.Target, Status: tr.status}
-	told := tr.status.String() + fmt.Sprint(tr.status.Ready, tr.status.Updated, tr.status.Desired)
+	text := tr.status.String() + fmt.Sprint(tr.status.Ready, tr.status.Updated, tr.status.Desired)
 	for _, t := range tr.troubles {
-		told += "\n" + t.key + "\x00" + t.reason + "\x00" + t.message
+		text += "\n" + t.key + "\x00" + t.reason + "\x00" + t.message
 		one := Trouble{Cause: t.cause, Reason: t.reason, Message: t.message}
 		if t.pod != nil {
 			pod := *t.pod
 			pod.Logs = w.crashLog(tr.Namespace, t)
 			one.Pod = &pod
-			told += fmt.Sprint(pod.Restarts, len(pod.Logs))
+			text += fmt.Sprint(pod.Restarts, len(pod.Logs))
 		}
 		u.Troubles = append(u.Troubles, one)
 	}
-	if told != tr.told {
-		tr.told = told
+	if text != tr.reported {
+		tr.reported = text
 		w.post.put(u)
 	}
 }
 
-// notReady ends the wait. A wait that its caller cancelled, or whose server
-// is away, is answered at once from what is known; else a little time goes
-// into finding the cause.
+// notReady returns the error that ends the wait. If the caller cancelled it, or
+// the API server is unreachable, the error is made at once of what is known;
+// otherwise a short time is spent on finding the cause.
 func (w *waiter) notReady(ctx context.Context, why error) error {
 	now := time.Now()
 	e := &NotReady{Total: len(w.all), Waited: now.Sub(w.began), Err: why}
 	var read *reader
 	if !errors.Is(why, context.Canceled) && !hasFeedError(why) {
-		// The wait's own time may be up, and the cause is wanted still.
+		// The wait may have timed out, and the cause is still wanted.
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseWithin)
 		defer cancel()
 		read = &reader{ctx: grace, o: w.o}
 		for name, s := range w.spaces {
-			// Before the watch of warnings was opened, or had answered.
+			// Before the watch of warnings was opened, or returned anything.
 			if name != "" && now.Sub(w.began) < 2*explainAfter {
 				read.warnings(name, s.view)
 			}
@@ -88,7 +88,7 @@ func (w *waiter) notReady(ctx context.Context, why error) error {
 		}
 		e.Objects = append(e.Objects, d)
 	}
-	// Objects that say why first: the others often only wait for them.
+	// Objects with a cause first: the others often only wait for them.
 	slices.SortStableFunc(e.Objects, func(a, b Diagnosis) int {
 		return cmp.Compare(weight(a), weight(b))
 	})
@@ -110,7 +110,7 @@ func hasFeedError(err error) bool {
 	return errors.As(err, &f)
 }
 
-// describe puts into a Diagnosis what is known without asking the cluster.
+// describe returns a Diagnosis of what is known without further requests.
 func describe(v *view, t Target, obj *unstructured.Unstructured, st Status, troubles []trouble) Diagnosis {
 	d := Diagnosis{
 		Kind: t.Kind, Group: t.GVR.Group, Version: t.GVR.Version, Namespace: t.Namespace, Name: t.Name,
@@ -126,7 +126,7 @@ func describe(v *view, t Target, obj *unstructured.Unstructured, st Status, trou
 		troubles = append(slices.Clone(troubles), unreadyPods(f, troubles)...)
 	}
 	for i, tr := range troubles {
-		// A pod that is only on its way is shown, and explains nothing.
+		// A pod that is only starting is shown, but is not the cause.
 		if i == 0 && tr.cause != CauseTimeout {
 			d.Cause, d.Reason, d.Message = tr.cause, tr.reason, tr.message
 		}
@@ -150,18 +150,18 @@ func describe(v *view, t Target, obj *unstructured.Unstructured, st Status, trou
 	return d
 }
 
-// warnings are the latest of each object and reason, since the object was
-// last written.
+// warnings returns the latest event of each object and reason since the object
+// was last written.
 func warnings(about []*corev1.Event, since time.Time) []Event {
 	var out []Event
 	slices.SortStableFunc(about, func(a, b *corev1.Event) int { return lastSeen(b).Compare(lastSeen(a)) })
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	for _, e := range about {
 		key := e.InvolvedObject.Kind + "/" + e.Reason
-		if told[key] || lastSeen(e).Before(since) || len(out) == maxEvents {
+		if listed[key] || lastSeen(e).Before(since) || len(out) == maxEvents {
 			continue
 		}
-		told[key] = true
+		listed[key] = true
 		out = append(out, Event{
 			Object: e.InvolvedObject.Kind + " " + e.InvolvedObject.Name,
 			Reason: e.Reason, Message: e.Message, Count: timesSeen(e), Last: lastSeen(e).UTC(),

@@ -27,8 +27,8 @@ var builtinRules = map[schema.GroupKind]func(*unstructured.Unstructured) Status{
 	{Group: "apiregistration.k8s.io", Kind: "APIService"}:             apiService,
 }
 
-// claim is ready when bound. The object alone does not tell whether a pending
-// claim waits for its first consumer; the wait asks the class for that.
+// claim is ready when bound. The object alone does not show whether a pending
+// claim waits for its first consumer; the wait reads the class for that.
 func claim(obj *unstructured.Unstructured) Status {
 	var st Status
 	switch phase := text(obj, "status", "phase"); phase {
@@ -37,7 +37,7 @@ func claim(obj *unstructured.Unstructured) Status {
 	case "Lost":
 		return st.failed("Lost", fmt.Sprintf("its volume %s is gone", text(obj, "spec", "volumeName")))
 	default:
-		return st.progressing("Unbound", "no volume is bound to it yet")
+		return st.progressing("Unbound", "no volume is bound yet")
 	}
 }
 
@@ -105,14 +105,14 @@ func apiService(obj *unstructured.Unstructured) Status {
 	if ok && c.isTrue() {
 		return st.ready("Available", "")
 	}
-	return st.progressing(cmp.Or(c.Reason, "Unavailable"), "%s", cmp.Or(c.Message, "its server does not answer yet"))
+	return st.progressing(cmp.Or(c.Reason, "Unavailable"), "%s", cmp.Or(c.Message, "its server does not respond yet"))
 }
 
-// reasonNoStatus: a custom resource has nothing to be judged by.
+// reasonNoStatus: a custom resource has no status by which to judge it.
 const reasonNoStatus = "NoStatus"
 
 // customResource follows kstatus (Ready, Reconciling and Stalled conditions),
-// and says Unknown where kstatus would take silence for readiness.
+// but returns Unknown where kstatus treats a missing status as ready.
 func customResource(obj *unstructured.Unstructured) Status {
 	var st Status
 	res, err := status.Compute(obj)
@@ -132,7 +132,7 @@ func customResource(obj *unstructured.Unstructured) Status {
 	if c, ok := conditionOf(obj, "Ready"); ok && c.isTrue() {
 		return st.ready(cmp.Or(c.Reason, "Ready"), c.Message)
 	}
-	// Available is the second most common word for it; kstatus does not know it.
+	// Available is the second most common condition for it; kstatus ignores it.
 	if c, ok := conditionOf(obj, "Available"); ok {
 		if c.isTrue() {
 			return st.ready(cmp.Or(c.Reason, "Available"), c.Message)
@@ -140,7 +140,7 @@ func customResource(obj *unstructured.Unstructured) Status {
 		return st.progressing(cmp.Or(c.Reason, "Unavailable"), "%s", c.Message)
 	}
 	if observed(obj) {
-		return st.ready("Observed", "its controller has seen it and reports nothing amiss")
+		return st.ready("Observed", "its controller has observed it and reports no problem")
 	}
-	return Status{State: Unknown, Reason: reasonNoStatus, Message: "it has no Ready condition and no observed generation, so whether it is ready cannot be told"}
+	return Status{State: Unknown, Reason: reasonNoStatus, Message: "its readiness is unknown: no Ready condition and no observed generation"}
 }

@@ -26,8 +26,8 @@ func (s Status) ready(reason, message string) Status {
 	return s
 }
 
-// observed says whether the controller has written a status at all. The
-// comparison of generations was done before.
+// observed reports whether the controller has written a status at all. The
+// generations were compared before.
 func observed(obj *unstructured.Unstructured) bool {
 	_, ok := integer(obj, "status", "observedGeneration")
 	return ok
@@ -35,8 +35,8 @@ func observed(obj *unstructured.Unstructured) bool {
 
 // deployment is ready when every replica is of the new ReplicaSet and
 // available, and no pod of an old one is left: what `kubectl rollout status`
-// calls complete. The conditions are not asked for it, since they lag behind
-// and say nothing at zero replicas.
+// calls complete. The conditions are not used, since they lag behind and are
+// missing at zero replicas.
 func deployment(obj *unstructured.Unstructured) Status {
 	st := Status{
 		Desired: countOr(obj, 1, "spec", "replicas"),
@@ -44,20 +44,20 @@ func deployment(obj *unstructured.Unstructured) Status {
 	}
 	total, available := count(obj, "status", "replicas"), count(obj, "status", "availableReplicas")
 	// Old pods keep serving during a rollout; only new ones count, and the
-	// status does not tell how many of the available ones are new.
+	// status does not show how many of the available ones are new.
 	old := max(0, total-st.Updated)
 	st.Ready = min(st.Updated, max(0, available-old))
 	if st.Updated >= st.Desired && old == 0 {
 		st.Ready = available
 	}
 	if !observed(obj) {
-		return st.progressing("NotObserved", "its controller has not seen it yet")
+		return st.progressing("NotObserved", "its controller has not observed it yet")
 	}
 	if truth(obj, "spec", "paused") {
-		return st.ready("Paused", "the rollout is paused (spec.paused) and goes on when it is resumed")
+		return st.ready("Paused", "the rollout is paused (spec.paused)")
 	}
 	if c, ok := conditionOf(obj, "Progressing"); ok && c.Reason == reasonProgressDeadline {
-		return st.failed(reasonProgressDeadline, cmp.Or(c.Message, "the progress deadline has passed"))
+		return st.failed(reasonProgressDeadline, cmp.Or(c.Message, "the progress deadline is exceeded"))
 	}
 	switch {
 	case st.Updated < st.Desired:
@@ -85,7 +85,7 @@ func statefulSet(obj *unstructured.Unstructured) Status {
 	}
 	total := count(obj, "status", "replicas")
 	if !observed(obj) {
-		return st.progressing("NotObserved", "its controller has not seen it yet")
+		return st.progressing("NotObserved", "its controller has not observed it yet")
 	}
 	partition := countOr(obj, 0, "spec", "updateStrategy", "rollingUpdate", "partition")
 	wantUpdated := max(0, st.Desired-partition)
@@ -123,7 +123,7 @@ func statefulSet(obj *unstructured.Unstructured) Status {
 }
 
 // daemonSet is ready when each node that should run a pod runs an available
-// one, of the present template unless the strategy is OnDelete.
+// one, of the current template unless the strategy is OnDelete.
 func daemonSet(obj *unstructured.Unstructured) Status {
 	st := Status{
 		Desired: count(obj, "status", "desiredNumberScheduled"),
@@ -131,7 +131,7 @@ func daemonSet(obj *unstructured.Unstructured) Status {
 		Ready:   count(obj, "status", "numberAvailable"),
 	}
 	if !observed(obj) {
-		return st.progressing("NotObserved", "its controller has not seen it yet")
+		return st.progressing("NotObserved", "its controller has not observed it yet")
 	}
 	onDelete := text(obj, "spec", "updateStrategy", "type") == "OnDelete"
 	switch {
@@ -145,7 +145,7 @@ func daemonSet(obj *unstructured.Unstructured) Status {
 	return st.ready("Available", fmt.Sprintf("the pods of %d of %s are available", st.Ready, counted(st.Desired, "node", "nodes")))
 }
 
-// replicaSet serves ReplicaSets and ReplicationControllers that stand alone.
+// replicaSet is the rule of ReplicaSets and ReplicationControllers without an owner.
 func replicaSet(obj *unstructured.Unstructured) Status {
 	st := Status{
 		Desired: countOr(obj, 1, "spec", "replicas"),
@@ -155,7 +155,7 @@ func replicaSet(obj *unstructured.Unstructured) Status {
 	st.Updated = min(total, st.Desired)
 	switch {
 	case !observed(obj):
-		return st.progressing("NotObserved", "its controller has not seen it yet")
+		return st.progressing("NotObserved", "its controller has not observed it yet")
 	case total > st.Desired:
 		return st.progressing("ScalingDown", "%s", counted(total-st.Desired, "pod too many is still there", "pods too many are still there"))
 	case st.Ready < st.Desired:
@@ -166,8 +166,8 @@ func replicaSet(obj *unstructured.Unstructured) Status {
 	return st.ready("Available", podsOf(st.Ready, st.Desired, "are available"))
 }
 
-// job is ready when it is complete. A suspended Job is left alone, as its
-// author asks.
+// job is ready when it is complete. A suspended Job counts as ready, as it runs
+// only once it is resumed.
 func job(obj *unstructured.Unstructured) Status {
 	st := Status{
 		Desired: countOr(obj, 1, "spec", "completions"),
@@ -177,7 +177,7 @@ func job(obj *unstructured.Unstructured) Status {
 	if c, ok := conditionOf(obj, "Complete"); ok && c.isTrue() {
 		return st.ready("Complete", counted(st.Ready, "pod", "pods")+" succeeded")
 	}
-	// FailureTarget comes before Failed, while the last pods still end.
+	// FailureTarget comes before Failed, while the last pods still terminate.
 	for _, kind := range []string{"Failed", "FailureTarget"} {
 		if c, ok := conditionOf(obj, kind); ok && c.isTrue() {
 			return st.failed(cmp.Or(c.Reason, "JobFailed"), cmp.Or(c.Message, "the Job has failed"))
@@ -186,7 +186,7 @@ func job(obj *unstructured.Unstructured) Status {
 	active, bad := count(obj, "status", "active"), count(obj, "status", "failed")
 	switch {
 	case truth(obj, "spec", "suspend"):
-		return st.ready("Suspended", "the Job is suspended (spec.suspend) and starts when it is resumed")
+		return st.ready("Suspended", "the Job is suspended (spec.suspend)")
 	case text(obj, "status", "startTime") == "":
 		return st.progressing("NotStarted", "its controller has not started it yet")
 	case bad > 0:
@@ -195,22 +195,22 @@ func job(obj *unstructured.Unstructured) Status {
 	return st.progressing("Running", "%d of %d completions, %s running", st.Ready, st.Desired, counted(active, "pod", "pods"))
 }
 
-// pod is ready when its Ready condition says so, or when it has succeeded.
+// pod is ready when its Ready condition is true, or when it has succeeded.
 func pod(obj *unstructured.Unstructured) Status {
 	st := Status{Desired: 1}
 	switch phase := text(obj, "status", "phase"); phase {
 	case "Succeeded":
 		st.Ready = 1
-		return st.ready("Completed", "it has ended successfully")
+		return st.ready("Completed", "it has succeeded")
 	case "Failed":
-		return st.failed(cmp.Or(text(obj, "status", "reason"), "PodFailed"), cmp.Or(text(obj, "status", "message"), "it has ended with a failure"))
+		return st.failed(cmp.Or(text(obj, "status", "reason"), "PodFailed"), cmp.Or(text(obj, "status", "message"), "it has failed"))
 	case "Running":
 		c, _ := conditionOf(obj, "Ready")
 		if c.isTrue() {
 			st.Ready = 1
 			return st.ready("Ready", "it is ready")
 		}
-		return st.progressing(cmp.Or(c.Reason, "Unready"), "%s", cmp.Or(c.Message, "it runs and is not ready"))
+		return st.progressing(cmp.Or(c.Reason, "Unready"), "%s", cmp.Or(c.Message, "it runs but is not ready"))
 	default:
 		if c, ok := conditionOf(obj, "PodScheduled"); ok && c.isFalse() {
 			return st.progressing(cmp.Or(c.Reason, "Pending"), "%s", cmp.Or(c.Message, "it has no node yet"))

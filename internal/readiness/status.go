@@ -12,19 +12,19 @@ import (
 type State string
 
 const (
-	// Ready: what the object asks for is there, at its present generation.
+	// Ready: the object's current generation is fully rolled out.
 	Ready State = "Ready"
-	// Progressing: not ready, and nothing says that it never will be.
+	// Progressing: not ready yet.
 	Progressing State = "Progressing"
 	// Failed: its controller has given up, or it cannot become ready.
 	Failed State = "Failed"
-	// Unknown: the object says nothing by which it could be judged, as a
-	// custom resource without status.
+	// Unknown: the object has no status by which to judge it, for example a
+	// custom resource without conditions.
 	Unknown State = "Unknown"
 )
 
 // ReasonNotSeen is the reason of the first Update of a target, before it was
-// looked at.
+// read.
 const ReasonNotSeen = "NotSeen"
 
 // Status is a verdict with its reason.
@@ -36,7 +36,7 @@ type Status struct {
 	// Counts of what the object is made of: pods of a workload, completions
 	// of a Job. All zero for kinds that count nothing.
 	Ready   int `json:"ready,omitempty"`
-	Updated int `json:"updated,omitempty"` // of the present revision
+	Updated int `json:"updated,omitempty"` // of the current revision
 	Desired int `json:"desired,omitempty"`
 }
 
@@ -57,13 +57,13 @@ func (s Status) String() string {
 // goes on.
 type Rule func(obj *unstructured.Unstructured) (Status, error)
 
-// Assess judges obj by what it says of itself. Rules of the caller, which may
-// be nil, go before the built-in ones; what holds for every kind (deletion, a
-// generation not yet observed) is decided first. It is pure, as far as the
-// rules are: no cluster, no clock. A nil object is Unknown.
+// Assess returns the status of obj by its own fields. rules, which may be nil,
+// override the built-in ones; what holds for every kind (deletion, a generation
+// not yet observed) is decided before either. Assess is pure as far as the rules
+// are: no cluster, no clock. A nil object is Unknown.
 func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
 	if obj == nil || obj.Object == nil {
-		return Status{State: Unknown, Reason: "NoObject", Message: "there is no object to judge"}
+		return Status{State: Unknown, Reason: "NoObject", Message: "no object"}
 	}
 	gk := obj.GroupVersionKind().GroupKind()
 	if obj.GetDeletionTimestamp() != nil {
@@ -74,7 +74,7 @@ func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Sta
 	if seen, ok := integer(obj, "status", "observedGeneration"); ok && seen < obj.GetGeneration() {
 		st := Status{
 			State: Progressing, Reason: "NotObserved",
-			Message: fmt.Sprintf("its controller has seen generation %d, not yet %d", seen, obj.GetGeneration()),
+			Message: fmt.Sprintf("its controller has observed generation %d, not yet %d", seen, obj.GetGeneration()),
 		}
 		if known && !overridden {
 			counted := builtin(obj)
@@ -86,7 +86,7 @@ func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Sta
 	case overridden:
 		st, err := custom(obj)
 		if err != nil {
-			return Status{State: Progressing, Reason: "RuleError", Message: fmt.Sprintf("the rule for %s cannot judge it: %v", gk, err)}
+			return Status{State: Progressing, Reason: "RuleError", Message: fmt.Sprintf("the readiness rule for %s failed: %v", gk, err)}
 		}
 		return st
 	case known:
@@ -100,13 +100,13 @@ func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Sta
 func terminating(obj *unstructured.Unstructured) Status {
 	st := Status{State: Failed, Reason: "Terminating", Message: "it is being deleted"}
 	if fs := obj.GetFinalizers(); len(fs) > 0 {
-		st.Message += ", held by finalizers " + strings.Join(fs, ", ")
+		st.Message += ", waiting for finalizers " + strings.Join(fs, ", ")
 	}
 	return st
 }
 
-// needsWatch says whether an object of this kind can be anything but ready
-// once it was written. Kinds that cannot cost the wait no request.
+// needsWatch reports whether objects of this kind can be anything but ready
+// once they were written. Other kinds cost the wait no request.
 func needsWatch(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
 	if _, ok := rules[gk]; ok {
 		return true
@@ -117,7 +117,7 @@ func needsWatch(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
 	return !isBuiltinGroup(gk.Group)
 }
 
-// isBuiltinGroup says whether kube-apiserver itself serves the group, in
+// isBuiltinGroup reports whether kube-apiserver itself serves the group, in
 // which case a kind without a rule of its own is ready when it exists.
 func isBuiltinGroup(group string) bool {
 	switch group {

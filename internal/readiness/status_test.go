@@ -105,7 +105,7 @@ func TestAssess(t *testing.T) {
 		"API service up":                       {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nstatus: {conditions: [{type: Available, status: 'True'}]}", Ready, "Available", 0, 0},
 		"namespace active":                     {"apiVersion: v1\nkind: Namespace\nstatus: {phase: Active}", Ready, "Active", 0, 0},
 		"namespace terminating":                {"apiVersion: v1\nkind: Namespace\nstatus: {phase: Terminating}", Failed, "Terminating", 0, 0},
-		"custom resource that says nothing":    {cr, Unknown, "NoStatus", 0, 0},
+		"custom resource without status":       {cr, Unknown, "NoStatus", 0, 0},
 		"custom resource ready":                {cr + "status: {conditions: [{type: Ready, status: 'True', reason: Up}]}", Ready, "Up", 0, 0},
 		"custom resource not ready":            {cr + "status: {conditions: [{type: Ready, status: 'False', reason: Down}]}", Progressing, "Down", 0, 0},
 		"custom resource of unseen generation": {cr + "metadata: {generation: 3}\nstatus: {observedGeneration: 2, conditions: [{type: Ready, status: 'True'}]}", Progressing, "NotObserved", 0, 0},
@@ -129,7 +129,7 @@ func TestAssess(t *testing.T) {
 	}
 }
 
-func TestRulesOfTheCallerGoFirst(t *testing.T) {
+func TestRulesOverrideBuiltin(t *testing.T) {
 	rules := map[schema.GroupKind]Rule{
 		{Kind: "ConfigMap"}: func(o *unstructured.Unstructured) (Status, error) {
 			if o.GetAnnotations()["x"] == "" {
@@ -139,10 +139,10 @@ func TestRulesOfTheCallerGoFirst(t *testing.T) {
 		},
 	}
 	if got := Assess(object(t, "apiVersion: v1\nkind: ConfigMap"), rules); got.State != Progressing || got.Reason != "RuleError" {
-		t.Errorf("a rule that cannot judge: %s", got)
+		t.Errorf("a rule that fails: %s", got)
 	}
 	if got := Assess(object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {annotations: {x: set}}"), rules); got.Reason != "X" {
-		t.Errorf("a rule that says ready: %s", got)
+		t.Errorf("a rule that returns ready: %s", got)
 	}
 	if !needsWatch(schema.GroupKind{Kind: "ConfigMap"}, rules) || needsWatch(schema.GroupKind{Kind: "Secret"}, rules) {
 		t.Error("only a kind with a rule is watched")

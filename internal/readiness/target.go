@@ -16,21 +16,21 @@ type Target struct {
 	Name      string
 
 	// UID of the object that was applied. An object of the same name with
-	// another UID was put there by somebody else and is reported as such.
+	// another UID was created by another client and is reported as such.
 	// Empty: any.
 	UID types.UID
 
-	// Generation that the write returned. What the cluster says about an
-	// earlier generation does not count. 0: any.
+	// Generation that the write returned. The status of an earlier generation
+	// does not count. 0: any.
 	Generation int64
 
-	// NoStatus says that objects of this kind have no status subresource, so
-	// that nobody is going to report on one: a custom resource that says
-	// nothing is then ready once it exists.
+	// NoStatus: objects of this kind have no status subresource, so that no
+	// controller will report on them. A custom resource without a status is
+	// then ready once it exists.
 	NoStatus bool
 }
 
-// assess judges obj, which is what is there of the target.
+// assess returns the status of obj, the target's live object.
 func (t Target) assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Status {
 	st := Assess(obj, rules)
 	if _, ruled := rules[t.GroupKind()]; t.NoStatus && !ruled && st.State == Unknown && st.Reason == reasonNoStatus {
@@ -39,7 +39,7 @@ func (t Target) assess(obj *unstructured.Unstructured, rules map[schema.GroupKin
 	return st
 }
 
-// GroupKind names the kind without its version.
+// GroupKind returns the kind without its version.
 func (t Target) GroupKind() schema.GroupKind {
 	return schema.GroupKind{Group: t.GVR.Group, Kind: t.Kind}
 }
@@ -72,7 +72,7 @@ func (t Target) identity() identity {
 	return identity{t.GVR, types.NamespacedName{Namespace: t.Namespace, Name: t.Name}}
 }
 
-// matches says whether obj is the object that was applied, and not another
+// matches reports whether obj is the object that was applied, and not another
 // one of the same name.
 func (t Target) matches(obj *unstructured.Unstructured) bool {
 	return t.UID == "" || obj.GetUID() == t.UID

@@ -18,16 +18,16 @@ type trouble struct {
 	reason  string
 	message string
 	pod     *PodDiagnosis // nil: about the workload itself
-	// Never ends the wait: of an old revision, or somebody else's to judge.
+	// Never ends the wait: of an old revision, or for another controller to judge.
 	harmless bool
 }
 
-// troublesOf finds what is wrong with a target that is not ready: in its
+// troublesOf returns what is wrong with a target that is not ready: in its
 // status, at its ReplicaSet, in its events, and in its pods. The worst comes
 // first. obj may be nil when the object is absent.
 func troublesOf(v *view, t Target, obj *unstructured.Unstructured, st Status) []trouble {
 	if obj == nil {
-		return []trouble{{key: "gone", cause: CauseGone, reason: "NotFound", message: "the object does not exist (any more)"}}
+		return []trouble{{key: "gone", cause: CauseGone, reason: "NotFound", message: "the object does not exist"}}
 	}
 	if !t.matches(obj) {
 		return []trouble{{key: "gone", cause: CauseGone, reason: "Replaced", message: fmt.Sprintf("another object of this name has taken its place (uid %s, not %s)", obj.GetUID(), t.UID)}}
@@ -61,9 +61,9 @@ func troublesOf(v *view, t Target, obj *unstructured.Unstructured, st Status) []
 	return out
 }
 
-// blockedByOld: a StatefulSet that works in order does not replace a pod of an
-// earlier revision before it is ready, so that a broken one holds up even the
-// rollout that would mend it.
+// blockedByOld reports whether a broken pod of an earlier revision blocks the
+// rollout that would fix it: a StatefulSet with OrderedReady does not replace
+// such a pod before it is ready.
 func blockedByOld(obj *unstructured.Unstructured) bool {
 	seen, _ := integer(obj, "status", "observedGeneration")
 	return obj.GetKind() == "StatefulSet" && seen >= obj.GetGeneration() &&
@@ -84,7 +84,7 @@ func failedStatus(obj *unstructured.Unstructured, st Status) trouble {
 	return tr
 }
 
-// rank puts what explains most first: a deadline that has passed is only the
+// rank sorts the likeliest cause first: an exceeded deadline is only the
 // consequence of what is wrong with the pods.
 func rank(t trouble) int {
 	order := []Cause{
@@ -104,8 +104,8 @@ func rank(t trouble) int {
 	return i
 }
 
-// creationTroubles: pods that are missing because the API server does not
-// take them. A Deployment's ReplicaSet says so in a condition, the others only
+// creationTroubles returns why pods are missing that the API server did not
+// admit. A Deployment's ReplicaSet reports it in a condition, other kinds only
 // in events.
 func creationTroubles(v *view, obj *unstructured.Unstructured, f family) []trouble {
 	if f.set != nil {
@@ -118,7 +118,7 @@ func creationTroubles(v *view, obj *unstructured.Unstructured, f family) []troub
 	if c, ok := conditionOf(obj, "ReplicaFailure"); ok && c.isTrue() && f.set == nil && len(f.old) == 0 {
 		return []trouble{refusedPod(c.Reason, c.Message)}
 	}
-	// Enough pods: an earlier refusal is overcome.
+	// Enough pods: an earlier rejection no longer matters.
 	want := countOr(obj, 1, "spec", "replicas")
 	switch obj.GetKind() {
 	case "DaemonSet":
@@ -142,8 +142,8 @@ func creationTroubles(v *view, obj *unstructured.Unstructured, f family) []troub
 	return nil
 }
 
-// specChanged is when anybody last wrote more than the status of an object,
-// by the server's clock, to tell events about this state from earlier ones.
+// specChanged returns when more than the status of an object was last written,
+// by the server's clock, to separate events about this state from earlier ones.
 func specChanged(obj *unstructured.Unstructured) time.Time {
 	at := obj.GetCreationTimestamp().Time
 	for _, m := range obj.GetManagedFields() {
@@ -154,8 +154,8 @@ func specChanged(obj *unstructured.Unstructured) time.Time {
 	return at
 }
 
-// refusedPod sorts the API server's answer to a controller that wants to
-// create a pod.
+// refusedPod classifies the API server's error for a controller that creates a
+// pod.
 func refusedPod(reason, message string) trouble {
 	tr := trouble{key: "create", cause: CauseAdmission, reason: cmp.Or(reason, "FailedCreate"), message: message}
 	low := strings.ToLower(message)
@@ -168,7 +168,7 @@ func refusedPod(reason, message string) trouble {
 		tr.cause = CauseClaimRefused
 	case strings.Contains(low, "admission webhook"), strings.Contains(low, "violates podsecurity"), strings.Contains(low, "validatingadmissionpolicy"):
 		tr.cause = CauseAdmission
-	// The limit ranger's own words.
+	// Messages of the LimitRanger.
 	case strings.Contains(low, "usage per container"), strings.Contains(low, "usage per pod"), strings.Contains(low, "limit to request ratio per"):
 		tr.cause = CauseLimits
 	}

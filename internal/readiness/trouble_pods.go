@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// podTroubles finds what is wrong with one pod. events are the warnings about
-// it, the latest first. A pod that merely starts is not in trouble.
+// podTroubles returns what is wrong with one pod. events are the warnings about
+// it, the latest first. A pod that is only starting is not in trouble.
 func podTroubles(p *corev1.Pod, events []*corev1.Event) []trouble {
 	if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded {
 		return nil
@@ -20,7 +20,7 @@ func podTroubles(p *corev1.Pod, events []*corev1.Event) []trouble {
 	}
 	if p.Status.Phase == corev1.PodFailed {
 		if p.Status.Reason == "Evicted" || p.Status.Reason == "Preempting" || p.Status.Reason == "NodeLost" {
-			// Its controller makes another one.
+			// Its controller creates another one.
 			out := whole(CauseEvicted, p.Status.Reason, p.Status.Message)
 			out[0].harmless = true
 			return out
@@ -53,14 +53,14 @@ func podTroubles(p *corev1.Pod, events []*corev1.Event) []trouble {
 		}
 	}
 	if len(out) == 0 && p.Status.Phase == corev1.PodPending {
-		// Volumes that cannot be mounted leave no trace in the pod's status.
+		// Volumes that cannot be mounted are not in the pod's status.
 		for _, e := range events {
 			switch e.Reason {
 			case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
 				return whole(CauseConfig, e.Reason, e.Message)
 			case "FailedCreatePodSandBox", "FailedCreatePodContainer":
 				out := whole(CauseConfig, e.Reason, e.Message)
-				out[0].harmless = true // the node's trouble, often a passing one
+				out[0].harmless = true // a problem of the node, often temporary
 				return out
 			}
 		}
@@ -122,8 +122,8 @@ func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, init bool, event
 			return found(CauseConfig, w.Reason, w.Message)
 		}
 	case t != nil:
-		// Between its end and the back-off. Init containers and those of pods
-		// that are not restarted end well with 0.
+		// Between its exit and the back-off. For init containers and those of
+		// pods that are not restarted, 0 is success.
 		if t.ExitCode != 0 || t.Reason == "OOMKilled" || !init && p.Spec.RestartPolicy == corev1.RestartPolicyAlways {
 			return crash(t, cmp.Or(t.Reason, "Terminated"), t.Message)
 		}
@@ -133,7 +133,7 @@ func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, init bool, event
 				return found(CauseUnready, e.Reason, e.Message)
 			}
 		}
-		// Up again for now, after a crash.
+		// Running again after a crash.
 		if last != nil && last.ExitCode != 0 {
 			return crash(last, cmp.Or(last.Reason, "Error"), last.Message)
 		}
@@ -141,8 +141,8 @@ func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, init bool, event
 	return trouble{}, false
 }
 
-// unreadyPods describes running pods that are not ready and say nothing about
-// why. Only a wait that has ended asks: before, they may be just starting.
+// unreadyPods returns running pods that are not ready for no known reason. It is
+// only used once a wait has ended: before, they may be just starting.
 func unreadyPods(f family, known []trouble) []trouble {
 	var out []trouble
 	for _, p := range f.now {
@@ -161,7 +161,7 @@ func unreadyPods(f family, known []trouble) []trouble {
 		}
 		for _, c := range p.Status.Conditions {
 			if c.Type == corev1.PodReady && c.Status != corev1.ConditionTrue && p.Status.Phase == corev1.PodRunning {
-				tr := newTrouble(p, nil, CauseUnready, cmp.Or(c.Reason, "NotReady"), cmp.Or(c.Message, "it runs and is not ready"))
+				tr := newTrouble(p, nil, CauseUnready, cmp.Or(c.Reason, "NotReady"), cmp.Or(c.Message, "it runs but is not ready"))
 				for i := range p.Status.ContainerStatuses {
 					if !p.Status.ContainerStatuses[i].Ready {
 						named := newTrouble(p, &p.Status.ContainerStatuses[i], tr.cause, tr.reason, tr.message)
@@ -221,21 +221,21 @@ func limitOf(p *corev1.Pod, container string) string {
 	return ""
 }
 
-// pullMessage is the registry's answer. While the kubelet backs off, older
-// ones give only "Back-off pulling image", and the answer is in an event.
+// pullMessage returns the registry's error. While older kubelets back off, the
+// status is only "Back-off pulling image", and the error is in an event.
 func pullMessage(message string, events []*corev1.Event) string {
-	if pullAnswered(message) {
+	if isPullError(message) {
 		return message
 	}
 	for _, e := range events {
-		if e.Reason == "Failed" && pullAnswered(e.Message) {
+		if e.Reason == "Failed" && isPullError(e.Message) {
 			return e.Message
 		}
 	}
 	return message
 }
 
-func pullAnswered(message string) bool {
+func isPullError(message string) bool {
 	low := strings.ToLower(message)
 	return strings.Contains(low, "failed to pull") || strings.Contains(low, "rpc error") || pullRefused(low)
 }
@@ -247,8 +247,8 @@ func pullCause(message string) Cause {
 	return CauseImagePull
 }
 
-// pullRefused knows the answers that a registry does not take back by being
-// asked again. "no such host" and timeouts are not among them.
+// pullRefused reports whether an error of a registry will not go away by
+// retrying. "no such host" and timeouts are not among them.
 func pullRefused(low string) bool {
 	for _, s := range []string{
 		"not found", "manifest unknown", "name unknown", "does not exist", "unauthorized",

@@ -32,7 +32,7 @@ func TestPodTroubles(t *testing.T) {
 		"a server that ends with 0":      {container("state: {terminated: {exitCode: 0, reason: Completed}}"), CauseCrashLoop, true},
 		"image of another platform":      {container("state: {waiting: {reason: ErrImagePull, message: 'no matching manifest for linux/arm64'}}"), CauseImageRefused, true},
 		"too many requests":              {container("state: {waiting: {reason: ImagePullBackOff, message: '429 Too Many Requests'}}"), CauseImagePull, true},
-		"a reason nobody knows":          {container("state: {waiting: {reason: NewInNextVersion}}"), "", false},
+		"an unknown reason":              {container("state: {waiting: {reason: NewInNextVersion}}"), "", false},
 		"evicted":                        {"  {phase: Failed, reason: Evicted, message: low on memory}", CauseEvicted, false},
 		"failed":                         {"  {phase: Failed, containerStatuses: [{name: a, state: {terminated: {exitCode: 3}}}]}", CausePodFailed, false},
 		"done":                           {"  {phase: Succeeded}", "", false},
@@ -71,11 +71,11 @@ func TestNewReplicaSet(t *testing.T) {
 	}
 	deployment := object(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, annotations: {deployment.kubernetes.io/revision: '3'}}\nspec: {template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: two}]}}}")
 	for want, sets := range map[string][]*appsv1.ReplicaSet{
-		"same":   {set("old", "one", "1"), set("same", "two", "2"), set("later", "two", "3")},
-		"third":  {set("old", "one", "1"), set("third", "other-defaults", "3")},
-		"nobody": {set("old", "one", "1")},
+		"same":  {set("old", "one", "1"), set("same", "two", "2"), set("later", "two", "3")},
+		"third": {set("old", "one", "1"), set("third", "other-defaults", "3")},
+		"none":  {set("old", "one", "1")},
 	} {
-		got := "nobody"
+		got := "none"
 		if s := newReplicaSet(deployment, sets); s != nil {
 			got = s.Name
 		}
@@ -85,7 +85,7 @@ func TestNewReplicaSet(t *testing.T) {
 	}
 }
 
-func TestNotReadyPrintsLikeAColleague(t *testing.T) {
+func TestNotReadyError(t *testing.T) {
 	e := &NotReady{
 		Total: 3, Waited: 12340 * time.Millisecond,
 		Objects: []Diagnosis{{
@@ -116,7 +116,7 @@ Service shop/web: still in progress: NoAddress: the load balancer has no address
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	e.Err = context.DeadlineExceeded
-	if !errors.Is(e, context.DeadlineExceeded) || !strings.HasPrefix(e.Error(), "2 of 3 objects not ready when the time was up after 12.3s\n") {
+	if !errors.Is(e, context.DeadlineExceeded) || !strings.HasPrefix(e.Error(), "2 of 3 objects not ready: timed out after 12.3s\n") {
 		t.Errorf("%v", e)
 	}
 }
@@ -131,7 +131,7 @@ func TestLastLines(t *testing.T) {
 
 func TestAFailedJobShowsItsPod(t *testing.T) {
 	b := newBench(t)
-	w := b.wait(Options{Logs: fakeLogs("cannot migrate")}, b.apply("apiVersion: batch/v1\nkind: Job\nmetadata: {name: web}\nspec: {backoffLimit: 0, template: {metadata: {labels: {app: web}}, spec: {schedulerName: nobody, restartPolicy: Never, containers: [{name: app, image: 'm:1'}]}}}"))
+	w := b.wait(Options{Logs: fakeLogs("cannot migrate")}, b.apply("apiVersion: batch/v1\nkind: Job\nmetadata: {name: web}\nspec: {backoffLimit: 0, template: {metadata: {labels: {app: web}}, spec: {schedulerName: none, restartPolicy: Never, containers: [{name: app, image: 'm:1'}]}}}"))
 	p := b.pods("web", "m:1", 1)[0]
 	b.play(p.GetName(), "phase: Failed\ncontainerStatuses: [{name: app, image: x, imageID: x, ready: false, restartCount: 0, state: {terminated: {exitCode: 3, reason: Error}}}]")
 	d := failure(t, w, time.Now(), CauseFinal, "BackoffLimitExceeded", "exit code 3", "| cannot migrate", "kubectl logs")

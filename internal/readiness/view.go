@@ -26,8 +26,8 @@ var (
 // warningsOnly selects the events that explain a trouble.
 const warningsOnly = "type=Warning"
 
-// view is what is known of one namespace beside the targets. Pods are found
-// by the UID of their owner, so that a name used twice confuses nothing.
+// view is what is known of one namespace apart from the targets. Pods are found
+// by the UID of their owner, so that reused names are not confused.
 type view struct {
 	pods   map[types.UID]*corev1.Pod
 	sets   map[types.UID]*appsv1.ReplicaSet
@@ -61,8 +61,8 @@ func newView() *view {
 	}
 }
 
-// replace puts in everything of a listed kind, and takes out what the list
-// does not hold any more.
+// replace stores a list of one kind, and removes objects of that kind that are
+// not in it.
 func (v *view) replace(gvr schema.GroupVersionResource, list []unstructured.Unstructured) {
 	kept := make(map[types.UID]bool, len(list))
 	for i := range list {
@@ -95,7 +95,7 @@ func missing[T any](have map[types.UID]T, kept map[types.UID]bool) []types.UID {
 	return gone
 }
 
-// put takes in one object. What cannot be read as its kind is left out.
+// put stores one object. Objects that cannot be decoded are ignored.
 func (v *view) put(gvr schema.GroupVersionResource, obj *unstructured.Unstructured) {
 	v.remove(gvr, obj.GetUID())
 	switch gvr {
@@ -137,7 +137,7 @@ func (v *view) remove(gvr schema.GroupVersionResource, uid types.UID) {
 	}
 }
 
-// roots are the UIDs that a change of obj may concern: itself, its owner and
+// roots returns the UIDs that a change of obj may concern: itself, its owner and
 // the owner's owner.
 func (v *view) roots(gvr schema.GroupVersionResource, obj *unstructured.Unstructured) []types.UID {
 	uid := obj.GetUID()
@@ -178,7 +178,7 @@ func controller(obj metav1.Object) types.UID {
 	return ""
 }
 
-// podsOwnedBy are the pods of one owner, by name.
+// podsOwnedBy returns the pods of one owner, sorted by name.
 func (v *view) podsOwnedBy(owner types.UID) []*corev1.Pod {
 	if owner == "" {
 		return nil
@@ -191,7 +191,7 @@ func (v *view) podsOwnedBy(owner types.UID) []*corev1.Pod {
 	return out
 }
 
-// setsOwnedBy are the ReplicaSets of one owner, the oldest first.
+// setsOwnedBy returns the ReplicaSets of one owner, the oldest first.
 func (v *view) setsOwnedBy(owner types.UID) []*appsv1.ReplicaSet {
 	if owner == "" {
 		return nil
@@ -206,7 +206,7 @@ func (v *view) setsOwnedBy(owner types.UID) []*appsv1.ReplicaSet {
 	return out
 }
 
-// eventsAbout are the warnings about an object, the latest first.
+// eventsAbout returns the warnings about an object, the latest first.
 func (v *view) eventsAbout(uid types.UID) []*corev1.Event {
 	if uid == "" {
 		return nil
@@ -221,7 +221,7 @@ func (v *view) eventsAbout(uid types.UID) []*corev1.Event {
 	return out
 }
 
-// lastSeen reads the time of an event in whichever way it was recorded.
+// lastSeen returns the latest time at which an event was recorded.
 func lastSeen(e *corev1.Event) time.Time {
 	switch {
 	case e.Series != nil && !e.Series.LastObservedTime.IsZero():

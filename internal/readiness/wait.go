@@ -12,10 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Wait returns as soon as all targets are ready at the same time, or one of
-// them is hopeless by o.Policy, or ctx ends. The error is then a *NotReady;
-// any other error means that the options or targets are unusable. The result
-// holds the last known status of every target in either case.
+// Wait returns nil as soon as all targets are ready at the same time, and a
+// *NotReady as soon as one of them will not become ready by o.Policy, or ctx
+// ends. Any other error means that the options or targets are invalid. The
+// result holds the last known status of every target in either case.
 //
 // No goroutine and no request outlives the call.
 func Wait(ctx context.Context, targets []Target, o Options) (Result, error) {
@@ -36,26 +36,27 @@ func Wait(ctx context.Context, targets []Target, o Options) (Result, error) {
 type tracked struct {
 	Target
 	obj      *unstructured.Unstructured
-	known    bool // the first list has come, or none is needed
+	known    bool // the first list was received, or none is needed
 	finished bool // it was ready for good, and was deleted since
 	status   Status
 	troubles []trouble
 	seen     map[string]*sighting
-	since    time.Time // first look at the object
-	moved    time.Time // last step forward
-	told     string    // the last update, to send each once
+	since    time.Time // when the object was first read
+	moved    time.Time // last progress
+	reported string    // the last update, to send each once
 }
 
-// sighting is the memory of a trouble.
+// sighting is when a trouble was seen.
 type sighting struct {
 	first time.Time
 	last  time.Time
 }
 
-// oldAge is more than the clocks here and there may be apart.
+// oldAge is more than the expected clock skew between client and cluster.
 const oldAge = 10 * time.Second
 
-// A crash loop's container runs in between, which forgives nothing yet.
+// crashMemory is how long a crash loop is remembered while its container runs:
+// it runs between the crashes.
 const crashMemory = time.Minute
 
 // waiter is owned by the goroutine of Wait; the others only send notes.
@@ -73,10 +74,10 @@ type waiter struct {
 	broken  map[*feed]error // feeds that are interrupted
 	classes map[string]*class
 	claims  map[types.UID]*podClaims // by pod
-	logs    map[string][]string      // of crashing containers, by trouble; nil: asked for
+	logs    map[string][]string      // of crashing containers, by trouble; nil: requested
 }
 
-// space is a namespace with what is watched there beside the targets.
+// space is a namespace and what is watched there apart from the targets.
 type space struct {
 	view    *view
 	workers bool // pods are watched
@@ -96,7 +97,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	for _, t := range targets {
 		tr := &tracked{Target: t, seen: map[string]*sighting{}, moved: now}
 		if needsWatch(t.GroupKind(), o.Rules) {
-			tr.status = Status{State: Progressing, Reason: ReasonNotSeen, Message: "not looked at yet"}
+			tr.status = Status{State: Progressing, Reason: ReasonNotSeen, Message: "not read yet"}
 			w.byName[t.identity()] = append(w.byName[t.identity()], tr)
 		} else {
 			tr.known, tr.status = true, Status{State: Ready, Reason: "Exists"}
@@ -113,14 +114,14 @@ func (w *waiter) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for _, tr := range w.all {
-		w.tell(tr)
+		w.report(tr)
 	}
 	for {
 		now := time.Now()
 		if w.settled(now) {
 			return nil
 		}
-		if w.hopeless(now) {
+		if w.failed(now) {
 			return w.notReady(ctx, nil)
 		}
 		w.explain(now)
@@ -128,11 +129,11 @@ func (w *waiter) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) && w.onlySilent() {
-				return nil // there is nothing that could be told of them later
+				return nil // waiting longer would report nothing about them
 			}
 			return w.notReady(ctx, ended(ctx, w.broken))
 		case n := <-w.notes:
-			if n.fatal != nil && !n.feed.beside && !w.narrow(n) {
+			if n.fatal != nil && !n.feed.auxiliary && !w.narrow(n) {
 				return w.notReady(ctx, n.fatal)
 			}
 			w.take(n)
@@ -144,7 +145,7 @@ func (w *waiter) loop(ctx context.Context) error {
 	}
 }
 
-// ended is why the wait was cut short: the context's error, what the caller
+// ended returns why the wait was cut short: the context's error, what the caller
 // gave as its cause, and a watch that was interrupted at that moment.
 func ended(ctx context.Context, broken map[*feed]error) error {
 	errs := []error{ctx.Err()}
@@ -152,7 +153,7 @@ func ended(ctx context.Context, broken map[*feed]error) error {
 		errs = []error{cause, ctx.Err()}
 	}
 	for f, err := range broken {
-		if !f.beside {
+		if !f.auxiliary {
 			errs = append(errs, err)
 			break
 		}
@@ -163,7 +164,7 @@ func ended(ctx context.Context, broken map[*feed]error) error {
 	return errors.Join(errs...)
 }
 
-// take brings in one note and judges what it concerns.
+// take processes one note and updates the targets that it concerns.
 func (w *waiter) take(n note) {
 	if n.learned != nil {
 		n.learned()
@@ -178,8 +179,8 @@ func (w *waiter) take(n note) {
 		w.broken[n.feed] = n.trouble
 	case n.fatal != nil:
 		// Pods or events may not be watched: go on without early diagnosis.
-	case n.feed.beside:
-		w.takeBeside(n)
+	case n.feed.auxiliary:
+		w.takeAuxiliary(n)
 	case n.listed != nil:
 		present := map[identity]*unstructured.Unstructured{}
 		for i := range n.listed.Items {
@@ -200,7 +201,7 @@ func (w *waiter) take(n note) {
 		}
 	case n.deleted != nil:
 		for _, tr := range w.byName[w.idOf(n.feed, n.deleted)] {
-			// The news of an object that was replaced may come late.
+			// The deletion of an object that was replaced may come late.
 			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() {
 				continue
 			}
@@ -236,7 +237,7 @@ func (w *waiter) update(tr *tracked, obj *unstructured.Unstructured) {
 	w.judge(tr)
 }
 
-func (w *waiter) takeBeside(n note) {
+func (w *waiter) takeAuxiliary(n note) {
 	v := w.spaces[n.feed.namespace].view
 	gvr := n.feed.gvr
 	if n.listed != nil {
@@ -252,7 +253,7 @@ func (w *waiter) takeBeside(n note) {
 	if obj == nil {
 		return
 	}
-	// Before and after: the change may take the object out of a family.
+	// Before and after: the change may remove the object from a family.
 	roots := v.roots(gvr, obj)
 	if n.deleted != nil {
 		v.remove(gvr, obj.GetUID())
@@ -267,7 +268,7 @@ func (w *waiter) takeBeside(n note) {
 	}
 }
 
-// judge works out status and troubles of one target and tells of a change.
+// judge updates status and troubles of one target and reports a change.
 func (w *waiter) judge(tr *tracked) {
 	if !tr.known || tr.finished || w.byName[tr.identity()] == nil {
 		return
@@ -276,9 +277,9 @@ func (w *waiter) judge(tr *tracked) {
 	was := tr.status
 	switch {
 	case tr.obj == nil:
-		tr.status = Status{State: Failed, Reason: "NotFound", Message: "the object does not exist (any more)", Desired: was.Desired}
+		tr.status = Status{State: Failed, Reason: "NotFound", Message: "the object does not exist", Desired: was.Desired}
 	case tr.Generation > 0 && tr.obj.GetGeneration() < tr.Generation:
-		// The watch resumes with older news before it brings the newest.
+		// A resumed watch sends older events before the newest.
 		tr.status = Status{State: Progressing, Reason: "NotObserved", Message: "the cluster shows an earlier generation", Desired: was.Desired}
 	default:
 		tr.status = tr.assess(tr.obj, w.o.Rules)
@@ -316,10 +317,10 @@ func (w *waiter) judge(tr *tracked) {
 			delete(tr.seen, key)
 		}
 	}
-	w.tell(tr)
+	w.report(tr)
 }
 
-// settled: nothing is left to wait for.
+// settled reports whether nothing is left to wait for.
 func (w *waiter) settled(now time.Time) bool {
 	for _, tr := range w.all {
 		if !w.done(tr, now) {
@@ -342,8 +343,8 @@ func (w *waiter) done(tr *tracked, now time.Time) bool {
 	return false
 }
 
-// silentSince is from when on an object has said nothing: one that has stood
-// there for long without a status has nobody who would give it one now.
+// silentSince returns since when an object has had no status. For one that was
+// created long ago that is its creation: no controller will write one now.
 func (tr *tracked) silentSince() time.Time {
 	if tr.obj == nil {
 		return tr.since
@@ -354,8 +355,8 @@ func (tr *tracked) silentSince() time.Time {
 	return tr.since
 }
 
-// onlySilent: all that is still waited for are objects that say nothing about
-// themselves, and may be passed over.
+// onlySilent reports whether the wait is only for objects without a status, so
+// that it may go on without them.
 func (w *waiter) onlySilent() bool {
 	for _, tr := range w.all {
 		silent := tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0

@@ -18,7 +18,7 @@ func TestRolloutOfSeveralKinds(t *testing.T) {
 	app := b.apply(onNodes(workload("Deployment", "web", "web:1", 3, "")))
 	db := b.apply(onNodes(workload("StatefulSet", "db", "db:1", 2, "serviceName: db")))
 	class := "lazy-" + b.ns
-	b.apply("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: " + class + "}\nprovisioner: example.com/nobody\nvolumeBindingMode: WaitForFirstConsumer")
+	b.apply("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: " + class + "}\nprovisioner: example.com/none\nvolumeBindingMode: WaitForFirstConsumer")
 	t.Cleanup(func() {
 		_ = b.client.Resource(classesGVR).Delete(context.Background(), class, metav1.DeleteOptions{})
 	})
@@ -45,7 +45,7 @@ func TestRolloutOfSeveralKinds(t *testing.T) {
 	}
 	for _, target := range targets {
 		if last[target].Status.State != Ready {
-			t.Errorf("the last update of %s says %s", target, last[target].Status)
+			t.Errorf("the last update of %s is %s", target, last[target].Status)
 		}
 	}
 	if got := last[app].Status; got.Ready != 3 || got.Desired != 3 {
@@ -62,7 +62,7 @@ func TestRolloutOfSeveralKinds(t *testing.T) {
 	}
 }
 
-func TestABrokenOldPodDoesNotFailTheRolloutThatMendsIt(t *testing.T) {
+func TestBrokenOldPodDoesNotFailTheRolloutThatReplacesIt(t *testing.T) {
 	for _, kind := range []string{"Deployment", "StatefulSet"} {
 		t.Run(kind, func(t *testing.T) {
 			b := newBench(t)
@@ -74,9 +74,9 @@ func TestABrokenOldPodDoesNotFailTheRolloutThatMendsIt(t *testing.T) {
 			old := b.pods("web", "bad:1", 1)[0]
 			b.play(old.GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
 			w := b.wait(Options{Policy: FailurePolicy{ImageRefused: time.Millisecond}}, b.apply(workload(kind, "web", "good:1", 1, extra)))
-			mended := b.pods("web", "good:1", 1)[0]
+			fixed := b.pods("web", "good:1", 1)[0]
 			time.Sleep(300 * time.Millisecond)
-			b.play(mended.GetName(), playReady)
+			b.play(fixed.GetName(), playReady)
 			if err := w.end(t); err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestABrokenOldPodDoesNotFailTheRolloutThatMendsIt(t *testing.T) {
 	}
 }
 
-func TestABrokenOldPodBlocksAStatefulSetThatWorksInOrder(t *testing.T) {
+func TestBrokenOldPodBlocksStatefulSetWithOrderedReady(t *testing.T) {
 	b := newBench(t)
 	b.apply(workload("StatefulSet", "web", "bad:1", 1, "serviceName: web"))
 	b.play(b.pods("web", "bad:1", 1)[0].GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
@@ -96,7 +96,7 @@ func TestABrokenOldPodBlocksAStatefulSetThatWorksInOrder(t *testing.T) {
 	}
 }
 
-func TestACrashLoopThatRecoversIsNotFailed(t *testing.T) {
+func TestCrashLoopThatRecoversDoesNotFail(t *testing.T) {
 	b := newBench(t)
 	w := b.wait(Options{Policy: FailurePolicy{CrashLoop: 2 * time.Second, CrashRestarts: 2}}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
 	name := b.pods("web", "web:1", 1)[0].GetName()
@@ -113,7 +113,7 @@ func TestACrashLoopThatRecoversIsNotFailed(t *testing.T) {
 	}
 }
 
-func TestACrashLoopIsForgivenWhileWhatItNeedsIsOnItsWay(t *testing.T) {
+func TestCrashLoopDoesNotFailWhileDependencyProgresses(t *testing.T) {
 	b := newBench(t)
 	web := b.apply(workload("Deployment", "web", "web:1", 1, ""))
 	db := b.apply(workload("StatefulSet", "db", "db:1", 3, "serviceName: db"))
@@ -132,7 +132,7 @@ func TestACrashLoopIsForgivenWhileWhatItNeedsIsOnItsWay(t *testing.T) {
 	}
 }
 
-func TestCancelEndsAtOnceAndLeavesNothing(t *testing.T) {
+func TestCancelEndsAtOnceWithoutGoroutineLeaks(t *testing.T) {
 	b := newBench(t)
 	target := b.apply(workload("Deployment", "web", "web:1", 1, ""))
 	before := runtime.NumGoroutine()
@@ -163,7 +163,7 @@ func TestCancelEndsAtOnceAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestTimeIsUp(t *testing.T) {
+func TestTimeout(t *testing.T) {
 	b := newBench(t)
 	target := b.apply(workload("Deployment", "web", "web:1", 2, ""))
 	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
@@ -173,7 +173,7 @@ func TestTimeIsUp(t *testing.T) {
 	if !errors.As(err, &not) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("%v", err)
 	}
-	for _, want := range []string{"when the time was up", "Deployment " + b.ns + "/web: 0 of 2 ready", "try: "} {
+	for _, want := range []string{"timed out", "Deployment " + b.ns + "/web: 0 of 2 ready", "try: "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// explainAfter is when warnings begin to be watched: most waits are over
+	// explainAfter is when warnings start to be watched: most waits are over
 	// before and need none.
 	explainAfter = time.Second
 	farAway      = time.Hour
@@ -14,9 +14,9 @@ const (
 
 func isCrashKey(key string) bool { return strings.HasSuffix(key, "/"+string(CauseCrashLoop)) }
 
-// gaveUpAt is when a trouble ends the wait, unless it goes away before.
+// failsAt returns when a trouble ends the wait, unless it goes away before.
 // False: it never does.
-func (w *waiter) gaveUpAt(tr *tracked, t trouble) (time.Time, bool) {
+func (w *waiter) failsAt(tr *tracked, t trouble) (time.Time, bool) {
 	grace := w.policy.grace(t.cause)
 	s := tr.seen[t.key]
 	if t.harmless || grace < 0 || s == nil {
@@ -27,7 +27,7 @@ func (w *waiter) gaveUpAt(tr *tracked, t trouble) (time.Time, bool) {
 		if t.pod != nil && t.pod.Restarts < w.policy.CrashRestarts {
 			return time.Time{}, false
 		}
-		// What the container lacks may be what is just being rolled out.
+		// The container may depend on an object that is still being rolled out.
 		for _, other := range w.all {
 			if other != tr && t.cause == CauseCrashLoop && other.moved.After(from) {
 				from = other.moved
@@ -37,8 +37,8 @@ func (w *waiter) gaveUpAt(tr *tracked, t trouble) (time.Time, bool) {
 	return from.Add(grace), true
 }
 
-// hopeless says whether some target's trouble has lasted too long.
-func (w *waiter) hopeless(now time.Time) bool {
+// failed reports whether trouble of a target has lasted too long.
+func (w *waiter) failed(now time.Time) bool {
 	for _, tr := range w.all {
 		if w.verdict(tr, now) != nil {
 			return true
@@ -47,17 +47,17 @@ func (w *waiter) hopeless(now time.Time) bool {
 	return false
 }
 
-// verdict is the trouble that a target has failed by; nil: it may still come.
+// verdict returns the trouble because of which a target has failed, or nil.
 func (w *waiter) verdict(tr *tracked, now time.Time) *trouble {
 	for i := range tr.troubles {
-		if at, ok := w.gaveUpAt(tr, tr.troubles[i]); ok && !at.After(now) {
+		if at, ok := w.failsAt(tr, tr.troubles[i]); ok && !at.After(now) {
 			return &tr.troubles[i]
 		}
 	}
 	return nil
 }
 
-// nextLook is how long nothing can change but by news.
+// nextLook returns how long nothing can change except by a watch event.
 func (w *waiter) nextLook(now time.Time) time.Duration {
 	next := now.Add(farAway)
 	sooner := func(at time.Time) {
@@ -67,11 +67,11 @@ func (w *waiter) nextLook(now time.Time) time.Duration {
 	}
 	for _, tr := range w.all {
 		for _, t := range tr.troubles {
-			if at, ok := w.gaveUpAt(tr, t); ok {
+			if at, ok := w.failsAt(tr, t); ok {
 				sooner(at)
 			}
 			if t.cause == CauseClaim || t.cause == CauseClaimRefused {
-				sooner(now.Add(askAgain))
+				sooner(now.Add(refreshAfter))
 			}
 		}
 		if tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0 {
@@ -108,23 +108,23 @@ func (w *waiter) explain(now time.Time) {
 		}
 		if workers && !s.workers {
 			s.workers = true
-			w.open(&feed{client: w.o.Client, gvr: podsGVR, namespace: name, beside: true})
+			w.open(&feed{client: w.o.Client, gvr: podsGVR, namespace: name, auxiliary: true})
 		}
 		if sets && !s.sets {
 			s.sets = true
-			w.open(&feed{client: w.o.Client, gvr: replicaSetsGVR, namespace: name, beside: true})
+			w.open(&feed{client: w.o.Client, gvr: replicaSetsGVR, namespace: name, auxiliary: true})
 		}
 		if late && !s.events {
 			s.events = true
 			if events {
-				w.open(&feed{client: w.o.Client, gvr: eventsGVR, namespace: name, selector: warningsOnly, beside: true})
+				w.open(&feed{client: w.o.Client, gvr: eventsGVR, namespace: name, selector: warningsOnly, auxiliary: true})
 			}
 		}
 	}
 }
 
-// ownsPods: kinds whose readiness is that of pods. A custom resource may be
-// one, as a rollout or a database that an operator runs.
+// ownsPods reports whether the readiness of a target's kind depends on pods. A
+// custom resource may have pods, such as a database that an operator runs.
 func ownsPods(t Target) bool {
 	switch gk := t.GroupKind(); gk.Group {
 	case "apps":
