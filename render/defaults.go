@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
@@ -13,7 +14,7 @@ import (
 // imports from its subcharts from theirs. Overrode ends with the values that the
 // charts themselves would have given. It is false for a path that nothing has.
 func (c *Chart) Origin(v Values, path string) (Origin, bool) {
-	instance, err := c.parsed.Instance(v.m)
+	instance, err := c.parsed.Instance(v.m, DefaultLimits().meter(context.Background()))
 	if err != nil {
 		return v.Origin(path)
 	}

@@ -1,9 +1,12 @@
 package render
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
 // Limits bound what an untrusted chart may cost. A zero field means the
@@ -40,7 +43,8 @@ type Limits struct {
 	// ResultBytes is what one template function may return. Default 16 MiB.
 	ResultBytes int64
 	// Steps is how many actions the templates may run, costly functions counted
-	// by their work. Default 50 million.
+	// by their work, and how many steps processing dependencies and combining
+	// values may take. Default 50 million.
 	Steps int64
 	// SchemaSteps is how many steps compiling the schemas of a chart and
 	// validating the values against them may take, patterns counted by the
@@ -87,6 +91,13 @@ func (l Limits) WithDefaults() Limits {
 		Keys:          limit(l.Keys, 64),
 		Time:          limit(l.Time, 30*time.Second),
 	}
+}
+
+// meter counts the cost of using a chart. All limits must be set.
+func (l Limits) meter(ctx context.Context) *chartfile.Meter {
+	return chartfile.NewMeter(ctx, chartfile.Limits{
+		Steps: l.Steps, SchemaSteps: l.SchemaSteps, MemoryBytes: l.MemoryBytes, ChartBytes: l.ChartBytes,
+	})
 }
 
 // limitText writes the value of a limit with its unit.

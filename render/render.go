@@ -55,11 +55,12 @@ func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfil
 	if err := c.parsed.CheckInstallable(); err != nil {
 		return nil, nil, c.renderError(err)
 	}
-	instance, err := c.parsed.Instance(in.Values.m)
+	meter := in.Limits.meter(ctx)
+	instance, err := c.parsed.Instance(in.Values.m, meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}
-	values, err := instance.Coalesce(in.Values.m)
+	values, err := instance.Coalesce(in.Values.m, meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}
@@ -128,8 +129,31 @@ func (c *Chart) renderError(err error) error {
 
 var mismatch = regexp.MustCompile(`^type mismatch on (\S+):`)
 
-// valuesError is one of combining values with the charts' own.
+// limitError returns the error of a limit that the chart has exceeded, or of a
+// context that has ended; nil for any other.
+func (c *Chart) limitError(err error) *Error {
+	e := &Error{Op: "render", Chart: c.info.Name, Err: err}
+	var inner *chartfile.LimitError
+	var own *LimitError
+	switch {
+	case errors.As(err, &inner):
+		own = &LimitError{Limit: inner.Limit, Max: inner.Max, Subject: inner.Subject}
+		e.Err = own
+	case errors.As(err, &own):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return e
+	default:
+		return nil
+	}
+	e.Hint = limitHint(own.Limit)
+	return e
+}
+
+// valuesError returns an error of combining values with the charts' own.
 func (c *Chart) valuesError(err error) error {
+	if e := c.limitError(err); e != nil {
+		return e
+	}
 	e := &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: "look at the values"}
 	if m := mismatch.FindStringSubmatch(err.Error()); m != nil {
 		e.Path = m[1]

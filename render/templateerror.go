@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -76,7 +77,7 @@ func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
 // values.yaml.
 func (c *Chart) valuesFiles(given Values) map[string]bool {
 	has := map[string]bool{}
-	instance, err := c.parsed.Instance(given.m)
+	instance, err := c.parsed.Instance(given.m, DefaultLimits().meter(context.Background()))
 	if err != nil {
 		return has // it was made for the render that has failed
 	}

@@ -2,6 +2,7 @@ package chartfile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,18 +10,38 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 )
 
+// processing enables the subcharts of one instance and imports their values.
+type processing struct {
+	meter *Meter
+	keys  map[*chart.Chart]keySet // of each chart, what decides about its subcharts
+}
+
 // enable leaves a chart with the subcharts that the values enable, under their
-// aliases. Its rules are those of Helm's function ProcessDependencies: a
-// requirement whose version fits no chart has none, conditions come over tags,
-// and what a chart below sees is the values of all those above.
-func enable(c *chart.Chart, values map[string]any, path string) error {
+// aliases. Path is the names of the charts above it and its own. The rules are
+// those of Helm's function ProcessDependencies: a requirement whose version fits
+// no chart has none, conditions come over tags, and what a subchart sees is the
+// values of all charts above it.
+//
+// Helm copies all values once a chart with requirements. Here only those are
+// copied that decide about the chart's own subcharts.
+func (p *processing) enable(c *chart.Chart, values map[string]any, path []string) error {
 	requirements := c.Metadata.Dependencies
 	if requirements == nil {
 		return nil
 	}
-	c.SetDependencies(named(c.Dependencies(), requirements)...)
-	cvals := copyMap(values)
-	if err := coalesce(c, cvals, false); err != nil {
+	c.SetDependencies(p.named(c.Dependencies(), requirements)...)
+	keys := maps.Clone(p.keys[c])
+	prefix := ""
+	for _, name := range path {
+		addPath(keys, name)
+		prefix += name + "."
+	}
+	if !p.meter.step(len(keys)) {
+		return p.meter.err
+	}
+	coalescer := coalescer{meter: p.meter, charge: p.meter.step, only: keys}
+	cvals := coalescer.copyMap(values)
+	if err := coalescer.coalesce(c, cvals, false); err != nil {
 		return err
 	}
 	disabled := map[string]bool{}
@@ -28,7 +49,7 @@ func enable(c *chart.Chart, values map[string]any, path string) error {
 		if r.Alias != "" {
 			r.Name = r.Alias
 		}
-		r.Enabled = byCondition(r, cvals, path, byTags(r, cvals))
+		r.Enabled = byCondition(r, cvals, prefix, byTags(r, cvals))
 	}
 	for _, r := range requirements {
 		if !r.Enabled {
@@ -42,7 +63,7 @@ func enable(c *chart.Chart, values map[string]any, path string) error {
 		}
 	}
 	for _, sub := range subcharts {
-		if err := enable(sub, cvals, path+sub.Name()+"."); err != nil {
+		if err := p.enable(sub, cvals, append(slices.Clip(path), sub.Name())); err != nil {
 			return err
 		}
 	}
@@ -54,39 +75,57 @@ func enable(c *chart.Chart, values map[string]any, path string) error {
 	}
 	c.Metadata.Dependencies = left
 	c.SetDependencies(subcharts...)
-	return nil
+	return p.meter.err
 }
+
+// subchartSteps is what a further copy of a subchart costs.
+const subchartSteps = 100
 
 // named lists the subcharts that no requirement is about, then one for each
 // requirement that has one, under its alias.
-func named(subcharts []*chart.Chart, requirements []*chart.Dependency) []*chart.Chart {
-	fits := func(sub *chart.Chart, r *chart.Dependency) bool {
-		return sub.Name() == r.Name && chartutil.IsCompatibleRange(r.Version, sub.Metadata.Version)
+func (p *processing) named(subcharts []*chart.Chart, requirements []*chart.Dependency) []*chart.Chart {
+	byName := map[string][]*chart.Chart{}
+	for _, sub := range subcharts {
+		byName[sub.Name()] = append(byName[sub.Name()], sub)
+	}
+	required := map[*chart.Chart]bool{}
+	chosen := make([]*chart.Chart, len(requirements))
+	for i, r := range requirements {
+		for _, sub := range byName[r.Name] {
+			if !p.meter.step(subchartSteps) {
+				return nil
+			}
+			if !chartutil.IsCompatibleRange(r.Version, sub.Metadata.Version) {
+				continue
+			}
+			required[sub] = true
+			if chosen[i] == nil {
+				chosen[i] = sub
+			}
+		}
 	}
 	var out []*chart.Chart
 	for _, sub := range subcharts {
-		if !slices.ContainsFunc(requirements, func(r *chart.Dependency) bool { return fits(sub, r) }) {
+		if !required[sub] {
 			out = append(out, sub)
 		}
 	}
-	for _, r := range requirements {
-		for _, sub := range subcharts {
-			if !fits(sub, r) {
-				continue
-			}
-			as, metadata := *sub, *sub.Metadata
-			as.Metadata = &metadata
-			if r.Alias != "" {
-				metadata.Name = r.Alias
-			}
-			out = append(out, &as)
-			break
+	for i, sub := range chosen {
+		if sub == nil {
+			continue
 		}
+		as, metadata := *sub, *sub.Metadata
+		as.Metadata = &metadata
+		if alias := requirements[i].Alias; alias != "" {
+			metadata.Name = alias
+		}
+		p.keys[&as] = p.keys[sub]
+		out = append(out, &as)
 	}
 	return out
 }
 
-// byTags says whether tags let a requirement be: one that is true is enough.
+// byTags reports whether tags enable a requirement: one that is true is enough.
 func byTags(r *chart.Dependency, values chartutil.Values) bool {
 	tags, err := values.Table("tags")
 	if err != nil {
@@ -103,7 +142,7 @@ func byTags(r *chart.Dependency, values chartutil.Values) bool {
 	return !off
 }
 
-// byCondition gives the first condition that is a boolean, or else what was
+// byCondition returns the first condition that is a boolean, or else what was
 // decided before.
 func byCondition(r *chart.Dependency, values chartutil.Values, path string, before bool) bool {
 	for condition := range strings.SplitSeq(strings.TrimSpace(r.Condition), ",") {
@@ -119,19 +158,20 @@ func byCondition(r *chart.Dependency, values chartutil.Values, path string, befo
 	return before
 }
 
-// importValues gives each chart, the lowest first, what it imports from its
-// subcharts, and theirs below their names.
-func importValues(c *chart.Chart) error {
+// importValues gives each chart, the innermost first, what it imports from its
+// subcharts, and their values below their names.
+func (p *processing) importValues(c *chart.Chart) error {
 	for _, sub := range c.Dependencies() {
-		if err := importValues(sub); err != nil {
+		if err := p.importValues(sub); err != nil {
 			return err
 		}
 	}
 	if c.Metadata.Dependencies == nil {
 		return nil
 	}
+	coalescer := coalescer{meter: p.meter, charge: p.meter.take}
 	merged := map[string]any{}
-	if err := coalesce(c, merged, true); err != nil {
+	if err := coalescer.coalesce(c, merged, true); err != nil {
 		return err
 	}
 	imported := map[string]any{}
@@ -149,18 +189,52 @@ func importValues(c *chart.Chart) error {
 			}
 			clean = append(clean, map[string]string{"child": from.Child, "parent": from.Parent})
 			if table, err := chartutil.Values(merged).Table(from.Sub + "." + from.Child); err == nil {
-				imported = chartutil.MergeTables(imported, at(from.Parent, table))
+				imported = p.mergeTables(imported, at(from.Parent, table))
 			}
 		}
 		r.ImportValues = clean
 	}
 	if len(imported) == 0 {
 		c.Values = merged
-		return nil
+		return p.meter.err
 	}
 	// What was imported has tables of the merged values in it.
-	c.Values = chartutil.MergeTables(copyMap(merged), imported)
-	return nil
+	c.Values = p.mergeTables(coalescer.copyMap(merged), imported)
+	return p.meter.err
+}
+
+// mergeTables is Helm's function of that name: dst lacks nothing that src has
+// afterwards, nothing is copied, and nulls of dst are written into src.
+func (p *processing) mergeTables(dst, src map[string]any) map[string]any {
+	if src == nil {
+		return dst
+	}
+	if dst == nil {
+		return src
+	}
+	if !p.meter.step(len(dst) + len(src)) {
+		return dst
+	}
+	for key, v := range dst {
+		if v == nil {
+			src[key] = nil
+		}
+	}
+	for key, v := range src {
+		given, ok := dst[key]
+		if !ok {
+			if p.meter.take(1) {
+				dst[key] = v
+			}
+			continue
+		}
+		inner, isTable := given.(map[string]any)
+		below, hasTable := v.(map[string]any)
+		if isTable && hasTable {
+			p.mergeTables(inner, below)
+		}
+	}
+	return dst
 }
 
 // at puts a table below a path.

@@ -20,19 +20,29 @@ type Instance struct {
 	key  string
 }
 
-// Instance gives the chart as the values make it.
-func (c *Chart) Instance(values map[string]any) (*Instance, error) {
-	return c.instances.of(c.root, values)
+// Instance returns the chart as the values make it.
+func (c *Chart) Instance(values map[string]any, m *Meter) (*Instance, error) {
+	return c.instances.of(c.root, values, m)
 }
 
-func newInstance(from *chart.Chart, values map[string]any) (i *Instance, err error) {
+func newInstance(from *chart.Chart, values map[string]any, keys map[*chart.Chart]keySet, m *Meter) (i *Instance, err error) {
 	defer recovered(&err)
-	root := clone(from)
-	if err := enable(root, values, ""); err != nil {
+	p := &processing{meter: m, keys: map[*chart.Chart]keySet{}}
+	root := p.clone(from, keys)
+	if err := p.enable(root, values, nil); err != nil {
 		return nil, err
 	}
-	if err := importValues(root); err != nil {
+	if err := p.importValues(root); err != nil {
 		return nil, err
+	}
+	var size int64
+	walk(root, func(c *chart.Chart) {
+		for _, t := range templates(c) {
+			size += int64(len(t.Data))
+		}
+	})
+	if size > m.limits.ChartBytes {
+		return nil, &LimitError{Limit: "ChartBytes", Max: m.limits.ChartBytes, Subject: "the templates of all enabled subcharts"}
 	}
 	var key strings.Builder
 	writeKey(&key, root)
@@ -46,7 +56,7 @@ func recovered(err *error) {
 }
 
 // clone copies what the processing of dependencies writes to.
-func clone(c *chart.Chart) *chart.Chart {
+func (p *processing) clone(c *chart.Chart, keys map[*chart.Chart]keySet) *chart.Chart {
 	out := *c
 	metadata := *c.Metadata
 	metadata.Dependencies = nil
@@ -57,9 +67,10 @@ func clone(c *chart.Chart) *chart.Chart {
 	out.Metadata = &metadata
 	subcharts := make([]*chart.Chart, len(c.Dependencies()))
 	for i, sub := range c.Dependencies() {
-		subcharts[i] = clone(sub)
+		subcharts[i] = p.clone(sub, keys)
 	}
 	out.SetDependencies(subcharts...)
+	p.keys[&out] = keys[c]
 	return &out
 }
 

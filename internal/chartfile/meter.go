@@ -1,0 +1,71 @@
+package chartfile
+
+import (
+	"context"
+	"fmt"
+)
+
+// Limits bound what one use of a chart may cost: processing its dependencies,
+// combining values, checking schemas. All must be set.
+type Limits struct {
+	Steps       int64 // of processing dependencies and combining values
+	SchemaSteps int64 // of compiling schemas and validating against them
+	MemoryBytes int64 // of combined values; of a schema and its errors
+	ChartBytes  int64 // of the templates of all enabled subcharts
+}
+
+// LimitError reports the limit that a use of a chart exceeded.
+type LimitError struct {
+	Limit   string // the field of [Limits]
+	Max     int64
+	Subject string // what exceeded it
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("limit %s (%d) exceeded by %s", e.Limit, e.Max, e.Subject)
+}
+
+// Meter counts the cost of one use of a chart against its limits. After the
+// first limit exceeded, or when the context has ended, it refuses all further
+// work and keeps the reason in err. It belongs to one goroutine.
+type Meter struct {
+	ctx     context.Context
+	limits  Limits
+	subject string
+	err     error
+
+	steps, bytes int64
+}
+
+// NewMeter returns a meter at zero.
+func NewMeter(ctx context.Context, limits Limits) *Meter {
+	return &Meter{ctx: ctx, limits: limits, subject: "the values of the chart and its subcharts"}
+}
+
+// step charges n steps, and reports whether work may go on.
+func (m *Meter) step(n int) bool {
+	if m.err != nil {
+		return false
+	}
+	before := m.steps >> 10
+	if m.steps += int64(n); m.steps > m.limits.Steps {
+		m.err = &LimitError{Limit: "Steps", Max: m.limits.Steps, Subject: m.subject}
+	} else if m.steps>>10 != before && m.ctx.Err() != nil {
+		m.err = context.Cause(m.ctx)
+	}
+	return m.err == nil
+}
+
+// entryBytes is what an entry of a map or an item of a list takes, roughly.
+const entryBytes = 64
+
+// take charges memory for n entries, and reports whether work may go on.
+func (m *Meter) take(n int) bool {
+	if !m.step(n) {
+		return false
+	}
+	if m.bytes += int64(n) * entryBytes; m.bytes > m.limits.MemoryBytes {
+		m.err = &LimitError{Limit: "MemoryBytes", Max: m.limits.MemoryBytes, Subject: m.subject}
+	}
+	return m.err == nil
+}
