@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Builtin is what is known of the kinds of Kubernetes itself: containers by
-// name, container ports by number and protocol, resources as quantities, and
-// so on. It holds for custom resources too as far as they embed such parts
-// under the same names; a list whose items lack the keys, or repeat them, is
-// compared as a whole.
+// Builtin returns the schema of the kinds of Kubernetes itself: containers are
+// merged by name, container ports by number and protocol, resources compared as
+// quantities, and so on. It applies to custom resources as well, as far as they
+// embed such fields under the same names; a list whose items lack the keys, or
+// repeat them, is compared as a whole.
 func Builtin() Schema { return builtin{} }
 
 type builtin struct{}
@@ -158,8 +158,8 @@ func workload(o Object) bool {
 }
 
 // IsBuiltinGroup reports whether the API server itself serves the group, and
-// not a custom resource definition or an extension. Its own kinds drop empty
-// lists and maps, where custom resources keep them.
+// not a custom resource definition or an extension API server. Built-in kinds
+// drop empty lists and maps, custom resources keep them.
 func IsBuiltinGroup(group string) bool {
 	switch group {
 	case "", "apps", "autoscaling", "batch", "extensions", "policy",

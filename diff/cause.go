@@ -1,20 +1,20 @@
 package diff
 
-// verdict is why a field changes, and who else has a hand in it.
+// verdict is why a field changes, and which other manager owns it.
 type verdict struct {
 	cause Cause
 	owner *owner
 }
 
-// cause decides why live l becomes m at the place where c stands. It is
-// called only where they differ. The first that holds:
+// cause returns why live l becomes m at the current path of c. It is called only
+// where they differ. The first case that applies:
 //
 //	desired, and another manager owns the live value, which differs → Conflict
-//	desired, and live has it already: the server changes it         → Default
+//	desired, and live equals it already: the server changes it      → Default
 //	desired, and not as it was applied last                         → Chart
 //	desired, as it was applied last, and live differs from that     → Drift
 //	not desired, but applied earlier                                → Removed
-//	else                                                            → Default
+//	otherwise                                                       → Default
 func (c *comparer) cause(b, l, d, m any) verdict {
 	if c.whole != nil {
 		return *c.whole
@@ -30,7 +30,7 @@ func (c *comparer) cause(b, l, d, m any) verdict {
 	}
 	o := c.owners.other(c.at)
 	if l == nil {
-		o = nil // what is not there cannot be anyone's
+		o = nil // an absent field has no owner
 	}
 	switch {
 	case o != nil && !c.force && m != nil && (c.takes == nil || !c.takes(o.manager, c.at.String())):

@@ -2,27 +2,27 @@ package diff
 
 import "time"
 
-// Action is what becomes of an object.
+// Action is what will be done with an object.
 type Action string
 
 const (
-	// Created: it does not exist and will.
+	// Created: it does not exist and will be created.
 	Created Action = "Created"
-	// Updated: it exists, belongs to the release, and fields of it change.
+	// Updated: it exists, belongs to the release, and some of its fields change.
 	Updated Action = "Updated"
-	// Replaced: it is deleted and created anew, because a field that changes
-	// is immutable. Compare never answers this: what is immutable, and whether
-	// replacing is allowed, is known to its caller, who sets Action and Reason.
+	// Replaced: it is deleted and recreated, because a field that changes is
+	// immutable. Compare never returns this: only the caller knows what is
+	// immutable and may be replaced, and sets Action and Reason.
 	Replaced Action = "Replaced"
-	// Deleted: it exists and left the manifest.
+	// Deleted: it exists and is no longer in the manifest.
 	Deleted Action = "Deleted"
 	// Adopted: it exists, was not in the last manifest, and is in this one.
 	// Fields lists what changes in it, which may be nothing.
 	Adopted Action = "Adopted"
-	// Unchanged: nothing is to be done.
+	// Unchanged: nothing to do.
 	Unchanged Action = "Unchanged"
-	// Kept: it left the manifest, and its annotation
-	// helm.sh/resource-policy: keep says that it stays in the cluster.
+	// Kept: it is no longer in the manifest, but stays in the cluster because of
+	// its annotation helm.sh/resource-policy: keep.
 	Kept Action = "Kept"
 )
 
@@ -33,44 +33,43 @@ const (
 	// Chart: what is desired is not what was applied last.
 	Chart Cause = "Chart"
 	// Drift: what is desired is what was applied last, but the live object
-	// differs, and no other manager claims the field (or Options.Force is set).
+	// differs, and no other manager owns the field (or Options.Force is set).
 	Drift Cause = "Drift"
-	// Conflict: the live value differs from the desired one and belongs to
-	// another field manager, so that the API server would refuse the change
-	// unless it is forced. It wins over Chart and Drift.
+	// Conflict: the live value differs from the desired one and is owned by
+	// another field manager, so that the API server would reject the change
+	// unless it is forced. It takes precedence over Chart and Drift.
 	Conflict Cause = "Conflict"
-	// Default: nobody asked for it; the API server sets, fills in or clears
-	// it by itself (defaulting, admission).
+	// Default: it is not in the manifest; the API server sets or clears it by
+	// itself (defaulting, admission).
 	Default Cause = "Default"
 	// Removed: it was applied earlier and is no longer desired. Where the
 	// field stays with another value (a default, another manager's), Desired
-	// holds that value.
+	// is that value.
 	Removed Cause = "Removed"
 )
 
-// Change is what becomes of one object. It is plain data.
+// Change is what will be done with one object. It is plain data.
 type Change struct {
 	Object Object `json:"object"`
 	Action Action `json:"action"`
 	// Fields lists what changes, in the order of the object: keys sorted,
 	// list items as in the merged list. Empty for Deleted, Kept and Unchanged.
 	Fields []Field `json:"fields,omitempty"`
-	// Reason says in a sentence why Action was chosen, where that is not
-	// obvious: the immutable field of a replacement, the policy of a Kept
-	// object.
+	// Reason is a sentence on why Action was chosen, where that is not obvious:
+	// the immutable field of a replacement, the policy of a Kept object.
 	Reason string `json:"reason,omitempty"`
 	// Source is the file that the object was rendered from. Display only.
 	Source string `json:"source,omitempty"`
-	// Local is true if the outcome was computed here and not confirmed by the
-	// API server, so that defaults and admission are not in it.
+	// Local is true if the result was computed locally and not confirmed by the
+	// API server, so that it lacks defaults and admission.
 	Local bool `json:"local,omitempty"`
-	// Warnings are for people: the API server's own, and what Compare found
-	// odd about the object.
+	// Warnings are human-readable: those of the API server, and those of Compare
+	// about the object.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Changed reports whether the cluster is written for this change. Adopted
-// objects are, for their ownership, even if no field changes.
+// Changed reports whether this change writes to the cluster. Adopted objects are
+// written to take over ownership, even if no field changes.
 func (c Change) Changed() bool {
 	switch c.Action {
 	case Unchanged, Kept, "":
@@ -79,10 +78,10 @@ func (c Change) Changed() bool {
 	return true
 }
 
-// Conflicts are the fields whose cause is Conflict.
+// Conflicts returns the fields whose cause is Conflict.
 func (c Change) Conflicts() []Field { return c.By(Conflict) }
 
-// By are the fields with the given cause, in their order.
+// By returns the fields with the given cause, in their order.
 func (c Change) By(cause Cause) []Field {
 	var out []Field
 	for _, f := range c.Fields {
@@ -97,9 +96,9 @@ func (c Change) By(cause Cause) []Field {
 //
 // Values are plain JSON values: string, bool, int64, float64, []any,
 // map[string]any. A nil value means that the field is absent. A map or a list
-// stands for all that is below the path: items of lists and whole lists are
-// added as one field, and a whole map is removed as one. What the API server
-// fills in below an added value is listed apart, with cause Default.
+// stands for everything below the path: items of lists and complete lists are
+// added as one field, and a complete map is removed as one. What the API server
+// fills in below an added value is listed separately, with cause Default.
 //
 // Secret values are replaced by a placeholder; see [Redactor].
 type Field struct {
@@ -111,20 +110,20 @@ type Field struct {
 	Base any `json:"base,omitempty"`
 	// Live is the value in the cluster now.
 	Live any `json:"live,omitempty"`
-	// Desired is the value after the change was applied.
+	// Desired is the value after the change is applied.
 	Desired any   `json:"desired,omitempty"`
 	Cause   Cause `json:"cause"`
-	// Manager is the field manager that owns the live value, if it is not
-	// ours: the other side of a Conflict, the author of a Drift.
+	// Manager is the other field manager that owns the live value, if there is
+	// one: the other side of a Conflict, the author of a Drift.
 	Manager string `json:"manager,omitempty"`
-	// Time is when Manager last wrote to the object; nil if that is not known.
+	// Time is when Manager last wrote to the object; nil if unknown.
 	Time *time.Time `json:"time,omitempty"`
 	// Reordered is true if the items of the list at Path are the same but
-	// their order changes. Live and Desired then hold the keys of the items
-	// that are in both, as they stand in a path (name="web"), in order.
+	// their order changes. Live and Desired are then the keys of the items that
+	// are in both, in order and in path notation (name="web").
 	Reordered bool `json:"reordered,omitempty"`
-	// Immutable is set by callers who know that the API server refuses to
-	// change the field.
+	// Immutable is set by callers that know that the API server rejects a change
+	// of the field.
 	Immutable bool `json:"immutable,omitempty"`
 	// Secret is true if a value, or a part of one, was replaced by a
 	// placeholder.

@@ -39,38 +39,38 @@ type Options struct {
 	// other Secrets; a report over several objects needs one Redactor made of
 	// all of them.
 	Secrets *Redactor
-	// FormerManagers are field managers whose fields count as ours, such as
-	// the client-side appliers that went before ("helm").
+	// FormerManagers are field managers whose fields count as Manager's own,
+	// such as those of an earlier client-side apply ("helm").
 	FormerManagers []string
-	// Force says that fields of other managers are taken without asking:
-	// nothing is a Conflict, but Chart or Drift with the Manager named.
+	// Force takes fields over from other managers: nothing is a Conflict, but
+	// Chart or Drift with the Manager named.
 	Force bool
-	// Takes says the same of single fields: the one at path, in the notation
-	// of Field, is taken from manager. Nil: none is.
+	// Takes does the same for single fields: it reports whether the one at path,
+	// in the notation of Field, is taken over from manager. Nil: none is.
 	Takes func(manager, path string) bool
 }
 
-// IdentityError says that the states given to [Compare] are not of one
-// object, or of none.
+// IdentityError is returned by [Compare] when the states are not of one object,
+// or all nil.
 type IdentityError struct {
 	// Object is the identity of the first state.
 	Object Object
-	// Other is the identity that does not fit; zero if all states are nil.
+	// Other is the identity that does not match; zero if all states are nil.
 	Other Object
 }
 
 func (e *IdentityError) Error() string {
 	if e.Other == (Object{}) {
-		return "compare: no state given: at least one of Base, Live and Desired must be set"
+		return "compare: at least one of Base, Live and Desired must be set"
 	}
-	return fmt.Sprintf("compare %s: another state is %s; compare the states of one object at a time", e.Object, e.Other)
+	return fmt.Sprintf("compare %s: another state is of %s; all states must be of the same object", e.Object, e.Other)
 }
 
-// Compare says what becomes of one object, and why: it lists the fields in
-// which the live object and the merged one differ, each with its cause.
+// Compare returns the change of one object: the action, and the fields in which
+// the live object and the merged one differ, each with its cause.
 //
-// It fails with an [*IdentityError] if the states are not of one object, or
-// all nil, and with another error if a state holds what is not JSON.
+// It returns an [*IdentityError] if the states are not of one object, or all
+// nil, and another error if a state contains values that are not JSON.
 func Compare(in Input, opts Options) (Change, error) {
 	o, err := identity(in)
 	if err != nil {
@@ -82,7 +82,7 @@ func Compare(in Input, opts Options) (Change, error) {
 	}
 	ch := Change{Object: o}
 	if n := in.Live; n != nil && in.Desired != nil && n.GetDeletionTimestamp() != nil {
-		ch.Warnings = append(ch.Warnings, "the live object is being deleted: what is applied now goes with it")
+		ch.Warnings = append(ch.Warnings, "the live object is being deleted: what is applied now will be deleted with it")
 	}
 	ch.Action, ch.Reason = action(in)
 	if ch.Action == Deleted || ch.Action == Kept || in.Desired == nil {
@@ -132,21 +132,21 @@ const (
 	keepValue      = "keep"
 )
 
-// action is what becomes of the object before its fields are looked at.
+// action returns the action before fields are compared.
 func action(in Input) (Action, string) {
 	switch {
 	case in.Desired == nil && in.Live == nil:
-		return Unchanged, "it is gone already"
+		return Unchanged, "already deleted"
 	case in.Desired == nil && keeps(in.Live):
-		return Kept, "the live object says " + keepAnnotation + ": " + keepValue
+		return Kept, "the live object has " + keepAnnotation + ": " + keepValue
 	case in.Desired == nil && keeps(in.Base):
-		return Kept, "the object last applied says " + keepAnnotation + ": " + keepValue
+		return Kept, "the last applied object has " + keepAnnotation + ": " + keepValue
 	case in.Desired == nil:
 		return Deleted, ""
 	case in.Live == nil:
 		return Created, ""
 	case in.Base == nil:
-		return Adopted, "it exists and was not in the last manifest"
+		return Adopted, "it exists but was not in the last manifest"
 	}
 	return Updated, ""
 }
@@ -155,8 +155,8 @@ func keeps(u *unstructured.Unstructured) bool {
 	return u != nil && u.GetAnnotations()[keepAnnotation] == keepValue
 }
 
-// identity is the one object that all states are of. API versions may differ,
-// and a rendered state need not write its namespace.
+// identity returns the object that all states are of. API versions may differ,
+// and the namespace may be missing in a rendered state.
 func identity(in Input) (Object, error) {
 	o := in.Object
 	for _, u := range []*unstructured.Unstructured{in.Live, in.Merged, in.Desired, in.Base} {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestCauses gives each cause in its purest form, and the edges between them.
+// TestCauses has a simple case of each cause, and the edge cases between them.
 func TestCauses(t *testing.T) {
 	head := "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w, namespace: s%s}\n"
 	managed := func(manager, op, fields string) string {

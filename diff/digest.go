@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// digest is what a person wants to know of an object that is created, in a
-// line: the images and replicas of a workload, the ports of a Service, the
-// keys of a ConfigMap. It is read off the fields, which show no secrets.
+// digest returns what matters most of an object that is created, in one line:
+// the images and replicas of a workload, the ports of a Service, the keys of a
+// ConfigMap. It is read from the fields, which contain no secrets.
 func digest(ch Change) string {
 	desired, err := withoutSecrets(ch)
 	if err != nil || desired == nil {
@@ -63,7 +63,7 @@ func digest(ch Change) string {
 	return strings.Join(parts, ", ")
 }
 
-// withoutSecrets is the created object put together from its fields.
+// withoutSecrets returns the created object, assembled from its fields.
 func withoutSecrets(ch Change) (map[string]any, error) {
 	fields := make([]Field, len(ch.Fields))
 	for i, f := range ch.Fields {
@@ -84,7 +84,7 @@ func (p path) find(v any) any {
 	return v
 }
 
-// podSpec is the spec of the pods that a workload makes.
+// podSpec returns the spec of the pods that a workload creates.
 func podSpec(kind string, spec map[string]any) map[string]any {
 	if kind == "Pod" {
 		return spec

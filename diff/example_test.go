@@ -26,7 +26,7 @@ func deployment(image string, replicas int64) *unstructured.Unstructured {
 func Example() {
 	change, err := diff.Compare(diff.Input{
 		Base:    deployment("web:1.0", 3), // applied last
-		Live:    deployment("web:1.0", 4), // someone scaled it
+		Live:    deployment("web:1.0", 4), // scaled by hand
 		Desired: deployment("web:2.0", 3), // a new image
 		Manager: "fairlead",
 	}, diff.Options{})

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// longValue is the number of columns from which a value is cut, unless
+// longValue is the number of columns from which a value is truncated, unless
 // Verbose.
 const longValue = 200
 
-// fields writes the fields of a change, aligned among each other.
+// fields writes the fields of a change, with aligned values.
 func (p *printer) fields(ch Change) {
 	shown := make([]Field, 0, len(ch.Fields))
 	folded := 0
@@ -20,8 +20,8 @@ func (p *printer) fields(ch Change) {
 		}
 		shown = append(shown, f)
 	}
-	// The column of the values: as far right as short paths need, and no
-	// farther than half of the line. Longer paths have a line of their own.
+	// The column of the values: after the longest path that takes no more than
+	// half of the line. Longer paths have a line of their own.
 	column := 0
 	for _, f := range shown {
 		if n := columns(oneLine(f.Path)); n <= p.Width/2 {
@@ -36,7 +36,7 @@ func (p *printer) fields(ch Change) {
 	}
 }
 
-// mark is the sign and colour of a field.
+// mark returns the sign and colour of a field.
 func mark(f Field) (string, colour) {
 	switch {
 	case f.Cause == Conflict:
@@ -95,7 +95,7 @@ func (p *printer) field(f Field, column int) {
 	p.line(head)
 }
 
-// remark says in brackets why a field changes, where that is not the chart.
+// remark returns in brackets why a field changes, unless the chart is the cause.
 func remark(f Field) string {
 	by := ""
 	if f.Manager != "" {
@@ -118,7 +118,7 @@ func remark(f Field) string {
 	case Removed:
 		why = "no longer in the chart"
 		if f.Path == `metadata.annotations["kubernetes.io/change-cause"]` {
-			why = "no cause is given" // which is no matter of the chart
+			why = "no cause is given" // it is not from the chart
 		}
 	default:
 		if by != "" {
@@ -144,7 +144,7 @@ func join(a, b string) string {
 	return a + ", " + b
 }
 
-// values is the old and the new value of a field on one line, with and
+// values returns the old and the new value of a field on one line, with and
 // without colour.
 func (p *printer) values(f Field) (painted, text string) {
 	if f.Secret && hiddenWhole(f) {
@@ -163,7 +163,7 @@ func (p *printer) values(f Field) (painted, text string) {
 	return p.paint(red, live) + " → " + p.paint(green, desired), live + " → " + desired
 }
 
-// secret is what is said of a hidden value: that it is another one.
+// secret returns the text for a hidden value: only that it changes.
 func (p *printer) secret(f Field) (painted, text string) {
 	hash := func(v any) string {
 		s, _ := v.(string)
@@ -188,7 +188,7 @@ func (p *printer) secret(f Field) (painted, text string) {
 	return p.paint(magenta, text), text
 }
 
-// keyList is the keys of reordered items, as they stand in a path.
+// keyList returns the keys of reordered items, in path notation.
 func keyList(v any) string {
 	l, _ := v.([]any)
 	keys := make([]string, 0, len(l))
@@ -199,7 +199,7 @@ func keyList(v any) string {
 	return "[" + strings.Join(keys, "; ") + "]"
 }
 
-// value is v on one line.
+// value returns v on one line.
 func (p *printer) value(v any) string {
 	s := flow(v)
 	if n := columns(s); n > longValue && !p.Verbose {
@@ -208,8 +208,8 @@ func (p *printer) value(v any) string {
 	return s
 }
 
-// block is what a field shows on lines of its own: the difference of texts of
-// several lines, or of lists and maps that are too big for one line.
+// block returns the lines of a field that is shown as a block: the difference of
+// multi-line texts, or of lists and maps that are too big for one line.
 func (p *printer) block(f Field) ([]string, bool) {
 	if f.Reordered || f.Secret && hiddenWhole(f) {
 		return nil, false
@@ -248,7 +248,7 @@ func (p *printer) block(f Field) ([]string, bool) {
 	return out, true
 }
 
-// hiddenWhole reports whether nothing of a secret field's values is left.
+// hiddenWhole reports whether a secret field's values are hidden completely.
 func hiddenWhole(f Field) bool {
 	whole := func(v any) bool {
 		s, ok := v.(string)

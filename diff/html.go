@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// HTMLOptions shape [Report.WriteHTML].
+// HTMLOptions configures [Report.WriteHTML].
 type HTMLOptions struct {
-	// Verbose opens every object and shows defaults and unchanged objects
-	// from the start; else the reader opens what they want to see.
+	// Verbose expands every object and shows defaults and unchanged objects;
+	// otherwise the reader can expand them.
 	Verbose bool
 }
 
@@ -32,7 +32,7 @@ var page = sync.OnceValues(func() (*template.Template, error) {
 	return template.New("report").Parse(pageHTML)
 })
 
-// htmlPage is what the template is given. Its texts are escaped there.
+// htmlPage is the data of the template, which escapes all texts.
 type htmlPage struct {
 	Title, Summary string
 	Policy         string // the page's content security policy
@@ -74,9 +74,10 @@ type htmlField struct {
 type htmlLine struct{ Class, Text string }
 
 // WriteHTML writes the report as one page that needs no network: an index of
-// the objects by namespace, a search over objects, paths and values, and
-// each object's fields. Everything that comes from the report is escaped, and
-// the page's own policy allows it no connection and no script but its own.
+// the objects by namespace, a search over objects, paths and values, and each
+// object's fields. Everything that comes from the report is escaped, and the
+// page's content security policy permits no connection and no script but its
+// own.
 func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 	t, err := page()
 	if err != nil {

@@ -23,8 +23,8 @@ func htmlPageOf(t testing.TB, rep Report, o HTMLOptions) string {
 	return b.String()
 }
 
-// TestHTMLIsInert looks for markup from a report's content, and for anything
-// that would reach for the network.
+// TestHTMLIsInert searches for markup from a report's content, and for anything
+// that would use the network.
 func TestHTMLIsInert(t *testing.T) {
 	evil := `</script><script>alert(1)</script><img src=x onerror=alert(1)>"'` + "`{{.}}\u202e\x1b[31m"
 	rep := Report{Title: evil, Warnings: []string{evil}, Changes: []Change{{
@@ -38,10 +38,10 @@ func TestHTMLIsInert(t *testing.T) {
 	}
 	for _, bad := range []string{"<img", "\u202e", "\x1b", "http://", "https://", "src=x onerror=alert(1)>", "ZgotmplZ"} {
 		if strings.Contains(strings.ReplaceAll(out, "&lt;img src=x onerror=alert(1)&gt;", ""), bad) {
-			t.Errorf("%q stands in the page", bad)
+			t.Errorf("%q is in the page", bad)
 		}
 	}
-	// The policy must allow the script as it stands in the page.
+	// The policy must allow the script of the page.
 	script := out[strings.Index(out, "<script>")+len("<script>") : strings.LastIndex(out, "</script>")]
 	sum := sha256.Sum256([]byte(script))
 	hash := base64.StdEncoding.EncodeToString(sum[:])

@@ -6,17 +6,17 @@ import (
 	"fmt"
 )
 
-// SchemaError says that a document is not a report that this version reads.
+// SchemaError is returned when a document is not a report that this version reads.
 type SchemaError struct {
-	// Schema is what the document says it is; empty if it says nothing.
+	// Schema is the document's schema; empty if it has none.
 	Schema string
 }
 
 func (e *SchemaError) Error() string {
 	if e.Schema == "" {
-		return "report: the document has no schema; want " + ReportSchema
+		return "report: the document has no schema, want " + ReportSchema
 	}
-	return fmt.Sprintf("report: the document's schema is %q; this version reads %s", e.Schema, ReportSchema)
+	return fmt.Sprintf("report: unknown schema %q, want %s", e.Schema, ReportSchema)
 }
 
 // MarshalJSON writes the report with its schema.
@@ -32,8 +32,8 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	}{ReportSchema, r.Summary(), bare(r)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. A document with another schema
-// gives a [*SchemaError]. The summary is not read: it follows from the rest.
+// UnmarshalJSON reads what MarshalJSON writes. It returns a [*SchemaError] for a
+// document with another schema. The summary is ignored: it follows from the rest.
 func (r *Report) UnmarshalJSON(data []byte) error {
 	var head struct {
 		Schema string `json:"schema"`
@@ -53,8 +53,8 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a field; its values become those that the type
-// promises, whole numbers int64.
+// UnmarshalJSON reads a field; its values get the types that Field documents,
+// int64 for integral numbers.
 func (f *Field) UnmarshalJSON(data []byte) error {
 	type bare Field
 	var b bare

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// MarkdownOptions shape [Report.WriteMarkdown].
+// MarkdownOptions configures [Report.WriteMarkdown].
 type MarkdownOptions struct {
-	// Limit is the greatest size in bytes. Zero: 65536, what GitHub accepts
-	// as a comment. The heading, the summary and a word on what was left out
-	// are written even if they are more.
+	// Limit is the maximum size in bytes. Zero: 65536, the limit of a GitHub
+	// comment. The heading, the summary and the number of omitted objects are
+	// written even if they exceed it.
 	Limit int
 	// Verbose shows all fields of created objects, all defaults, and values
 	// in full.
 	Verbose bool
 }
 
-// commentLimit is the greatest comment that GitHub accepts; GitLab accepts more.
+// commentLimit is the maximum size of a GitHub comment; GitLab accepts more.
 const commentLimit = 65536
 
 // WriteMarkdown writes the report as a comment on a pull request: the summary,
 // then the objects, most important first (conflicts, replacements, deletions,
-// updates, adoptions, creations), each folded. Objects that no longer fit are
-// listed by name, and those that do not even so are counted.
+// updates, adoptions, creations), each collapsible. Objects that no longer fit
+// are listed by name, and those that do not fit by name are counted.
 func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
 	if o.Limit <= 0 {
 		o.Limit = commentLimit
@@ -57,7 +57,7 @@ func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
 	if unchanged > 0 {
 		tail = "\n" + plural(unchanged, "object", "objects") + " unchanged.\n"
 	}
-	const reserve = 80 // for the count of what was left out
+	const reserve = 80 // for the number of omitted objects
 	left := 0
 	for _, ch := range changes {
 		full, short := mdChange(ch, o), mdShort(ch)
@@ -78,7 +78,7 @@ func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
 	return err
 }
 
-// weight orders changes by what a reviewer must see first.
+// weight sorts changes by what a reviewer must see first.
 func weight(ch Change) int {
 	if len(ch.Conflicts()) > 0 {
 		return 0
@@ -105,7 +105,7 @@ func mdShort(ch Change) string {
 	return fmt.Sprintf("\n`%s` %s: %s\n", sign, mdText(ch.Object.String()), word)
 }
 
-// mdChange is one object, folded, with its fields as the text report has them.
+// mdChange returns one object, collapsible, with its fields as in the text report.
 func mdChange(ch Change, o MarkdownOptions) string {
 	sign, _, word := look(ch)
 	p := &printer{TextOptions: TextOptions{Width: 110, Verbose: o.Verbose}}
@@ -159,7 +159,7 @@ func mdDiff(body string) string {
 	return b.String()
 }
 
-// fenceFor is a fence longer than any run of backquotes in body.
+// fenceFor returns a fence longer than any run of backquotes in body.
 func fenceFor(body string) string {
 	longest, run := 2, 0
 	for _, r := range body {
@@ -173,13 +173,13 @@ func fenceFor(body string) string {
 	return strings.Repeat("`", longest+1)
 }
 
-// htmlText is s inside the HTML of a summary, where Markdown is not read.
+// htmlText escapes s for the HTML of a summary, where Markdown is not parsed.
 func htmlText(s string) string {
 	return strings.ReplaceAll(html.EscapeString(oneLine(s)), "@", "&#64;")
 }
 
-// mdText is s as plain text on one line of Markdown, where nothing in it is
-// markup, a mention or a link.
+// mdText escapes s as plain text on one line of Markdown, so that nothing in it
+// is markup, a mention or a link.
 func mdText(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ReplaceAll(safe(s), "\n", " ") {

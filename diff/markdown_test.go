@@ -33,7 +33,7 @@ func TestMarkdownLimit(t *testing.T) {
 			t.Errorf("limit %d: cut inside an object", limit)
 		}
 		if limit == 3000 && !strings.Contains(out, "did not fit") {
-			t.Errorf("limit %d: nothing said of what was left out", limit)
+			t.Errorf("limit %d: omitted objects are not counted", limit)
 		}
 	}
 }

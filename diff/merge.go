@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// merge is the structural three-way merge: live with what is desired laid
-// over it, and without what was in base and is not desired. What another
-// manager owns is not removed. It shares parts with its arguments and changes
-// none of them.
+// merge returns the structural three-way merge: live, overlaid with what is
+// desired, without what was in base and is no longer desired. What another
+// manager owns is not removed. The result shares parts with the arguments, which
+// are not changed.
 func (c *comparer) merge(b, l, d any) any {
 	switch {
 	case d == nil:
@@ -82,9 +82,9 @@ func (c *comparer) mergeLists(b any, l, d []any) any {
 		}
 		return out
 	}
-	// A list that is replaced as a whole. The live one carries defaults that
-	// desired does not write; where the items can be laid side by side, they
-	// are kept, or such a list would change at every comparison.
+	// A list that is replaced as a whole. The live one has defaults that desired
+	// lacks; where the items can be matched by index, these are kept, or such a
+	// list would change at every comparison.
 	if len(l) == len(d) && allMaps(l) && allMaps(d) {
 		bl, _ := b.([]any)
 		out := make([]any, len(l))
@@ -105,8 +105,8 @@ func (c *comparer) mergeLists(b any, l, d []any) any {
 	return d
 }
 
-// mergeItems merges lists by key. Desired items come in their own order;
-// those that only live has stay behind the item that they followed.
+// mergeItems merges lists by key. Desired items come in their own order; those
+// that are only in live stay after the item that they followed.
 func (c *comparer) mergeItems(b, l, d *items) any {
 	follow := map[string][]any{} // by the id of the desired item before them
 	last := ""
@@ -133,7 +133,7 @@ func (c *comparer) mergeItems(b, l, d *items) any {
 	return out
 }
 
-// prune is what is left of l where nothing is desired and b was applied.
+// prune returns what is left of l where nothing is desired and b was applied.
 func (c *comparer) prune(b, l any) any {
 	if b == nil || l == nil {
 		return l
@@ -154,7 +154,7 @@ func (c *comparer) prune(b, l any) any {
 			return nil
 		}
 		if len(c.at) > 0 {
-			// What is left of a list item keeps its keys.
+			// The remainder of a list item keeps its keys.
 			for _, kv := range c.at[len(c.at)-1].keys {
 				if v := lm[kv.name]; v != nil {
 					out[kv.name] = v
@@ -191,8 +191,8 @@ type item struct {
 	value any
 }
 
-// index finds the items of v. It fails where v is not a list, or an item
-// lacks a key or repeats another's: such a list is taken as a whole.
+// index returns the items of v. It returns false where v is not a list, or an
+// item lacks a key or repeats another's: such a list is atomic.
 func (c *comparer) index(n Node, v any) (*items, bool) {
 	if v == nil {
 		return &items{}, true

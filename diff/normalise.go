@@ -21,8 +21,8 @@ var serverAnnotations = []string{
 	"deprecated.daemonset.template.generation",
 }
 
-// state is a plain copy of u without its identity, what the server writes,
-// and what means the same as nothing; nil if u is.
+// state returns a plain copy of u without its identity, the fields that the
+// server writes, and values that equal absent ones; nil if u is nil.
 func (c *comparer) state(u *unstructured.Unstructured) (map[string]any, error) {
 	if u == nil {
 		return nil, nil
@@ -71,8 +71,8 @@ func (c *comparer) state(u *unstructured.Unstructured) (map[string]any, error) {
 	return s, nil
 }
 
-// canonicalData brings the base64 fields of core objects into the one form that the
-// API server answers with, and a Secret's stringData into data.
+// canonicalData converts the base64 fields of core objects to the form that the
+// API server returns, and a Secret's stringData to data.
 func canonicalData(o Object, s map[string]any) {
 	field := ""
 	switch o.Kind {
@@ -135,6 +135,6 @@ func (c *comparer) dropEmpty(v any) {
 	}
 }
 
-// inMeta reports whether c stands in the object's own metadata, which the
-// API server treats alike for all kinds.
+// inMeta reports whether c is in the object's own metadata, which the API server
+// treats alike for all kinds.
 func (c *comparer) inMeta() bool { return len(c.names) > 1 && c.names[0] == "metadata" }

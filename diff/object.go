@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Object is the identity of a Kubernetes object, for people and for JSON. It
-// is comparable and may serve as a map key.
+// Object is the identity of a Kubernetes object. It is comparable, so that it
+// can be a map key.
 type Object struct {
 	// Group is the API group, empty for the core group.
 	Group string `json:"group,omitempty"`
@@ -21,7 +21,7 @@ type Object struct {
 	Name      string `json:"name"`
 }
 
-// ObjectOf is the identity of u; the zero Object if u is nil.
+// ObjectOf returns the identity of u; the zero Object if u is nil.
 func ObjectOf(u *unstructured.Unstructured) Object {
 	if u == nil {
 		return Object{}
@@ -30,8 +30,8 @@ func ObjectOf(u *unstructured.Unstructured) Object {
 	return Object{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName()}
 }
 
-// String is what a person calls the object: "Deployment shop/web", or
-// "StorageClass fast" where there is no namespace.
+// String returns "Deployment shop/web", or "StorageClass fast" for a
+// cluster-scoped object.
 func (o Object) String() string {
 	var b strings.Builder
 	b.WriteString(o.Kind)
@@ -44,13 +44,13 @@ func (o Object) String() string {
 	return b.String()
 }
 
-// GroupVersionKind is the type of the object.
+// GroupVersionKind returns the type of the object.
 func (o Object) GroupVersionKind() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: o.Group, Version: o.Version, Kind: o.Kind}
 }
 
 // Compare orders objects by namespace, kind, name, group and version, with
-// cluster-scoped objects first. It answers -1, 0 or 1, as [cmp.Compare] does.
+// cluster-scoped objects first. It returns -1, 0 or 1, as [cmp.Compare] does.
 func (o Object) Compare(p Object) int {
 	return cmp.Or(
 		cmp.Compare(o.Namespace, p.Namespace),

@@ -11,12 +11,12 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
-// owners tells whose the fields of a live object are. A nil *owners knows of
-// no one.
+// owners is which managers own the fields of a live object. A nil *owners means
+// that no field has an owner.
 type owners struct {
 	ours   []*fieldpath.Set
 	others []owner
-	secret bool // of a Secret: who wrote stringData.x owns data.x
+	secret bool // of a Secret: the owner of stringData.x owns data.x
 }
 
 type owner struct {
@@ -25,8 +25,8 @@ type owner struct {
 	leaves  *fieldpath.Set
 }
 
-// ownersOf reads the managedFields of live. Entries that cannot be read are
-// named in the warnings.
+// ownersOf parses the managedFields of live. Entries that cannot be parsed are
+// in the warnings.
 func ownersOf(live *unstructured.Unstructured, manager string, former []string) (*owners, []string) {
 	if live == nil || manager == "" {
 		return nil, nil
@@ -39,7 +39,7 @@ func ownersOf(live *unstructured.Unstructured, manager string, former []string) 
 		}
 		set := &fieldpath.Set{}
 		if err := set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())); err != nil {
-			warnings = append(warnings, "the fields of manager "+e.Manager+" cannot be read: "+err.Error())
+			warnings = append(warnings, "the managed fields of "+e.Manager+" cannot be parsed: "+err.Error())
 			continue
 		}
 		mine := e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == ""
@@ -57,8 +57,8 @@ func ownersOf(live *unstructured.Unstructured, manager string, former []string) 
 	return w, warnings
 }
 
-// other is the manager that owns the value at p, itself or as part of a
-// value that is owned as a whole; nil if there is none, or only us.
+// other returns the other manager that owns the value at p, itself or as part of
+// an atomic value; nil if there is none.
 func (w *owners) other(p path) *owner {
 	if w == nil || len(w.others) == 0 {
 		return nil
@@ -98,7 +98,7 @@ func (w *owners) othersBelow(p path) bool {
 	return false
 }
 
-// mine reports whether we own the value at p.
+// mine reports whether our own manager owns the value at p.
 func (w *owners) mine(p path) bool {
 	if w == nil {
 		return false
@@ -142,7 +142,7 @@ func (p path) fieldpath() fieldpath.Path {
 	return out
 }
 
-// FormatPath writes a path of managedFields in the notation of [Field].
+// FormatPath returns a path of managedFields in the notation of [Field].
 func FormatPath(fp fieldpath.Path) string {
 	p := make(path, 0, len(fp))
 	for _, e := range fp {

@@ -8,15 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// ErrSecret is returned by [Change.ApplyTo] for a change whose values are
-// hidden.
-var ErrSecret = errors.New("the change hides secret values")
+// ErrSecret is returned by [Change.ApplyTo] for a change with redacted values.
+var ErrSecret = errors.New("secret values of the change are redacted")
 
-// ApplyTo is live with the change made to it: nil if it deletes the object.
-// Live may be nil for an object that is created. The result equals the merged
-// object that the change was computed from, apart from what the API server
-// writes by itself (status, managedFields and the like) and from where in a
-// list merged by key a new item stands. It does not change live.
+// ApplyTo returns live with the change applied: nil if it deletes the object.
+// live may be nil for an object that is created. The result equals the merged
+// object that the change was computed from, apart from the fields that the API
+// server writes (status, managedFields and the like) and from the position of
+// new items in a list merged by key. live is not changed.
 func (c Change) ApplyTo(live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if c.Action == Deleted {
 		return nil, nil
@@ -62,8 +61,8 @@ func (c Change) ApplyTo(live *unstructured.Unstructured) (*unstructured.Unstruct
 	return u, nil
 }
 
-// edit is v with the value at p replaced by what to answers; nil removes it.
-// What is missing on the way is made, unless there is nothing to put there.
+// edit returns v with the value at p replaced by the result of to; nil removes
+// it. Missing parents are created unless the result is nil.
 func edit(v any, p path, to func(any) any) any {
 	if len(p) == 0 {
 		return to(v)
@@ -104,8 +103,8 @@ func edit(v any, p path, to func(any) any) any {
 	return l
 }
 
-// reorder puts the items of v whose keys are in order into that order; the
-// others stay where they are.
+// reorder sorts the items of v whose keys are in order by that order; other
+// items keep their position.
 func reorder(v any, order []any) any {
 	l, ok := v.([]any)
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// step is one step down an object: a field, an item of a list found by its
+// step is one element of a path: a field, an item of a list found by its
 // keys, an element of a set, or an item found by its index.
 type step struct {
 	kind  stepKind
@@ -35,7 +35,7 @@ type keyValue struct {
 
 type path []step
 
-// String writes the path in Kubernetes' notation.
+// String returns the path in Kubernetes' notation.
 func (p path) String() string {
 	var b strings.Builder
 	for i, s := range p {
@@ -73,7 +73,7 @@ func (p path) String() string {
 	return b.String()
 }
 
-// scalarText writes a scalar so that parseScalar reads it back.
+// scalarText formats a scalar so that parseScalar can parse it.
 func scalarText(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -97,15 +97,15 @@ func plainName(s string) bool {
 	return true
 }
 
-// PathError tells of a path that cannot be read.
+// PathError is returned for a path that cannot be parsed.
 type PathError struct {
 	Path   string
 	Offset int    // in bytes
-	Want   string // what was expected there
+	Want   string // what was expected at Offset
 }
 
 func (e *PathError) Error() string {
-	return fmt.Sprintf("path %q: want %s at byte %d", e.Path, e.Want, e.Offset)
+	return fmt.Sprintf("invalid path %q: expected %s at byte %d", e.Path, e.Want, e.Offset)
 }
 
 // parsePath is the inverse of path.String.
@@ -145,7 +145,7 @@ func parsePath(s string) (path, error) {
 	return p, nil
 }
 
-// parseBracket reads what follows an opening bracket up to the closing one.
+// parseBracket parses what follows an opening bracket, up to the closing one.
 func parseBracket(s string) (st step, n int, want string) {
 	closed := func(st step, n int) (step, int, string) {
 		if n >= len(s) || s[n] != ']' {
@@ -231,8 +231,8 @@ func parseScalar(s string) (v any, n int, ok bool) {
 	}
 }
 
-// matches reports whether item, an item of a list, is the one that s names.
-// A key that the item does not write is taken for its default, if it has one.
+// matches reports whether item, an item of a list, is the one that s identifies.
+// A key that is missing in the item has its default, if there is one.
 func (s step) matches(item any) bool {
 	switch s.kind {
 	case stepElement:
@@ -256,7 +256,7 @@ func (s step) matches(item any) bool {
 	return false
 }
 
-// down is the value one step below v, nil if there is none.
+// down returns the value one step below v, nil if there is none.
 func (s step) down(v any) any {
 	switch s.kind {
 	case stepField:
@@ -275,9 +275,9 @@ func (s step) down(v any) any {
 	return nil
 }
 
-// Lookup is the value at path in u, in the notation of [Field]. It is not
-// found if any part of the path is absent or null. The value is a copy. A
-// path that cannot be read gives a [*PathError].
+// Lookup returns a copy of the value at path in u, in the notation of [Field].
+// It is not found if any part of the path is absent or null. For a path that
+// cannot be parsed the error is a [*PathError].
 func Lookup(u *unstructured.Unstructured, path string) (value any, found bool, err error) {
 	p, err := parsePath(path)
 	if err != nil || u == nil {

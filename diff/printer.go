@@ -27,7 +27,7 @@ const (
 	cyan    colour = "36"
 )
 
-// paint is s in a colour, or as it is.
+// paint returns s in a colour if colours are enabled.
 func (p *printer) paint(c colour, s string) string {
 	if !p.Color || s == "" {
 		return s
@@ -40,7 +40,7 @@ func (p *printer) line(s string) {
 	p.b.WriteByte('\n')
 }
 
-// look is the sign, colour and word of a change.
+// look returns the sign, colour and verb of a change.
 func look(ch Change) (sign string, c colour, word string) {
 	switch ch.Action {
 	case Created:
@@ -100,7 +100,7 @@ func (p *printer) change(ch Change) {
 	p.line("")
 }
 
-// strong leaves plain text plain; with colour the header line is bold too.
+// strong makes the header line bold if colours are enabled.
 func (p *printer) strong(s string, c colour) string {
 	if !p.Color || c == dim {
 		return s
@@ -110,7 +110,7 @@ func (p *printer) strong(s string, c colour) string {
 
 func (p *printer) warning(indent, s string) { p.wrapped(indent, "warning: "+s, yellow) }
 
-// wrapped writes s in as many lines as it takes.
+// wrapped writes s, broken into lines.
 func (p *printer) wrapped(indent, s string, c colour) {
 	for i, l := range wrap(safe(s), p.Width-columns(indent)-2) {
 		if i > 0 {
@@ -120,8 +120,8 @@ func (p *printer) wrapped(indent, s string, c colour) {
 	}
 }
 
-// wrap breaks s at spaces into lines of at most w columns; a word that is
-// longer stands alone.
+// wrap breaks s at spaces into lines of at most w columns; a longer word has a
+// line of its own.
 func wrap(s string, w int) []string {
 	var lines []string
 	for _, para := range strings.Split(s, "\n") {
@@ -141,7 +141,7 @@ func wrap(s string, w int) []string {
 	return lines
 }
 
-// columns is the width of s on a terminal.
+// columns returns the width of s on a terminal.
 func columns(s string) int {
 	n := 0
 	for _, r := range s {
@@ -161,7 +161,7 @@ func runeColumns(r rune) int {
 	return 1
 }
 
-// clip cuts s to w columns.
+// clip truncates s to w columns.
 func clip(s string, w int) string {
 	if columns(s) <= w {
 		return s
@@ -175,8 +175,8 @@ func clip(s string, w int) string {
 	return s
 }
 
-// safe is s without what could steer a terminal: control characters other
-// than newline are written as escapes, broken UTF-8 as its replacement.
+// safe returns s without what could control a terminal: control characters other
+// than newline are escaped, invalid UTF-8 is replaced.
 func safe(s string) string {
 	clean := true
 	for _, r := range s {

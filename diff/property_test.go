@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// gen makes objects of a few shapes whose parts repeat often enough that
+// gen generates objects of a few shapes whose parts repeat often enough that
 // three of them have much in common.
 type gen struct{ *rand.Rand }
 
@@ -51,7 +51,7 @@ func (g gen) container(name string) any {
 		for _, n := range g.Perm(4)[:g.IntN(5)] {
 			l = append(l, map[string]any{"name": fmt.Sprint("E", n), "value": g.pick("x", "y")})
 		}
-		if g.IntN(20) == 0 { // a name twice: taken as a whole
+		if g.IntN(20) == 0 { // a duplicate name: the list is atomic
 			l = append(l, map[string]any{"name": "E0"}, map[string]any{"name": "E0"})
 		}
 		return l
@@ -157,7 +157,7 @@ func checkProperties(t *testing.T, seed uint64) {
 	roundTrip(t, rep)
 	text(t, rep, TextOptions{Verbose: seed%2 == 0, Width: 40 + int(seed%80)})
 
-	// One cause a field: no path twice, and none below another but for what
+	// One cause per field: no path twice, and none below another one except what
 	// the server filled into an added value, which is not in that value.
 	for i, f := range ch.Fields {
 		p, err := parsePath(f.Path)
@@ -181,7 +181,7 @@ func checkProperties(t *testing.T, seed uint64) {
 		}
 	}
 
-	// Applying the changes gives what was merged.
+	// Applying the changes returns what was merged.
 	if in.Desired != nil {
 		c := &comparer{obj: ch.Object, schema: Builtin(), native: true}
 		c.owners, _ = ownersOf(in.Live, in.Manager, nil)
@@ -207,7 +207,7 @@ func checkProperties(t *testing.T, seed uint64) {
 		if x, y := c.canonical(gotState), c.canonical(wm); !c.equal(x, y) {
 			t.Errorf("applied:\n%v\nwant:\n%v\nfields:\n%v", x, y, ch.Fields)
 		}
-		// What was merged needs no more changes.
+		// The merged object needs no more changes.
 		if in.Merged == nil && in.Base != nil && in.Live != nil {
 			merged := &unstructured.Unstructured{Object: wm}
 			merged.SetAPIVersion("apps/v1")
@@ -234,7 +234,7 @@ func checkProperties(t *testing.T, seed uint64) {
 	}
 }
 
-// canonical is a copy of v with lists merged by key, and sets, sorted.
+// canonical returns a copy of v with lists merged by key, and sets, sorted.
 func (c *comparer) canonical(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

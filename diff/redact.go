@@ -4,9 +4,9 @@ import "slices"
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// Change is ch with its secret values replaced by placeholders. Compare has
-// done so with the Redactor that it was given; once more with one that knows
-// more Secrets hides more. It does not change ch.
+// Change returns ch with its secret values replaced by placeholders. Compare
+// does so with its own Redactor; calling it again with one that knows more
+// Secrets hides more. ch is not changed.
 func (r *Redactor) Change(ch Change) Change {
 	if r == nil {
 		return ch
@@ -23,7 +23,7 @@ func (r *Redactor) Change(ch Change) Change {
 	return ch
 }
 
-// Report is rep with the secret values in it replaced by placeholders: in its
+// Report returns rep with its secret values replaced by placeholders: in its
 // changes, and in all its texts.
 func (r *Redactor) Report(rep Report) Report {
 	if r == nil {
@@ -101,7 +101,7 @@ func (r *Redactor) hidesBelow(o Object, p path) bool {
 	return false
 }
 
-// value is a copy of v with secrets hidden, all of it if all is set. It
+// value returns a copy of v with secrets hidden, all values if all is set, and
 // reports whether there was anything to hide.
 func (r *Redactor) value(o Object, p path, v any, all bool) (any, bool) {
 	switch v := v.(type) {
@@ -153,8 +153,8 @@ func (r *Redactor) value(o Object, p path, v any, all bool) (any, bool) {
 	}
 }
 
-// path is p with secrets hidden in what of it is data: keys of free maps,
-// keys of list items other than their name, elements of sets.
+// path returns p with secrets hidden in those parts of it that are data: keys of
+// free maps, keys of list items other than their name, elements of sets.
 func (r *Redactor) path(p path) (path, bool) {
 	var out path
 	for i, s := range p {
@@ -210,7 +210,7 @@ func freeMap(p path) bool {
 	return Builtin().Node(Object{}, names).Free
 }
 
-// isPlaceholder reports whether s was put in place of a secret.
+// isPlaceholder reports whether s replaces a secret.
 func isPlaceholder(s string) bool {
 	if s == "[secret]" {
 		return true

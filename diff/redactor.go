@@ -16,24 +16,24 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// minSecret is the length from which a secret value is looked for in other
+// minSecret is the length from which a secret value is searched for in other
 // texts. Shorter ones ("true", "5432") would hide half of a report.
 const minSecret = 6
 
-// RedactorOptions say what is secret. The zero value hides all values of
-// Secrets, and shows no hash in their place.
+// RedactorOptions define what is secret. The zero value hides all values of
+// Secrets and shows no hash in their place.
 type RedactorOptions struct {
-	// Key keys the short hash (HMAC-SHA256) that stands in a placeholder and
-	// lets a reader see whether two hidden values are the same. Empty: no
-	// hash, placeholders are all alike. With a fixed or guessable key, short
-	// values can be found by trial; a random key per report is best.
+	// Key is the key of the short hash (HMAC-SHA256) in a placeholder, by which
+	// a reader can see whether two hidden values are the same. Empty: no hash,
+	// all placeholders are equal. With a fixed or guessable key, short values
+	// can be found by brute force; use a random key per report.
 	Key []byte
-	// Names are patterns, as in [path.Match] but without regard to case, of
-	// keys whose values are secret in any object, such as "*password*": keys
+	// Names are case-insensitive patterns, as in [path.Match], of keys whose
+	// values are secret in any object, such as "*password*": keys
 	// of a ConfigMap's data, fields, and the names of environment variables.
 	Names []string
 	// Public are patterns like Names of the keys of Secrets whose values are
-	// hidden in the Secret itself but not looked for elsewhere, such as
+	// hidden in the Secret itself but not searched for elsewhere, such as
 	// "username", where the value is an ordinary word.
 	Public []string
 }
@@ -41,26 +41,26 @@ type RedactorOptions struct {
 // Redactor hides secret values: those of Secrets (data, stringData, and the
 // last-applied annotation, which repeats them), those under Names, and any
 // other string that contains such a value of at least six bytes: as it is,
-// trimmed, quoted, URL-encoded, or in base64. In its place stands [secret],
-// or [secret 1a2b3c4d] with a hash. Names of objects and of fields are not
-// hidden, nor is a "name" that tells list items apart.
+// trimmed, quoted, URL-encoded, or in base64. It is replaced by [secret], or by
+// [secret 1a2b3c4d] with a hash. Names of objects and of fields are not hidden,
+// nor is a "name" that is the key of list items.
 //
-// A Redactor is immutable and safe for concurrent use. One is made from all
-// Secrets of a report, in all their states, so that a value is hidden
-// wherever it turns up. A nil Redactor hides nothing.
+// A Redactor is immutable and safe for concurrent use. Create it from all
+// Secrets of a report, in all their states, so that a value is hidden wherever
+// it occurs. A nil Redactor hides nothing.
 type Redactor struct {
 	opts  RedactorOptions
 	known []secret // longest first
 }
 
-// secret is a text to look for, and the value that it stands for.
+// secret is a text to search for, and the value that it represents.
 type secret struct {
 	text  string
 	value string
 }
 
-// NewRedactor makes a Redactor that knows the secret values in objects; those
-// that are nil or hold none are passed over.
+// NewRedactor returns a Redactor that hides the secret values in objects; nil
+// and objects without any are ignored.
 func NewRedactor(opts RedactorOptions, objects ...*unstructured.Unstructured) *Redactor {
 	opts.Key = slices.Clone(opts.Key)
 	opts.Names = lower(opts.Names)
@@ -120,8 +120,8 @@ func (r *Redactor) learnSecret(o map[string]any, seen map[string]bool) {
 	}
 }
 
-// learnAll learns all that v holds. In a Secret it must be text; where it is
-// not, the API server refuses it, and repeats it.
+// learnAll learns all values in v. In a Secret they must be strings; the API
+// server rejects others, and repeats them in its error.
 func (r *Redactor) learnAll(v any, seen map[string]bool, depth int) {
 	if depth > maxDepth {
 		return
@@ -145,7 +145,7 @@ func (r *Redactor) learnAll(v any, seen map[string]bool, depth int) {
 	}
 }
 
-// learnNamed looks for values under the names of the policy.
+// learnNamed learns the values of the keys that match Names.
 func (r *Redactor) learnNamed(v any, seen map[string]bool, depth int) {
 	if depth > maxDepth {
 		return
@@ -167,8 +167,8 @@ func (r *Redactor) learnNamed(v any, seen map[string]bool, depth int) {
 	}
 }
 
-// learn adds the ways in which a value turns up in other texts. Base64 is
-// seen to by decoding the text.
+// learn adds the forms in which a value can occur in other texts. Base64 is
+// handled by decoding the text.
 func (r *Redactor) learn(s string, seen map[string]bool) {
 	quoted := strconv.Quote(s)
 	asJSON, err := json.Marshal(s)
@@ -203,7 +203,7 @@ func decoded(s string) string {
 	return s
 }
 
-// placeholder stands for value.
+// placeholder returns the replacement of a secret value.
 func (r *Redactor) placeholder(value string) string {
 	if len(r.opts.Key) == 0 {
 		return "[secret]"
@@ -219,7 +219,7 @@ type span struct {
 	value    string
 }
 
-// spans finds the secrets in s, sorted and apart from each other.
+// spans returns the secrets in s, sorted and without overlaps.
 func (r *Redactor) spans(s string) []span {
 	var found []span
 	for _, k := range r.known {
@@ -252,9 +252,9 @@ func (r *Redactor) spans(s string) []span {
 	return out
 }
 
-// encodedSpans finds runs of base64, standard or for URLs, whose decoded text
-// shows a secret. What stands before a run without a gap shifts it, so all
-// four alignments are tried.
+// encodedSpans returns runs of base64, standard or for URLs, whose decoded text
+// contains a secret. Text directly before a run shifts it, so that all four
+// alignments are tried.
 func (r *Redactor) encodedSpans(s string) []span {
 	var out []span
 	for i := 0; i < len(s); {
@@ -278,7 +278,7 @@ func (r *Redactor) encodedSpans(s string) []span {
 	return out
 }
 
-// encoded is the secret value in what run decodes to.
+// encoded returns the secret value in the decoded run.
 func (r *Redactor) encoded(run string) (string, bool) {
 	if len(run)%4 == 1 {
 		run = run[:len(run)-1]
@@ -301,12 +301,12 @@ func isBase64(c byte) bool {
 		c == '+' || c == '/' || c == '-' || c == '_'
 }
 
-// Contains reports whether s shows a secret value.
+// Contains reports whether s contains a secret value.
 func (r *Redactor) Contains(s string) bool { return r != nil && len(r.spans(s)) > 0 }
 
-// String is s with every known secret value in it replaced by a placeholder.
-// It serves for texts from elsewhere: events, log lines, the API server's
-// messages.
+// String returns s with every known secret value in it replaced by a
+// placeholder. It is for texts from other sources: events, log lines, messages
+// of the API server.
 func (r *Redactor) String(s string) string {
 	if r == nil {
 		return s

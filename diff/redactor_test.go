@@ -14,7 +14,7 @@ import (
 const canary = "c4n4ry/+ \"x\"<y>"
 
 // TestSecretsAreHidden puts a secret value everywhere a report shows a value
-// and looks for it in everything that a report can become.
+// and searches for it in every output of the report.
 func TestSecretsAreHidden(t *testing.T) {
 	secret := func(v string) *unstructured.Unstructured {
 		last, _ := json.Marshal(map[string]any{"kind": "Secret", "stringData": map[string]any{"password": v}})
@@ -77,7 +77,7 @@ func TestSecretsAreHidden(t *testing.T) {
 			noCanary(t, rep)
 		})
 	}
-	// Without a Redactor a Secret hides its own values all the same.
+	// Without a Redactor a Secret's own values are hidden as well.
 	for _, in := range []Input{{Desired: typed(now)}, {Base: secret(old), Live: secret(old), Desired: typed(now)}} {
 		ch, err := Compare(in, Options{})
 		if err != nil {
@@ -159,7 +159,7 @@ func TestRedactorNames(t *testing.T) {
 	}
 }
 
-// FuzzRedactor looks for a secret value in a text that was cleaned of it.
+// FuzzRedactor searches for a secret value in a redacted text.
 func FuzzRedactor(f *testing.F) {
 	f.Add("user ", "hunter22", " logged in")
 	f.Add("", "aaaaaa", "aaa")

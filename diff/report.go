@@ -1,21 +1,19 @@
 package diff
 
-// Report is what becomes of a set of objects: plain data, to be printed,
-// stored and compared.
+// Report is the changes of a set of objects: plain data, to be printed, stored
+// and compared.
 //
-// It is written and read by encoding/json; the document carries its schema
-// ([ReportSchema]), and reading refuses one that it does not know.
+// It is marshalled by encoding/json; the document contains its schema
+// ([ReportSchema]), and an unknown schema is an error.
 type Report struct {
 	// Title is printed above the report: the release, its namespace, the
 	// revisions. Empty: no title.
 	Title string `json:"title,omitempty"`
-	// Changes holds the objects, Unchanged ones included, in the order in
-	// which they are to be shown.
+	// Changes are the objects, Unchanged ones included, in display order.
 	Changes []Change `json:"changes"`
-	// Warnings concern no single object, or more than what becomes of one:
-	// what stands in the way of applying.
+	// Warnings are not about a single object, or prevent applying.
 	Warnings []string `json:"warnings,omitempty"`
-	// Notes are facts about the whole that are no warnings, such as the hooks
+	// Notes are facts about the release that are no warnings, such as the hooks
 	// that would run.
 	Notes []string `json:"notes,omitempty"`
 }

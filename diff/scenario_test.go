@@ -18,8 +18,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the wanted texts in testdata")
 
 // TestScenarios reads testdata/*.txtar: NAME/base.yaml, live.yaml,
-// desired.yaml and merged.yaml for each object in order, and the wanted
-// texts: want.txt, want-verbose.txt, want-narrow.txt. The comment's lines
+// desired.yaml and merged.yaml for each object in order, and the expected
+// outputs: want.txt, want-verbose.txt, want-narrow.txt. The comment's lines
 // "former: NAME" and "force" set options.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Summary is what a person reads in five seconds: "2 to create, 1 to update
-// (image), 1 to replace, 3 drifted, 1 conflict", or "no changes". The names
-// behind the updates are those of the fields that the chart changes, three of
-// them at most. Drifted counts objects, conflicts count fields; both are
-// among the updates too.
+// Summary returns one line: "2 to create, 1 to update (image), 1 to replace, 3
+// drifted, 1 conflict", or "no changes". The names after the updates are those
+// of the fields that the chart changes, at most three. Drifted counts objects,
+// conflicts count fields; both are also counted as updates.
 func (r Report) Summary() string {
 	count := map[Action]int{}
 	drifted, conflicts := 0, 0
@@ -69,14 +68,14 @@ func (r Report) Summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// longName is the length from which a name says too much for a summary, and
-// that of the field around it says it better.
+// longName is the length from which a name is too long for a summary, which then
+// names the field that contains it.
 const longName = 24
 
-// fieldName is what people call the field at a path: image for
+// fieldName returns the short name of the field at a path: image for
 // spec.template.spec.containers[name="web"].image, MODE for the value of that
-// environment variable. Labels and annotations are told apart: they change
-// with most releases and say least.
+// environment variable. Labels and annotations are marked: they change with most
+// releases and matter least.
 func fieldName(s string) (name string, label bool) {
 	p, err := parsePath(s)
 	if err != nil {

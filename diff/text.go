@@ -2,25 +2,24 @@ package diff
 
 import "io"
 
-// TextOptions shape [Report.WriteText]. The zero value is plain, folded, and
+// TextOptions configures [Report.WriteText]. The zero value is plain, folded, and
 // 100 columns wide.
 type TextOptions struct {
 	// Color adds ANSI colours.
 	Color bool
-	// Width is the width of the terminal in columns; below 40, which is the
-	// least, it is taken for 100.
+	// Width is the width of the terminal in columns; values below 40 mean 100.
 	Width int
 	// Verbose shows all fields of created objects, all defaults, unchanged
 	// objects, and values in full.
 	Verbose bool
 }
 
-// defaultWidth is the width of a report where none is given.
+// defaultWidth is the width of a report if none is set.
 const defaultWidth = 100
 
 // WriteText writes the report for a terminal or a log: a line for each object
-// that changes, below it a line for each field with its old and its new
-// value, and the summary at the end.
+// that changes, below it a line for each field with its old and new value, and
+// the summary at the end.
 func (r Report) WriteText(w io.Writer, o TextOptions) error {
 	if o.Width < 40 {
 		o.Width = defaultWidth

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestTextOfCallersMarks prints what Compare leaves to its caller.
+// TestTextOfCallersMarks prints the fields that only the caller sets.
 func TestTextOfCallersMarks(t *testing.T) {
 	at := time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
 	rep := Report{Warnings: []string{"policy/v1beta1 is gone in 1.25"}, Changes: []Change{
@@ -40,7 +40,7 @@ func TestTextOfCallersMarks(t *testing.T) {
 	}
 }
 
-// TestTextIsInert puts terminal control into every text of a report.
+// TestTextIsInert puts terminal control sequences into every text of a report.
 func TestTextIsInert(t *testing.T) {
 	evil := "a\x1b[2J\x07\u202eb\r\x00\x9b"
 	rep := Report{Title: evil, Warnings: []string{evil}, Changes: []Change{

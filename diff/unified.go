@@ -1,7 +1,7 @@
 package diff
 
-// textLine is a line of a difference: ' ' in both, '-' in the old one, '+' in
-// the new one, '@' for lines left out.
+// textLine is a line of a difference: ' ' in both, '-' in the old text, '+' in
+// the new one, '@' for omitted lines.
 type textLine struct {
 	op   byte
 	text string
@@ -11,8 +11,8 @@ type textLine struct {
 // shown removed and all new ones added.
 const maxLines = 2000
 
-// unified is the difference of two texts with context lines around what
-// differs.
+// unified returns the difference of two texts with context lines around each
+// change.
 func unified(old, now []string, context int) []textLine {
 	all := lineDiff(old, now)
 	keep := make([]bool, len(all))
@@ -36,8 +36,8 @@ func unified(old, now []string, context int) []textLine {
 	return out
 }
 
-// lineDiff is the shortest difference of two texts, by the longest common
-// subsequence of what lies between their equal ends.
+// lineDiff returns the shortest difference of two texts, by the longest common
+// subsequence of what is between their common prefix and suffix.
 func lineDiff(old, now []string) []textLine {
 	var out, tail []textLine
 	for len(old) > 0 && len(now) > 0 && old[0] == now[0] {

@@ -13,14 +13,14 @@ import (
 // in an error. It is far above what the API server accepts.
 const maxDepth = 1000
 
-// plain is a deep copy of v made of JSON's own types only: nil, bool, string,
+// plain returns a deep copy of v with JSON's own types only: nil, bool, string,
 // int64, float64 (never integral, unless beyond int64), []any and
-// map[string]any. Null fields of maps are left out, as the API server does.
+// map[string]any. Null fields of maps are dropped, as the API server does.
 func plain(v any) (any, error) { return plainAt(v, 0) }
 
 func plainAt(v any, depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("value is nested more than %d deep", maxDepth)
+		return nil, fmt.Errorf("value is nested more than %d levels deep", maxDepth)
 	}
 	switch v := v.(type) {
 	case nil, bool, string, int64:
@@ -73,7 +73,7 @@ func plainAt(v any, depth int) (any, error) {
 
 func plainFloat(f float64) (any, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("the number %v cannot be written in JSON", f)
+		return nil, fmt.Errorf("the number %v is not valid in JSON", f)
 	}
 	if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
 		return int64(f), nil
@@ -92,8 +92,8 @@ func plainNumber(n json.Number) (any, error) {
 	return plainFloat(f)
 }
 
-// equal reports whether x and y mean the same at the place where c stands.
-// The order of lists counts.
+// equal reports whether x and y are equivalent at the current path of c. The
+// order of lists counts.
 func (c *comparer) equal(x, y any) bool {
 	switch x := x.(type) {
 	case map[string]any:
@@ -174,7 +174,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// quantityEqual compares as resource.Quantity does: "1000m" is "1" is 1.
+// quantityEqual compares as resource.Quantity does: "1000m" equals "1" equals 1.
 func quantityEqual(x, y any) bool {
 	a, err := resource.ParseQuantity(fmt.Sprint(x))
 	if err != nil {

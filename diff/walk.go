@@ -2,8 +2,8 @@ package diff
 
 import "slices"
 
-// comparer walks the states of one object side by side and notes where the
-// live one and the merged one differ.
+// comparer walks the states of one object in parallel and records where the live
+// one and the merged one differ.
 type comparer struct {
 	obj    Object
 	schema Schema
@@ -12,9 +12,9 @@ type comparer struct {
 	takes  func(manager, path string) bool
 	native bool // the API server serves the kind itself
 
-	at     path     // where it stands
+	at     path     // the current path
 	names  []string // the same for the schema
-	whole  *verdict // the cause of the list replaced as a whole that it is in
+	whole  *verdict // the cause of the enclosing list that is replaced as a whole
 	fields []Field
 }
 
@@ -34,7 +34,7 @@ func (c *comparer) leave() {
 
 func (c *comparer) node() Node { return c.schema.Node(c.obj, c.names) }
 
-// walk notes the differences between l and m at c.at and below.
+// walk records the differences between l and m at c.at and below.
 func (c *comparer) walk(b, l, d, m any) {
 	lm, lok := l.(map[string]any)
 	mm, mok := m.(map[string]any)
@@ -63,9 +63,10 @@ func (c *comparer) walk(b, l, d, m any) {
 	}
 }
 
-// expands reports whether a map that live lacks is listed field by field. A
-// struct with several fields is better read as one; a map of free keys, the
-// uppermost fields of a new object, and a chain of single fields are not.
+// expands reports whether a map that is absent in live is listed field by field.
+// A struct with several fields is more readable as one field; a map of free
+// keys, the top-level fields of a new object, and a chain of single fields are
+// not.
 func (c *comparer) expands(d any, m map[string]any) bool {
 	if len(m) == 0 {
 		return false
@@ -114,7 +115,7 @@ func (c *comparer) walkLists(b any, l []any, d any, m []any) {
 		c.note(b, l, d, m)
 		return
 	}
-	// Replaced as a whole, but better read item by item: one cause for all.
+	// Replaced as a whole, but listed item by item: one cause for all.
 	outer := c.whole
 	if c.whole == nil {
 		v := c.cause(b, l, d, m)
@@ -177,7 +178,7 @@ func (c *comparer) orderCause(b, l, d, m []string) verdict {
 	return verdict{cause: Chart}
 }
 
-// shared are the ids of x that y has too, in the order of x.
+// shared returns the ids of x that are also in y, in the order of x.
 func (x *items) shared(y *items) []string {
 	var out []string
 	for _, id := range x.order {
@@ -188,7 +189,7 @@ func (x *items) shared(y *items) []string {
 	return out
 }
 
-// keyTexts are the keys of items, as they stand in the brackets of a path.
+// keyTexts returns the keys of items, as in the brackets of a path.
 func (x *items) keyTexts(ids []string) []any {
 	out := make([]any, 0, len(ids))
 	for _, id := range ids {
@@ -197,8 +198,8 @@ func (x *items) keyTexts(ids []string) []any {
 	return out
 }
 
-// add notes the value m where live has none: what is desired of it as one
-// field, and what the server filled in below it apart.
+// add records the value m where live has none: its desired part as one field,
+// and what the server fills in below it separately.
 func (c *comparer) add(b, d, m any) {
 	if d == nil {
 		c.note(b, nil, nil, m)
@@ -210,7 +211,7 @@ func (c *comparer) add(b, d, m any) {
 	c.fields = append(c.fields, filled...)
 }
 
-// split is the part of m that d asked for; the rest goes to filled.
+// split returns the part of m that is in d; the rest is appended to filled.
 func (c *comparer) split(d, m any, filled *[]Field) any {
 	fill := func(v any) {
 		*filled = append(*filled, Field{Path: c.at.String(), Desired: v, Cause: Default})
@@ -273,8 +274,8 @@ func (c *comparer) split(d, m any, filled *[]Field) any {
 	return m
 }
 
-// isKey reports whether the field k, at which c stands, is one of the keys
-// of the list item that it is in.
+// isKey reports whether the field k, at the current path, is one of the keys of
+// the list item that contains it.
 func (c *comparer) isKey(k string) bool {
 	if len(c.at) < 2 {
 		return false

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// flow is v on one line, close to YAML's flow style.
+// flow returns v on one line, close to YAML's flow style.
 func flow(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -31,8 +31,8 @@ func flow(v any) string {
 	}
 }
 
-// quoteIfNeeded quotes a string that would read as something else: a number,
-// a boolean, nothing, or with spaces that do not show.
+// quoteIfNeeded quotes a string that would read as another type, as empty, or
+// with invisible spaces.
 func quoteIfNeeded(s string) string {
 	switch s {
 	case "", "true", "false", "null", "yes", "no", "on", "off", "(none)":
@@ -47,8 +47,8 @@ func quoteIfNeeded(s string) string {
 	return s
 }
 
-// blockText is v in lines, and whether it is better read so: texts of
-// several lines, lists and maps that hold other lists or maps, and long ones.
+// blockText returns v in lines, and whether it is more readable so: multi-line
+// texts, lists and maps that contain others, and long ones.
 func blockText(v any) ([]string, bool) {
 	switch v := v.(type) {
 	case nil:
@@ -70,7 +70,7 @@ func blockText(v any) ([]string, bool) {
 	}
 }
 
-// nested reports whether v holds a list or map with something in it.
+// nested reports whether v contains a list or map that is not empty.
 func nested(v any) bool {
 	filled := func(e any) bool {
 		switch e := e.(type) {

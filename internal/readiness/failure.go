@@ -3,6 +3,8 @@ package readiness
 import (
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 const (
@@ -103,7 +105,7 @@ func (w *waiter) explain(now time.Time) {
 			gk := tr.GroupKind()
 			pods := ownsPods(tr.Target)
 			workers = workers || pods
-			sets = sets || pods && (gk.Kind == "Deployment" || !isBuiltinGroup(gk.Group))
+			sets = sets || pods && (gk.Kind == "Deployment" || !diff.IsBuiltinGroup(gk.Group))
 			events = events || pods || gk.Group == "" && (gk.Kind == "Pod" || isClaim(tr.Target))
 		}
 		if workers && !s.workers {
@@ -134,6 +136,6 @@ func ownsPods(t Target) bool {
 	case "":
 		return gk.Kind == "ReplicationController"
 	default:
-		return !isBuiltinGroup(gk.Group)
+		return !diff.IsBuiltinGroup(gk.Group)
 	}
 }

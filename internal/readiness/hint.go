@@ -68,7 +68,7 @@ func hint(d *Diagnosis) string {
 	case CauseDeadline:
 		return fmt.Sprintf("kubectl describe deployment%s %s", in, d.Name)
 	case CauseEvicted:
-		return "the node ran out of a resource: set resource requests that match what the pod uses"
+		return "the node ran out of a resource: set requests that match what the pod uses"
 	case CauseGated:
 		return "check the controller that removes the pod's scheduling gates"
 	case CauseTimeout, CauseStalled, CauseFinal:

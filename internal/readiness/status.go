@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // State is the verdict on one object.
@@ -91,7 +93,7 @@ func Assess(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) Sta
 		return st
 	case known:
 		return builtin(obj)
-	case isBuiltinGroup(gk.Group):
+	case diff.IsBuiltinGroup(gk.Group):
 		return Status{State: Ready, Reason: "Exists"}
 	}
 	return customResource(obj)
@@ -114,22 +116,5 @@ func needsWatch(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
 	if _, ok := builtinRules[gk]; ok {
 		return true
 	}
-	return !isBuiltinGroup(gk.Group)
-}
-
-// isBuiltinGroup reports whether kube-apiserver itself serves the group, in
-// which case a kind without a rule of its own is ready when it exists.
-func isBuiltinGroup(group string) bool {
-	switch group {
-	case "", "apps", "batch", "autoscaling", "policy", "extensions",
-		"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
-		"authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io",
-		"coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
-		"flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io",
-		"networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io",
-		"resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
-		"storagemigration.k8s.io":
-		return true
-	}
-	return false
+	return !diff.IsBuiltinGroup(gk.Group)
 }
