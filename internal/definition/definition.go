@@ -1,6 +1,5 @@
-// Package definition tells what a change of a CustomResourceDefinition takes
-// away from the custom resources that there are. It is pure: whoever calls it
-// reads them.
+// Package definition computes what a change of a CustomResourceDefinition would
+// drop from existing custom resources. It is pure: the caller reads them.
 package definition
 
 import (
@@ -22,36 +21,37 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/validate"
 )
 
-// Change is what of a definition goes away or gets narrower.
+// Change is what a new definition removes or restricts.
 type Change struct {
-	// Lost are the versions in which objects are stored, as far as the API
-	// server knows, and that the definition no longer has. Only their
-	// migration and the removal from status.storedVersions allows that.
+	// Lost are the versions in which objects may be stored, by
+	// status.storedVersions, and that the new definition no longer has. They can
+	// be removed only after a storage migration that also removes them from
+	// status.storedVersions.
 	Lost []string
-	// Versions are those that stay and whose schema takes something away.
+	// Versions are those that stay, but whose schema removes or restricts fields.
 	Versions []Version
 }
 
-// Version is one version whose schema takes something away.
+// Version is one version whose schema removes or restricts fields.
 type Version struct {
 	Resource schema.GroupVersionResource
-	// Paths are the fields whose schema is gone or has changed other than by
-	// additions: candidates, of which [Version.Loses] tells what is in use.
+	// Paths are the fields whose schema was removed or has changed other than by
+	// additions: candidates, of which [Version.Loses] returns those in use.
 	Paths         []string
 	before, after *checker
 }
 
-// Compare reads a living definition and what is to become of it. An error
-// means that one of them is no definition, or has a schema that the API server
-// would not take.
+// Compare compares a live definition with the one that is to be applied. It
+// fails if one of them is not a valid definition, or has a schema that the API
+// server would reject.
 func Compare(live, after *unstructured.Unstructured) (Change, error) {
 	var was, will apiextensionsv1.CustomResourceDefinition
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &was); err != nil {
-		return Change{}, fmt.Errorf("read the living definition: %w", err)
+		return Change{}, fmt.Errorf("decode the live CustomResourceDefinition: %w", err)
 	}
-	// What is to be may come from a chart: its status is nobody's business.
+	// The new one may come from a chart: its status is ignored.
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"spec": after.Object["spec"]}, &will); err != nil {
-		return Change{}, fmt.Errorf("read the definition: %w", err)
+		return Change{}, fmt.Errorf("decode the CustomResourceDefinition: %w", err)
 	}
 	var c Change
 	for _, v := range was.Status.StoredVersions {
@@ -88,7 +88,7 @@ func versionOf(crd *apiextensionsv1.CustomResourceDefinition, name string) *apie
 
 func compareVersions(old, next *apiextensionsv1.CustomResourceDefinitionVersion) (v Version, err error) {
 	if old.Schema == nil || old.Schema.OpenAPIV3Schema == nil || next.Schema == nil || next.Schema.OpenAPIV3Schema == nil {
-		return Version{}, nil // of the time before schemas were needed
+		return Version{}, nil // from before schemas were required
 	}
 	before, err := plain(old.Schema.OpenAPIV3Schema)
 	if err != nil {
@@ -120,8 +120,9 @@ func plain(s *apiextensionsv1.JSONSchemaProps) (map[string]any, error) {
 	return out, nil
 }
 
-// Loses lists what the new schema would drop from an object of the version, or
-// find wrong with it, and the old one does not. Rules in CEL are not run.
+// Loses returns the paths that the new schema would prune from an object of the
+// version, or find invalid, and the old one does not. CEL rules are not
+// evaluated.
 func (v Version) Loses(object map[string]any) []string {
 	before := v.before.check(object)
 	var lost []string
@@ -133,8 +134,9 @@ func (v Version) Loses(object map[string]any) []string {
 	return lost
 }
 
-// checker is a schema as the API server checks objects by it, put together
-// from its parts: as a whole they bring its metrics and traces along.
+// checker prunes and validates objects by a schema as the API server does. It
+// uses the server's packages one by one: together they would register its
+// metrics and traces.
 type checker struct {
 	structural *structural.Structural
 	validator  *validate.SchemaValidator
@@ -143,23 +145,23 @@ type checker struct {
 func newChecker(s *apiextensionsv1.JSONSchemaProps) (*checker, error) {
 	var internal apiextensions.JSONSchemaProps
 	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(s, &internal, nil); err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+		return nil, fmt.Errorf("convert the schema: %w", err)
 	}
 	parsed, err := structural.NewStructural(&internal)
 	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+		return nil, fmt.Errorf("convert the schema: %w", err)
 	}
 	return &checker{parsed, validate.NewSchemaValidator(parsed.ToKubeOpenAPI(), nil, "", strfmt.Default)}, nil
 }
 
-// check lists the paths that would be dropped, and those of what is invalid.
+// check returns the paths that would be pruned, and those that are invalid.
 func (c *checker) check(object map[string]any) []string {
 	object = runtime.DeepCopyJSON(object)
-	delete(object, "status") // the controller's, who writes it again
+	delete(object, "status") // its controller writes it again
 	out := pruning.PruneWithOptions(object, c.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
 	fill(object, c.structural)
 	for _, err := range c.validator.Validate(object).Errors {
-		// Without the value, which may be a secret, and the same for all.
+		// Without the value, which may be secret.
 		path := ""
 		if invalid := (*openapierrors.Validation)(nil); errors.As(err, &invalid) {
 			path = strings.TrimPrefix(invalid.Name, ".")
@@ -170,8 +172,8 @@ func (c *checker) check(object map[string]any) []string {
 	return slices.Compact(out)
 }
 
-// fill sets the defaults of what is not set, as the API server does when it
-// reads an object.
+// fill sets the defaults of missing fields, as the API server does when it reads
+// an object.
 func fill(x any, s *structural.Structural) {
 	switch x := x.(type) {
 	case map[string]any:

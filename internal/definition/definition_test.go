@@ -24,20 +24,20 @@ func TestCompare(t *testing.T) {
 		before, after, object string
 		paths, lost           []string
 	}{
-		"an addition":       {"{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: string}, b: {type: string}}}", "{a: x}", nil, nil},
-		"a description":     {"{type: object, description: x}", "{type: object, description: other}", "{}", nil, nil},
-		"a field gone":      {"{type: object, properties: {a: {type: string}}}", "{type: object}", "{a: x}", []string{"spec.a"}, []string{"spec.a"}},
+		"added field":       {"{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: string}, b: {type: string}}}", "{a: x}", nil, nil},
+		"description":       {"{type: object, description: x}", "{type: object, description: other}", "{}", nil, nil},
+		"removed field":     {"{type: object, properties: {a: {type: string}}}", "{type: object}", "{a: x}", []string{"spec.a"}, []string{"spec.a"}},
 		"not set":           {"{type: object, properties: {a: {type: string}}}", "{type: object}", "{}", []string{"spec.a"}, nil},
-		"another type":      {"{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: integer}}}", "{a: x}", []string{"spec.a"}, []string{"spec.a"}},
-		"an enum more":      {"{type: string, enum: [a]}", "{type: string, enum: [a, b]}", "a", nil, nil},
-		"an enum less":      {"{type: string, enum: [a, b]}", "{type: string, enum: [a]}", "b", []string{"spec"}, []string{"spec"}},
-		"a bound":           {"{type: integer}", "{type: integer, maximum: 3}", "4", []string{"spec"}, []string{"spec"}},
-		"a wider bound":     {"{type: integer, maximum: 3}", "{type: integer, maximum: 5}", "3", []string{"spec"}, nil},
+		"changed type":      {"{type: object, properties: {a: {type: string}}}", "{type: object, properties: {a: {type: integer}}}", "{a: x}", []string{"spec.a"}, []string{"spec.a"}},
+		"longer enum":       {"{type: string, enum: [a]}", "{type: string, enum: [a, b]}", "a", nil, nil},
+		"shorter enum":      {"{type: string, enum: [a, b]}", "{type: string, enum: [a]}", "b", []string{"spec"}, []string{"spec"}},
+		"new maximum":       {"{type: integer}", "{type: integer, maximum: 3}", "4", []string{"spec"}, []string{"spec"}},
+		"higher maximum":    {"{type: integer, maximum: 3}", "{type: integer, maximum: 5}", "3", []string{"spec"}, nil},
 		"required":          {"{type: object, properties: {a: {type: string}}}", "{type: object, required: [a], properties: {a: {type: string}}}", "{}", []string{"spec"}, []string{"spec.a"}},
 		"required, default": {"{type: object, properties: {a: {type: string}}}", "{type: object, required: [a], properties: {a: {type: string, default: x}}}", "{}", []string{"spec"}, nil},
 		"in a list":         {"{type: array, items: {type: object, properties: {a: {type: string}}}}", "{type: array, items: {type: object}}", "[{}, {a: x}]", []string{"spec[].a"}, []string{"spec[1].a"}},
-		"wrong before":      {"{type: integer, maximum: 3}", "{type: integer, maximum: 2}", "4", []string{"spec"}, nil},
-		"anything, no more": {"{type: object, x-kubernetes-preserve-unknown-fields: true}", "{type: object}", "{a: x}", []string{"spec"}, []string{"spec.a"}},
+		"invalid before":    {"{type: integer, maximum: 3}", "{type: integer, maximum: 2}", "4", []string{"spec"}, nil},
+		"unknown fields":    {"{type: object, x-kubernetes-preserve-unknown-fields: true}", "{type: object}", "{a: x}", []string{"spec"}, []string{"spec.a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change, err := Compare(definitionOf(t, c.before), definitionOf(t, c.after))

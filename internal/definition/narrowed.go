@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// harmless are the keywords that say nothing about which objects are valid,
-// and those that narrowed looks into by itself.
+// harmless are the keywords that do not restrict which objects are valid, and
+// those that narrowed compares by itself.
 var harmless = []string{
 	"description", "title", "example", "externalDocs", "default", "properties", "items", "additionalProperties", "enum", "required",
 	"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
 }
 
-// narrowed lists the paths at which the schema after may refuse or drop what
-// before lets through. It errs to the safe side: what differs and is no mere
+// narrowed returns the paths at which the schema after may reject or prune what
+// before accepts. It errs on the safe side: every difference that is not only an
 // addition is listed.
 func narrowed(path string, before, after map[string]any) (out []string) {
 	differs := func(keyword string) bool {
@@ -39,7 +39,7 @@ func narrowed(path string, before, after map[string]any) (out []string) {
 		out = append(out, narrowed(at, object(was, name), object(will, name))...)
 	}
 	open := before["additionalProperties"] != nil || before["x-kubernetes-preserve-unknown-fields"] == true
-	here = here || open && len(will) > len(was) // what was anything has a schema now
+	here = here || open && len(will) > len(was) // unknown fields get a schema
 	for keyword, suffix := range map[string]string{"items": "[]", "additionalProperties": ".*"} {
 		x, isX := before[keyword].(map[string]any)
 		y, isY := after[keyword].(map[string]any)
@@ -70,7 +70,7 @@ func list(of map[string]any, key string) []any {
 	return l
 }
 
-// containsAll says whether every member of part is in whole.
+// containsAll reports whether every member of part is in whole.
 func containsAll(whole, part []any) bool {
 	return !slices.ContainsFunc(part, func(x any) bool {
 		return !slices.ContainsFunc(whole, func(y any) bool { return reflect.DeepEqual(x, y) })

@@ -14,8 +14,8 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// TestBuiltinSchema compares what diff knows of the lists of the built-in
-// kinds with their published schemas.
+// TestBuiltinSchema compares diff's schema of the lists in the built-in kinds
+// with the published schemas.
 func TestBuiltinSchema(t *testing.T) {
 	converter := applyconfigurations.NewTypeConverter(scheme.Scheme)
 	seen := map[string]bool{}
@@ -30,7 +30,7 @@ func TestBuiltinSchema(t *testing.T) {
 		o.GetObjectKind().SetGroupVersionKind(gvk)
 		v, err := converter.ObjectToTyped(o)
 		if err != nil {
-			continue // lists and options are no objects
+			continue // lists and options are not objects
 		}
 		obj := diff.ObjectOf(&unstructured.Unstructured{Object: map[string]any{"apiVersion": gvk.GroupVersion().String(), "kind": gvk.Kind}})
 		compareSchema(t, seen, v.Schema(), v.TypeRef(), obj, nil)

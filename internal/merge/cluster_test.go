@@ -33,7 +33,7 @@ import (
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
 
-// server is the API server that knows better.
+// server is the API server whose results are expected.
 type server struct {
 	t      *testing.T
 	client dynamic.Interface
@@ -264,7 +264,7 @@ spec:
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `
 
-// draw makes one object of a shape.
+// draw returns one random object of a shape.
 func draw(t *testing.T, g *rand.Rand, text, namespace, name string) *unstructured.Unstructured {
 	u := parse(t, shape.Draw(g, text))
 	u.SetName(name)
@@ -286,8 +286,8 @@ func parse(t testing.TB, text string) *unstructured.Unstructured {
 }
 
 // TestAgreesWithServer lets several managers write objects of several kinds in
-// random order, and before each apply compares what is merged here with what
-// the API server says in a dry-run.
+// random order, and before each apply compares the local merge with the API
+// server's dry-run.
 func TestAgreesWithServer(t *testing.T) {
 	s, namespace := newServer(t)
 	if _, err := s.apply(parse(t, widgets), "test", true); err != nil {
@@ -320,9 +320,9 @@ func TestAgreesWithServer(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d applies decided as the server did; %d changed nothing, of which %d were seen here, %d without a schema; %d conflicts", stat.applies, stat.same, stat.seen, stat.settled, stat.conflicts)
+	t.Logf("%d applies with the server's result; %d changed nothing, of which %d were recognized by the merge, %d without a schema; %d conflicts", stat.applies, stat.same, stat.seen, stat.settled, stat.conflicts)
 	if stat.settled == 0 {
-		t.Error("nothing was seen to be settled")
+		t.Error("no apply was recognized as settled")
 	}
 }
 
@@ -336,7 +336,7 @@ func (s *server) history(m *Merger, stat *stats, shape, namespace, name string, 
 	for i := range 12 {
 		u := draw(t, g, shape, namespace, name)
 		manager := []string{"fairlead", "fairlead", "other"}[g.IntN(3)]
-		if i > 0 && g.IntN(4) == 0 { // someone edits
+		if i > 0 && g.IntN(4) == 0 { // another client edits
 			live := s.get(u)
 			live.SetAnnotations(map[string]string{"edited": fmt.Sprint(i)})
 			if spec, ok := u.Object["spec"].(map[string]any); ok {
@@ -366,8 +366,8 @@ func (s *server) history(m *Merger, stat *stats, shape, namespace, name string, 
 	}
 }
 
-// check compares the local decision about an apply with the server's; it
-// reports whether the server would accept it at all.
+// check compares the local result of an apply with the server's; it reports
+// whether the server would accept it at all.
 func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructured, manager string) bool {
 	t := s.t
 	t.Helper()
@@ -382,7 +382,7 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 		}
 	}
 	if apierrors.IsInvalid(err) {
-		return false // an immutable field, say: not what is merged here
+		return false // such as an immutable field, which a merge does not check
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -398,9 +398,9 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 	stat.conflicts += len(res.Conflicts)
 	ours, theirs := fieldsOf(t, res.Merged, manager), fieldsOf(t, forced, manager)
 	if !ours.Equals(theirs) {
-		t.Errorf("%s: fields of %s: here %s, at the server %s", u.GetName(), manager, ours.Difference(theirs), theirs.Difference(ours))
+		t.Errorf("%s: fields of %s: locally %s, on the server %s", u.GetName(), manager, ours.Difference(theirs), theirs.Difference(ours))
 	}
-	// Where the two differ, the server filled in what was not there.
+	// Differences are allowed only where the server added defaults.
 	between := compare(t, m, res.Merged, forced)
 	for _, f := range between.Fields {
 		if f.Live == nil && !isIn(live, f.Path) || within(res.Removed, f.Path) {
@@ -412,19 +412,19 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 		if f.Desired == nil && u.GetKind() == "Service" && slices.Contains([]string{"nodePort", "externalTrafficPolicy", "sessionAffinityConfig"}, f.Path[strings.LastIndex(f.Path, ".")+1:]) {
 			continue // cleared by the server as the type or affinity changes
 		}
-		t.Errorf("%s by %s: %s: merged here %v, by the server %v, live %v", u.GetName(), manager, f.Path, f.Live, f.Desired, lookup(live, f.Path))
+		t.Errorf("%s by %s: %s: merged locally %v, by the server %v, live %v", u.GetName(), manager, f.Path, f.Live, f.Desired, lookup(live, f.Path))
 	}
 	if live != nil && Settled(live, u, manager, func(map[string]any) bool { return false }) {
 		stat.settled++
 		if left := compare(t, m, live, forced); len(left.Fields) > 0 || conflict != nil {
-			t.Errorf("%s by %s: settled, and yet the server changes %v (%v)", u.GetName(), manager, left.Fields, conflict)
+			t.Errorf("%s by %s: settled, but the server changes %v (%v)", u.GetName(), manager, left.Fields, conflict)
 		}
 	}
 	if live != nil {
 		changed, changedHere := len(compare(t, m, live, forced).Fields) > 0, len(compare(t, m, live, res.Merged).Fields) > 0
 		switch {
 		case changed && !changedHere:
-			t.Errorf("%s by %s: the server changes it, and here nothing changes", u.GetName(), manager)
+			t.Errorf("%s by %s: the server changes it, the local merge does not", u.GetName(), manager)
 		case !changed && !changedHere:
 			stat.seen++
 			fallthrough
@@ -435,8 +435,8 @@ func (s *server) check(m *Merger, stat *stats, u, base *unstructured.Unstructure
 	return true
 }
 
-// wholeDefault names what the API server defaults inside lists and maps that
-// are replaced as a whole.
+// wholeDefault matches the fields that the API server defaults inside atomic
+// lists and maps.
 func wholeDefault(path string) bool {
 	for _, p := range []string{"volumeClaimTemplates", "projected.sources", "fieldRef.apiVersion", "ingress[0].ports"} {
 		if strings.Contains(path, p) {
@@ -472,7 +472,7 @@ func (s *server) checkConflicts(got []Conflict, err error) {
 	slices.Sort(want)
 	slices.Sort(have)
 	if !slices.Equal(want, have) {
-		t.Errorf("conflicts here %q, at the server %q", have, want)
+		t.Errorf("conflicts locally %q, on the server %q", have, want)
 	}
 }
 
@@ -489,7 +489,7 @@ func fieldsOf(t *testing.T, u *unstructured.Unstructured, manager string) *field
 	return fieldpath.NewSet()
 }
 
-// compare lists what differs between two states of an object.
+// compare returns the difference between two states of an object.
 func compare(t *testing.T, m *Merger, from, to *unstructured.Unstructured) diff.Change {
 	t.Helper()
 	schema, err := m.Schema(t.Context(), to.GroupVersionKind())
@@ -519,15 +519,15 @@ func within(removed []string, path string) bool {
 	})
 }
 
-// TestNothingToSayAfterApply compares each object, right after it was applied,
-// with what the cluster made of it: neither the merge here nor diff's own
-// structural one may see a change.
-func TestNothingToSayAfterApply(t *testing.T) {
+// TestNoChangesAfterApply compares each object, right after it was applied, with
+// the live object: neither the merge nor diff's own structural merge may report
+// a change.
+func TestNoChangesAfterApply(t *testing.T) {
 	s, namespace := newServer(t)
 	m := New(s.load)
 	for name, shape := range shapes {
 		if name == "Widget" {
-			continue // its definition belongs to the other test
+			continue // its CRD is created by the other test
 		}
 		t.Run(name, func(t *testing.T) {
 			s := *s

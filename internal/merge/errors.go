@@ -9,32 +9,33 @@ import (
 )
 
 var (
-	// ErrNoSchema is the reason of an UndecidedError where the server
-	// publishes no schema for the kind, or it cannot be had.
+	// ErrNoSchema is the reason of an UndecidedError if the server publishes no
+	// schema for the kind, or it cannot be loaded.
 	ErrNoSchema = errors.New("no schema for the kind")
-	// ErrVersion is the reason where versions of an API would have to be
-	// converted into each other.
-	ErrVersion = errors.New("another API version is involved")
-	// ErrStatus is the reason where desired holds a status of a custom
-	// resource, which is dropped or kept by the server as its definition says.
-	ErrStatus = errors.New("desired holds a status")
-	// ErrLive is the reason where the live object does not fit its schema or
-	// its managedFields cannot be read.
-	ErrLive = errors.New("the live object cannot be read")
+	// ErrVersion is the reason if the result requires conversion between API
+	// versions.
+	ErrVersion = errors.New("requires conversion between API versions")
+	// ErrStatus is the reason if desired has the status of a custom resource,
+	// which the server drops or keeps depending on its definition.
+	ErrStatus = errors.New("desired has a status")
+	// ErrLive is the reason if the live object does not match its schema or its
+	// managedFields cannot be parsed.
+	ErrLive = errors.New("the live object cannot be parsed")
 )
 
-// UndecidedError says that only the API server can tell. Ask it by a dry-run.
+// UndecidedError is returned if only the API server can compute the result, by a
+// dry-run.
 type UndecidedError struct {
 	GVK             schema.GroupVersionKind
 	Namespace, Name string
 	// Reason is one of ErrNoSchema, ErrVersion, ErrStatus, ErrLive.
 	Reason error
-	// Err is what happened; may be nil.
+	// Err is the cause; may be nil.
 	Err error
 }
 
 func (e *UndecidedError) Error() string {
-	s := fmt.Sprintf("merge %s %s locally: %v", e.GVK.Kind, name(e.Namespace, e.Name), e.Reason)
+	s := fmt.Sprintf("cannot merge %s %s locally: %v", e.GVK.Kind, name(e.Namespace, e.Name), e.Reason)
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
@@ -48,9 +49,9 @@ func (e *UndecidedError) Unwrap() []error {
 	return []error{e.Reason, e.Err}
 }
 
-// InvalidError says that desired does not fit the schema: an unknown field, a
-// value of the wrong type, a list item that is there twice. The API server
-// would refuse it.
+// InvalidError is returned if desired does not match the schema: an unknown
+// field, a value of the wrong type, a duplicate list item. The API server would
+// reject it.
 type InvalidError struct {
 	GVK             schema.GroupVersionKind
 	Namespace, Name string
@@ -58,7 +59,7 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string {
-	return fmt.Sprintf("%s %s does not fit the schema of %s: %v", e.GVK.Kind, name(e.Namespace, e.Name), e.GVK.GroupVersion(), e.Err)
+	return fmt.Sprintf("%s %s does not match the schema of %s: %v", e.GVK.Kind, name(e.Namespace, e.Name), e.GVK.GroupVersion(), e.Err)
 }
 
 func (e *InvalidError) Unwrap() error { return e.Err }

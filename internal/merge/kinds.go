@@ -16,14 +16,14 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/jsonstream"
 )
 
-// kinds are the schemas of a group version. Each stays as text until an
-// object of a kind that it belongs to is converted: parsed it takes many times
-// as much memory, and one release has few of the kinds of a group version.
+// kinds are the schemas of a group version. Each stays unparsed until an object
+// that needs it is converted: parsed it takes many times as much memory, and one
+// release has few of the kinds of a group version.
 type kinds struct {
 	texts map[string]json.RawMessage // by name
 	names map[schema.GroupVersionKind]string
 
-	managedfields.TypeConverter // of objects that have types already
+	managedfields.TypeConverter // for objects that are typed already
 
 	mu     sync.Mutex
 	byKind map[schema.GroupVersionKind]managedfields.TypeConverter
@@ -37,7 +37,7 @@ func readKinds(r io.Reader) (*kinds, error) {
 	d := json.NewDecoder(r)
 	err := jsonstream.Object(d, func(member string) error {
 		switch member {
-		case "paths": // most of a document, and of no use here
+		case "paths": // most of a document, not needed here
 			return jsonstream.Object(d, func(string) error { return jsonstream.Skip(d) })
 		case "components":
 			return jsonstream.Object(d, func(member string) error {
@@ -79,8 +79,8 @@ func (k *kinds) ObjectToTyped(o runtime.Object, opts ...typed.ValidationOptions)
 	return c.ObjectToTyped(o, opts...)
 }
 
-// of answers the converter of one kind; of one that is not among
-// them, it is one that says so.
+// of returns the converter of one kind. For a kind without a schema it is one
+// that returns an error.
 func (k *kinds) of(kind schema.GroupVersionKind) (managedfields.TypeConverter, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -95,7 +95,7 @@ func (k *kinds) of(kind schema.GroupVersionKind) (managedfields.TypeConverter, e
 	}
 	c, err := managedfields.NewTypeConverter(parsed, false)
 	if err != nil {
-		return nil, fmt.Errorf("read the schema of %s: %w", kind, err)
+		return nil, fmt.Errorf("parse the schema of %s: %w", kind, err)
 	}
 	k.byKind[kind] = c
 	return c, nil
@@ -103,7 +103,7 @@ func (k *kinds) of(kind schema.GroupVersionKind) (managedfields.TypeConverter, e
 
 var reference = regexp.MustCompile(`"#/components/schemas/([^"]+)"`)
 
-// parse parses a schema and all that it refers to.
+// parse parses a schema and those that it refers to.
 func (k *kinds) parse(name string, into map[string]*spec.Schema) error {
 	text, ok := k.texts[name]
 	if _, done := into[name]; done || !ok {
@@ -111,7 +111,7 @@ func (k *kinds) parse(name string, into map[string]*spec.Schema) error {
 	}
 	s := &spec.Schema{}
 	if err := json.Unmarshal(text, s); err != nil {
-		return fmt.Errorf("read schema %s: %w", name, err)
+		return fmt.Errorf("parse schema %s: %w", name, err)
 	}
 	into[name] = s
 	for _, to := range reference.FindAllSubmatch(text, -1) {

@@ -11,15 +11,15 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// managers are the entries of managedFields, by an identity of their own.
+// managers are the entries of managedFields, by their identity.
 type managers struct {
 	entries map[string]metav1.ManagedFieldsEntry
 	order   []string
 	sets    fieldpath.ManagedFields
 }
 
-// identity tells managers apart as the API server does: by everything but
-// their fields and time; an applier not by its API version either.
+// identity returns what distinguishes managers on the API server: everything but
+// their fields and time and, for an apply, the API version.
 func identity(e metav1.ManagedFieldsEntry) (string, error) {
 	e.FieldsV1, e.FieldsType, e.Time = nil, "", nil
 	if e.Operation == metav1.ManagedFieldsOperationApply {
@@ -35,7 +35,7 @@ func managersOf(live *unstructured.Unstructured) (*managers, error) {
 		set := &fieldpath.Set{}
 		if e.FieldsV1 != nil {
 			if err := set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())); err != nil {
-				return nil, fmt.Errorf("the fields of manager %s: %w", e.Manager, err)
+				return nil, fmt.Errorf("managed fields of %s: %w", e.Manager, err)
 			}
 		}
 		id, err := identity(e)
@@ -49,8 +49,8 @@ func managersOf(live *unstructured.Unstructured) (*managers, error) {
 	return m, nil
 }
 
-// write puts the managers' fields into u. An entry whose fields changed keeps
-// its time: only the server knows the new one.
+// write sets the managedFields of u. An entry whose fields changed keeps its
+// time: only the server knows the new one.
 func (m *managers) write(u *unstructured.Unstructured, sets fieldpath.ManagedFields) error {
 	ids := slices.Clone(m.order)
 	for id := range sets {

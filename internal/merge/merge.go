@@ -24,49 +24,49 @@ type Merger struct {
 	schemas schemas
 }
 
-// New makes a Merger. Schemas are loaded when the first object of their group
+// New returns a Merger. Schemas are loaded when the first object of their group
 // version is merged.
 func New(load Loader) *Merger {
 	return &Merger{schemas: schemas{load: load}}
 }
 
-// Forget drops the schema of gv, for when it has changed: a definition of
-// custom resources was written.
+// Forget drops the cached schema of gv. It must be called when the schema has
+// changed, because a CustomResourceDefinition was written.
 func (m *Merger) Forget(gv schema.GroupVersion) { m.schemas.forget(gv) }
 
-// Request is one apply to decide.
+// Request is one apply to compute.
 type Request struct {
 	// Live is the object as the cluster has it, with its managedFields; nil
 	// if it does not exist.
 	Live *unstructured.Unstructured
 	// Desired is the configuration to apply.
 	Desired *unstructured.Unstructured
-	// Base is what Manager applied last; nil if that is not known. It tells
-	// defaults from our own earlier values where a list or map is replaced as
-	// a whole.
+	// Base is what Manager applied last; nil if unknown. It separates defaults
+	// from Manager's own earlier values in lists and maps that are replaced as a
+	// whole.
 	Base *unstructured.Unstructured
 	// Manager is the field manager that applies.
 	Manager string
-	// Force takes the fields of other managers.
+	// Force takes over the fields of other managers.
 	Force bool
-	// Yield says which conflicts are settled by leaving the field to the
-	// other manager. Nil: none.
+	// Yield reports whether a conflict is resolved by leaving the field to the
+	// other manager. Nil: none is.
 	Yield func(Conflict) bool
 }
 
 // Result is the outcome of a Request.
 type Result struct {
-	// Merged is the object after the apply; where there are conflicts, after
-	// a forced one. Its managedFields say who would own what, with the times
-	// that live has.
+	// Merged is the object after the apply; if there are conflicts, after a
+	// forced one. Its managedFields are the resulting ones, with the times of
+	// live.
 	Merged *unstructured.Unstructured
-	// Conflicts are the fields for which the API server would refuse the
+	// Conflicts are the fields because of which the API server would reject the
 	// apply, by path and manager. None if it is forced.
 	Conflicts []Conflict
-	// Removed are the paths that live has and Merged has not.
+	// Removed are the paths that are in live and not in Merged.
 	Removed []string
-	// Yielded are the conflicts that Request.Yield settled, and Desired what
-	// remains to be applied after that; nil if there are none.
+	// Yielded are the conflicts that Request.Yield resolved, and Desired is what
+	// remains to be applied then; nil if there are none.
 	Yielded []Conflict
 	Desired *unstructured.Unstructured
 }
@@ -76,33 +76,32 @@ type Conflict struct {
 	Manager string
 	// Operation is Apply or Update.
 	Operation metav1.ManagedFieldsOperationType
-	// Subresource is the one through which Manager wrote, such as scale.
+	// Subresource is the one that Manager wrote through, such as scale.
 	Subresource string
-	// Time is when Manager wrote last; nil if that is not known.
+	// Time is when Manager wrote last; nil if unknown.
 	Time *time.Time
 	// Path is in the notation of diff.Field.
 	Path string
-	// Live and Desired are the values; nil if absent or null, which can be
-	// owned too, and for a Secret's stringData, which live never has.
+	// Live and Desired are the values; nil if absent or null, which can be owned
+	// as well, and Live also for a Secret's stringData, which is write-only.
 	Live, Desired any
 }
 
 // Apply merges desired into live as manager would by server-side apply; live
-// is nil for an object that does not exist. Where there are conflicts and
-// force is not set, merged is what a forced apply would give. It changes
-// neither argument.
+// is nil for an object that does not exist. If there are conflicts and force is
+// not set, merged is the result of a forced apply. The arguments are not changed.
 //
-// It fails with an [*UndecidedError] where only the API server can tell, and
-// with an [*InvalidError] where desired does not fit the schema.
+// It returns an [*UndecidedError] if only the API server can compute the result,
+// and an [*InvalidError] if desired does not match the schema.
 func (m *Merger) Apply(ctx context.Context, live, desired *unstructured.Unstructured, manager string, force bool) (merged *unstructured.Unstructured, conflicts []Conflict, err error) {
 	r, err := m.Merge(ctx, Request{Live: live, Desired: desired, Manager: manager, Force: force})
 	return r.Merged, r.Conflicts, err
 }
 
-// Merge is Apply with more to say. See there for errors.
+// Merge is Apply with all options. It returns the same errors.
 func (m *Merger) Merge(ctx context.Context, req Request) (Result, error) {
 	if req.Desired == nil {
-		return Result{}, errors.New("merge: nothing is desired; a deletion has nothing to merge")
+		return Result{}, errors.New("merge: Request.Desired is nil")
 	}
 	desired := prepare(req.Desired)
 	gvk := desired.GroupVersionKind()
@@ -158,7 +157,7 @@ func (m *Merger) Merge(ctx context.Context, req Request) (Result, error) {
 	return a.run(req, live, desired, converter)
 }
 
-// apply is one merge at work.
+// apply is one merge in progress.
 type apply struct {
 	updater       *merge.Updater
 	version       fieldpath.APIVersion
@@ -167,8 +166,8 @@ type apply struct {
 	id            string // our manager's
 }
 
-// manager finds our entry, and gives the fields of an object that no one
-// manages to the manager that the API server gives them to.
+// manager sets the identity of Request.Manager, and assigns the fields of an
+// object without managedFields to the manager that the API server uses then.
 func (a *apply) manager(req Request, converter managedfields.TypeConverter, live *unstructured.Unstructured) error {
 	e := metav1.ManagedFieldsEntry{Manager: req.Manager, Operation: metav1.ManagedFieldsOperationApply}
 	id, err := identity(e)
@@ -250,15 +249,15 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 	return res, nil
 }
 
-// yield takes out of desired what is left to others.
+// yield removes from desired the fields that are left to other managers.
 func (a *apply) yield(req Request, in merge.Conflicts, live, desired *unstructured.Unstructured, converter managedfields.TypeConverter) ([]Conflict, *unstructured.Unstructured, error) {
 	left := fieldpath.NewSet()
 	var yielded []Conflict
 	for _, c := range in {
-		told := a.conflicts(merge.Conflicts{c}, live, desired)[0]
-		if req.Yield(told) {
+		conflict := a.conflicts(merge.Conflicts{c}, live, desired)[0]
+		if req.Yield(conflict) {
 			left.Insert(c.Path)
-			yielded = append(yielded, told)
+			yielded = append(yielded, conflict)
 		}
 	}
 	if len(yielded) == 0 {
@@ -292,8 +291,8 @@ func (a *apply) conflicts(in merge.Conflicts, live, desired *unstructured.Unstru
 	return out
 }
 
-// removed are the paths of what live has and merged has not, the uppermost of
-// each.
+// removed returns the paths that are in live and not in merged, without those
+// below another one.
 func removed(converter managedfields.TypeConverter, live, merged *unstructured.Unstructured) []string {
 	l, err := converter.ObjectToTyped(live, typed.AllowDuplicates)
 	if err != nil {
@@ -320,8 +319,7 @@ func removed(converter managedfields.TypeConverter, live, merged *unstructured.U
 	return out
 }
 
-// sameVersion converts nothing: that no other version is involved was made
-// sure of before.
+// sameVersion converts nothing: other versions were rejected before.
 type sameVersion struct{}
 
 func (sameVersion) Convert(v *typed.TypedValue, _ fieldpath.APIVersion) (*typed.TypedValue, error) {
@@ -329,7 +327,7 @@ func (sameVersion) Convert(v *typed.TypedValue, _ fieldpath.APIVersion) (*typed.
 }
 func (sameVersion) IsMissingVersionError(error) bool { return false }
 
-// strip removes from a manager's fields what no one can own.
+// strip removes from a manager's fields those that cannot be owned.
 func strip(sets fieldpath.ManagedFields, id string) {
 	set, ok := sets[id]
 	if !ok {
@@ -350,8 +348,8 @@ func strip(sets fieldpath.ManagedFields, id string) {
 	sets[id] = fieldpath.NewVersionedSet(out, set.APIVersion(), set.Applied())
 }
 
-// isNoType reports whether the schema lacks the kind, by asking it for an
-// object with nothing in it.
+// isNoType reports whether the schema lacks the kind, by converting an empty
+// object.
 func isNoType(converter managedfields.TypeConverter, u *unstructured.Unstructured) bool {
 	_, err := converter.ObjectToTyped(emptyOf(u))
 	return err != nil

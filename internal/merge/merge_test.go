@@ -16,7 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// document is the schema of a Thing: parts by id, whole replaced as a whole.
+// document is the schema of a Thing: parts is merged by id, whole is atomic.
 const document = `{"components":{"schemas":{"com.example.Thing":{
 	"type":"object",
 	"x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Thing"}],

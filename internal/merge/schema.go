@@ -12,10 +12,10 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// Schema answers for diff how the lists and maps of a kind merge, as the
-// server's own schema says: the list keys of custom resources too. What the
-// schema leaves open is answered by diff.Builtin. Its error is an
-// [*UndecidedError] where there is no schema.
+// Schema returns for diff how the lists and maps of a kind merge by the server's
+// schema, including the list keys of custom resources. diff.Builtin is used for
+// what the schema does not define. It returns an [*UndecidedError] if there is
+// no schema.
 func (m *Merger) Schema(ctx context.Context, gvk schema.GroupVersionKind) (diff.Schema, error) {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(gvk)
@@ -64,7 +64,7 @@ func (k *kindSchema) Node(o diff.Object, path []string) diff.Node {
 	return node
 }
 
-// at is the type at path; not found where the schema knows no fields.
+// at returns the type at path; not found if the schema defines no fields there.
 func (k *kindSchema) at(path []string) (smd.Atom, bool) {
 	ref := k.root
 	for _, name := range path {

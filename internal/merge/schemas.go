@@ -11,12 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/managedfields"
 )
 
-// Loader answers the OpenAPI v3 document of a group version, as the API server
-// serves it below /openapi/v3, in JSON. No document: nil and no error.
+// Loader returns the OpenAPI v3 document of a group version, as the API server
+// serves it below /openapi/v3, in JSON; nil if there is none.
 type Loader func(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error)
 
-// maxSchemas bounds how many parsed documents are kept; the one used longest
-// ago goes first. A cluster's built-in group versions are about thirty.
+// maxSchemas bounds how many parsed documents are cached; the least recently
+// used one is evicted. A cluster has about thirty built-in group versions.
 const maxSchemas = 64
 
 // schemas parses documents when they are first needed, each once.
@@ -35,9 +35,9 @@ type entry struct {
 	err       error
 }
 
-// of answers the converter of gv: nil if the server has no document for it.
-// Concurrent callers share one load, which runs under the first one's context;
-// a failed load is forgotten, so that the next caller tries again.
+// of returns the converter of gv: nil if the server has no document for it.
+// Concurrent callers share one load, which runs with the first one's context; a
+// failed load is not cached, so that the next caller tries again.
 func (s *schemas) of(ctx context.Context, gv schema.GroupVersion) (managedfields.TypeConverter, error) {
 	for {
 		s.mu.Lock()
@@ -51,7 +51,7 @@ func (s *schemas) of(ctx context.Context, gv schema.GroupVersion) (managedfields
 				return nil, context.Cause(ctx)
 			}
 			if e.err != nil && ctx.Err() == nil && isContext(e.err) {
-				continue // the other caller gave up, we did not
+				continue // the other caller was cancelled, this one is not
 			}
 			return e.converter, e.err
 		}
@@ -102,7 +102,7 @@ func (s *schemas) parse(ctx context.Context, gv schema.GroupVersion) (managedfie
 	defer body.Close()
 	k, err := readKinds(body)
 	if err != nil {
-		return nil, fmt.Errorf("read the schema of %s: %w", gv, err)
+		return nil, fmt.Errorf("parse the schema of %s: %w", gv, err)
 	}
 	return k, nil
 }

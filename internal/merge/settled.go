@@ -10,14 +10,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Settled says, without a schema and in a fraction of the time of a merge,
-// that an apply of desired by manager would change nothing of live but its
-// managedFields: manager owns exactly the fields that desired has, and live has
-// them with the values that they shall have. So there is nothing to add, to
-// remove or to fight over. No is no verdict: only a merge can tell then.
+// Settled reports, without a schema and in a fraction of the time of a merge,
+// that an apply of desired by manager would change nothing in live but its
+// managedFields: manager owns exactly the fields of desired, and live has the
+// same values. So there is nothing to add or remove, and no conflict. If it
+// returns false, the apply may still change nothing: only a merge can decide.
 //
-// Former tells the entries of managedFields that [Merger.TakeOver] takes fields
-// from: an object that has one is never settled.
+// former reports whether an entry of managedFields is one that [Merger.TakeOver]
+// takes fields from: an object that has one is never settled.
 func Settled(live, desired *unstructured.Unstructured, manager string, former func(entry map[string]any) bool) bool {
 	if live.GetAPIVersion() != desired.GetAPIVersion() || live.GetKind() != desired.GetKind() {
 		return false
@@ -41,14 +41,14 @@ func Settled(live, desired *unstructured.Unstructured, manager string, former fu
 	return fields != nil && settledMap(live.Object, desired.Object, fields, rootFields)
 }
 
-// What names an object is owned by nobody.
+// The fields that identify an object have no owner.
 var (
 	rootFields     = []string{"apiVersion", "kind"}
 	metadataFields = []string{"name", "namespace"}
 )
 
-// settledMap compares a map whose fields are owned one by one; unowned are
-// those of its keys that nobody owns.
+// settledMap compares a map whose fields are owned one by one; unowned are the
+// keys that have no owner.
 func settledMap(live, desired, owned map[string]any, unowned []string) bool {
 	count := 0
 	for key, want := range desired {
@@ -82,7 +82,7 @@ func settledMap(live, desired, owned map[string]any, unowned []string) bool {
 }
 
 func settled(live, desired any, owned map[string]any, unowned []string) bool {
-	if len(owned) == 0 { // a leaf: a scalar, or what is replaced as a whole
+	if len(owned) == 0 { // a leaf: a scalar, or an atomic list or map
 		return desired != nil && equal(live, desired)
 	}
 	switch desired := desired.(type) {
@@ -97,7 +97,7 @@ func settled(live, desired any, owned map[string]any, unowned []string) bool {
 }
 
 // settledList compares a list whose items are owned one by one, by their keys.
-// Where others have added items, only a merge can tell their order.
+// If other managers have added items, only a merge can decide their order.
 func settledList(live, desired []any, owned map[string]any) bool {
 	if len(live) != len(desired) || len(owned) != len(desired) {
 		return false
@@ -129,8 +129,8 @@ func settledList(live, desired []any, owned map[string]any) bool {
 	return true
 }
 
-// hasKeys says whether item is the one that keys name; a key that has a
-// default may be missing in what is desired.
+// hasKeys reports whether item has the given keys; if defaulted is set, a key
+// may be missing, as it may have a default.
 func hasKeys(item any, keys map[string]any, defaulted bool) bool {
 	m, ok := item.(map[string]any)
 	if !ok {
@@ -155,7 +155,7 @@ func hasKeys(item any, keys map[string]any, defaulted bool) bool {
 	return true
 }
 
-// equal compares JSON, whose whole numbers have several types in Go.
+// equal compares JSON values, whose integers have several types in Go.
 func equal(a, b any) bool {
 	switch b := b.(type) {
 	case string:

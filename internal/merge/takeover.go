@@ -9,18 +9,18 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// TakeOver gives manager the fields of live that former managers own and that
-// base, the configuration which they applied last, holds. What they own beyond
-// that stays theirs, so that no apply by manager removes it. It answers live
-// with other managedFields, or live itself if there is nothing to take.
+// TakeOver moves the ownership of fields from former managers to manager: those
+// that are in base, the configuration that the former managers applied last.
+// Other fields keep their owners, so that no apply by manager removes them. It
+// returns live with other managedFields, or live itself if nothing is moved.
 //
 // Without it, a field that Helm once wrote and that is no longer desired would
-// stay for ever: server-side apply removes only what its own manager owns.
+// stay forever: server-side apply removes only what its own manager owns.
 //
-// The former managers go on owning, too, the annotation mark, by which they
-// are known.
+// The former managers also keep the annotation mark, by which they are
+// recognized.
 //
-// It fails with an [*UndecidedError] as Merge does. It changes no argument.
+// It returns an [*UndecidedError] as Merge does. The arguments are not changed.
 func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstructured, manager string, former []string, mark string) (*unstructured.Unstructured, error) {
 	isFormer := func(e metav1.ManagedFieldsEntry) bool {
 		ours := e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
-// prepare is a deep copy of u for merging: JSON's own types only, without
+// prepare returns a deep copy of u for merging: JSON's own types only, without
 // managedFields.
 func prepare(u *unstructured.Unstructured) *unstructured.Unstructured {
 	o, _ := clone(u.Object).(map[string]any)
@@ -23,8 +23,8 @@ func prepare(u *unstructured.Unstructured) *unstructured.Unstructured {
 	return out
 }
 
-// clone copies v. Unlike runtime.DeepCopyJSON it takes all Go types that YAML
-// and JSON decoders make.
+// clone copies v. Unlike runtime.DeepCopyJSON it accepts all Go types that YAML
+// and JSON decoders return.
 func clone(v any) any {
 	switch v := v.(type) {
 	case nil, bool, string, int64:
@@ -70,7 +70,7 @@ func emptyOf(u *unstructured.Unstructured) *unstructured.Unstructured {
 }
 
 // dropNull removes null fields: they were merged as values, and the API server
-// then takes them for absent.
+// then treats them as absent.
 func dropNull(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -88,7 +88,7 @@ func dropNull(v any) {
 	}
 }
 
-// foldStringData turns a Secret's stringData into data, as the API server does
+// foldStringData converts a Secret's stringData to data, as the API server does
 // after merging.
 func foldStringData(u *unstructured.Unstructured) {
 	if u.GetAPIVersion() != "v1" || u.GetKind() != "Secret" {
@@ -113,9 +113,9 @@ func foldStringData(u *unstructured.Unstructured) {
 	}
 }
 
-// keepDefaults puts live's values back where a list or map that is replaced as
-// a whole differs from live only by defaults: we owned it, what we applied
-// last is what is desired now, and all of that is in live.
+// keepDefaults restores live's values where an atomic list or map differs from
+// live only by defaults: the manager owned it, applied the same value last time,
+// and all of that value is in live.
 func keepDefaults(merged, live, desired, base any, before *fieldpath.Set, now fieldpath.VersionedSet) {
 	if now == nil {
 		return
@@ -133,7 +133,7 @@ func keepDefaults(merged, live, desired, base any, before *fieldpath.Set, now fi
 	})
 }
 
-// covers reports whether all of d is in l, which may hold more fields.
+// covers reports whether all of d is in l, which may have more fields.
 func covers(l, d any) bool {
 	switch d := d.(type) {
 	case nil:
@@ -164,7 +164,7 @@ func covers(l, d any) bool {
 	if reflect.DeepEqual(l, d) {
 		return true
 	}
-	// The server's spelling of a quantity.
+	// The server's canonical form of a quantity.
 	x, ok1 := l.(string)
 	y, ok2 := d.(string)
 	if !ok1 || !ok2 {
@@ -223,9 +223,9 @@ func put(v any, p fieldpath.Path, now any) {
 	}
 }
 
-// find is the index of the list item that e names, -1 if there is none. A key
-// that an item does not write matches any default: such keys are few, and the
-// others tell the items apart.
+// find returns the index of the list item that e identifies, -1 if there is
+// none. A key that is missing in an item matches any value: such keys are few,
+// and the others distinguish the items.
 func find(l []any, e fieldpath.PathElement) int {
 	for i, item := range l {
 		switch {

@@ -4,17 +4,17 @@ import "io"
 
 const (
 	firstChunk = 4 << 10
-	// maxChunk bounds a piece of an answer.
+	// maxChunk bounds a piece of a response body.
 	maxChunk = 64 << 10
 )
 
-// pieces are a whole body. Each is let go as soon as it was read, so
-// that a big answer is not in memory beside all that is made of it.
+// pieces is a complete body. Each piece is released as soon as it was read, so
+// that a big response is not kept in memory along with what is decoded from it.
 type pieces struct {
 	chunks [][]byte
 }
 
-// take reads a body to its end; length is -1 where it is not known.
+// take reads a body to its end; length is -1 if unknown.
 func take(body io.Reader, length int64) (*pieces, error) {
 	p := &pieces{}
 	size := int64(firstChunk)
@@ -41,8 +41,8 @@ func take(body io.Reader, length int64) (*pieces, error) {
 	}
 }
 
-// fill reads until the chunk is full. It is io.ReadFull, but for an end that
-// came too soon: that is the body's own word here.
+// fill reads until the chunk is full. Unlike io.ReadFull it returns io.EOF as it
+// is, and ErrUnexpectedEOF only if the body does.
 func fill(r io.Reader, chunk []byte) (n int, err error) {
 	for n < len(chunk) && err == nil {
 		var more int
@@ -58,7 +58,7 @@ func (p *pieces) Read(into []byte) (n int, err error) {
 		copied := copy(into[n:], p.chunks[0])
 		n += copied
 		if p.chunks[0] = p.chunks[0][copied:]; len(p.chunks[0]) == 0 {
-			p.chunks[0] = nil // or it lives as long as the others
+			p.chunks[0] = nil // or it stays in memory as long as the others
 			p.chunks = p.chunks[1:]
 		}
 	}

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// renew is a RoundTripper over one that adds credentials.
+// renew wraps a RoundTripper that adds credentials.
 type renew struct {
 	next http.RoundTripper
 	file string
 }
 
-// Renew puts a transport over next, which adds credentials that can be
-// renewed. client-go runs a credential plug-in anew when an answer says that
-// the credentials do not hold, but only the next request gets something of
-// that; a token's file it reads once a minute. Here the same request is sent
-// once more, with what file, if given, holds now: what was not let in was not
-// carried out.
+// Renew returns a transport that retries a request once when the API server
+// returns 401 Unauthorized, which is safe because such a request was not
+// executed. next adds credentials that can be renewed: client-go runs an exec
+// credential plugin again after a 401, but only the next request benefits, and
+// it reads a token file only once a minute. If file is given, the retry uses the
+// token that it contains now.
 func Renew(next http.RoundTripper, file string) http.RoundTripper { return renew{next, file} }
 
 // RoundTrip implements http.RoundTripper.
@@ -30,9 +30,9 @@ func (t renew) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.file != "" {
 		token, err := os.ReadFile(t.file)
 		if err != nil {
-			return res, nil // the refusal says more
+			return res, nil // the 401 is the better error
 		}
-		again.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token))) // which next leaves as it is
+		again.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token))) // next does not overwrite it
 	}
 	if req.GetBody != nil {
 		if again.Body, err = req.GetBody(); err != nil {

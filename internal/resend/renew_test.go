@@ -10,23 +10,23 @@ import (
 	"testing"
 )
 
-// A request that was not let in is sent once more, with its body.
+// A request that was not authorized is sent again once, with its body.
 func TestRenew(t *testing.T) {
 	for name, c := range map[string]struct {
-		answers answers
-		code    int
-		tries   int
+		responses responses
+		code      int
+		tries     int
 	}{
-		"let in":          {answers{echo}, 200, 1},
-		"with a new one":  {answers{answer(401, ""), echo}, 200, 2},
-		"never":           {answers{answer(401, "")}, 401, 2},
-		"without a right": {answers{answer(403, "")}, 403, 1},
+		"authorized":       {responses{echo}, 200, 1},
+		"renewed":          {responses{respond(401, ""), echo}, 200, 2},
+		"never authorized": {responses{respond(401, "")}, 401, 2},
+		"forbidden":        {responses{respond(403, "")}, 403, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tries := 0
 			transport := Renew(roundTrip(func(req *http.Request) (*http.Response, error) {
 				tries++
-				return c.answers.RoundTrip(req)
+				return c.responses.RoundTrip(req)
 			}), "")
 			req, err := http.NewRequest(http.MethodPatch, "http://server/", strings.NewReader("body"))
 			if err != nil {
@@ -43,17 +43,17 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// A token's file is read when a token was refused.
+// The token file is read again after a 401.
 func TestRenewFromFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("new\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var sent []string
-	for _, name := range []string{file, file + "-gone"} {
+	for _, name := range []string{file, file + "-missing"} {
 		transport := Renew(roundTrip(func(req *http.Request) (*http.Response, error) {
 			sent = append(sent, req.Header.Get("Authorization"))
-			return answer(401, "")(req)
+			return respond(401, "")(req)
 		}), name)
 		req, err := http.NewRequest(http.MethodGet, "http://server/", nil)
 		if err != nil {

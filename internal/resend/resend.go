@@ -1,12 +1,12 @@
-// Package resend sends a request to an API server again when it could not
-// answer: overload, a restart, a connection that broke. It stands below the
-// clients, as a RoundTripper, so that every request of an engine is covered by
-// one rule, and its body is read here, so that a broken one is too.
+// Package resend retries requests to an API server after temporary failures:
+// overload, a restart, a broken connection. It is a RoundTripper below the
+// clients, so that one policy covers every request of an engine. Response bodies
+// are read here, so that a connection that breaks within a body is retried, too.
 //
-// A request may have been carried out although its answer was lost. All that
-// is sent through here must bear being sent twice: server-side apply, deletes
-// by UID, updates by resourceVersion. What does not, a create, finds out by
-// [Count] whether "already exists" may be its own doing.
+// A request may have been executed although its response was lost. Every request
+// that is sent through this transport must be idempotent: server-side apply,
+// deletes by UID, updates by resourceVersion. A create is not; its caller learns
+// from [Count] whether "already exists" may be caused by the request itself.
 package resend
 
 import (
@@ -28,34 +28,34 @@ import (
 )
 
 // Limits of one request. The waits are about 0.1, 0.2, 0.4, 0.8, 1.6, then 3 s
-// each, of which a quarter is left to chance.
+// each, with a jitter of a quarter.
 const (
 	firstWait = 100 * time.Millisecond
 	maxWait   = 3 * time.Second
-	// patience is how long after the first try a further one is made.
-	patience = 30 * time.Second
-	// longestWait bounds what a server may ask for by Retry-After.
+	// retryFor is how long after the first try further ones are made.
+	retryFor = 30 * time.Second
+	// longestWait bounds the Retry-After of a server.
 	longestWait = 30 * time.Second
-	// answerTime bounds one try. An API server gives up on a request itself
+	// requestTimeout bounds one try. An API server itself times out requests
 	// after a minute.
-	answerTime = 65 * time.Second
+	requestTimeout = 65 * time.Second
 )
 
-// Transport is a RoundTripper that resends. It is safe for concurrent use.
+// Transport is a RoundTripper that retries. It is safe for concurrent use.
 type Transport struct {
-	next     http.RoundTripper
-	logger   *slog.Logger
-	answered atomic.Bool // the server was there once
+	next      http.RoundTripper
+	logger    *slog.Logger
+	connected atomic.Bool // the server has responded before
 }
 
-// New puts a Transport over next.
+// New returns a Transport that sends requests by next.
 func New(next http.RoundTripper, logger *slog.Logger) *Transport {
 	return &Transport{next: next, logger: logger}
 }
 
 type countKey struct{}
 
-// Count counts, in the context it gives, how often requests were sent again.
+// Count returns a context in which retries are counted, and the counter.
 func Count(ctx context.Context) (context.Context, *atomic.Int64) {
 	n := new(atomic.Int64)
 	return context.WithValue(ctx, countKey{}, n), n
@@ -66,29 +66,29 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if streams(req) || req.Body != nil && req.GetBody == nil {
 		return t.next.RoundTrip(req)
 	}
-	begun := time.Now()
+	start := time.Now()
 	wait := firstWait
 	for try := 1; ; try++ {
 		res, err := t.once(req)
 		if err == nil {
-			t.answered.Store(true)
+			t.connected.Store(true)
 		}
-		again, asked := t.worthAgain(req.Context(), res, err)
-		if !again {
+		retry, asked := t.retryable(req.Context(), res, err)
+		if !retry {
 			return res, err
 		}
 		pause := max(asked, wait-wait/4+rand.N(wait/2))
 		wait = min(2*wait, maxWait)
-		if asked > longestWait || time.Since(begun)+pause > patience || !sleep(req.Context(), pause) {
+		if asked > longestWait || time.Since(start)+pause > retryFor || !sleep(req.Context(), pause) {
 			if res != nil {
-				res.Header.Del("Retry-After") // or client-go begins anew
+				res.Header.Del("Retry-After") // or client-go would retry, too
 			}
 			return res, err
 		}
 		if n, ok := req.Context().Value(countKey{}).(*atomic.Int64); ok {
 			n.Add(1)
 		}
-		t.logger.Debug("sending again", "method", req.Method, "path", req.URL.Path, "try", try+1, "status", status(res), "error", err)
+		t.logger.Debug("retrying request", "method", req.Method, "path", req.URL.Path, "try", try+1, "status", status(res), "error", err)
 		if req.GetBody != nil {
 			body, err := req.GetBody()
 			if err != nil {
@@ -100,62 +100,63 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// once sends the request and reads the whole answer.
+// once sends the request and reads the complete response.
 func (t *Transport) once(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(req.Context(), answerTime, errSilent)
+	ctx, cancel := context.WithTimeoutCause(req.Context(), requestTimeout, errTimeout)
 	defer cancel()
 	res, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, silence(ctx, err)
+		return nil, timedOut(ctx, err)
 	}
 	body, err := take(res.Body, res.ContentLength)
 	res.Body.Close()
 	if err != nil {
-		return nil, silence(ctx, &brokenAnswer{err})
+		return nil, timedOut(ctx, &brokenResponse{err})
 	}
 	res.Body = io.NopCloser(body)
 	return res, nil
 }
 
-var errSilent = errors.New("the API server did not answer within " + answerTime.String())
+var errTimeout = errors.New("the API server did not respond within " + requestTimeout.String())
 
-func silence(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errSilent {
-		return &brokenAnswer{errSilent}
+// timedOut returns the timeout of a try in place of the error that it caused.
+func timedOut(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errTimeout {
+		return &brokenResponse{errTimeout}
 	}
 	return err
 }
 
-// brokenAnswer is an answer that did not come wholly.
-type brokenAnswer struct{ err error }
+// brokenResponse is returned when a response is incomplete.
+type brokenResponse struct{ err error }
 
-func (e *brokenAnswer) Error() string   { return "read the answer: " + e.err.Error() }
-func (e *brokenAnswer) Unwrap() error   { return e.err }
-func (e *brokenAnswer) Timeout() bool   { return errors.Is(e.err, errSilent) }
-func (e *brokenAnswer) Temporary() bool { return true }
+func (e *brokenResponse) Error() string   { return "read response: " + e.err.Error() }
+func (e *brokenResponse) Unwrap() error   { return e.err }
+func (e *brokenResponse) Timeout() bool   { return errors.Is(e.err, errTimeout) }
+func (e *brokenResponse) Temporary() bool { return true }
 
-// worthAgain says whether the same request may be answered a moment later, and
-// how long the server asked to wait.
-func (t *Transport) worthAgain(ctx context.Context, res *http.Response, err error) (bool, time.Duration) {
+// retryable reports whether the same request may succeed a moment later, and
+// how long the server asks to wait.
+func (t *Transport) retryable(ctx context.Context, res *http.Response, err error) (bool, time.Duration) {
 	if ctx.Err() != nil {
 		return false, 0
 	}
 	if err != nil {
-		// A server that was never there may be a wrong address.
-		return t.answered.Load() && broke(err), 0
+		// If the server has never responded, the address may be wrong.
+		return t.connected.Load() && isConnectionError(err), 0
 	}
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true, retryAfter(res)
 	case http.StatusInternalServerError:
-		return !judged(res), retryAfter(res)
+		return !isApplyError(res), retryAfter(res)
 	}
 	return false, 0
 }
 
-// broke says whether it was the connection that failed, and not that the other
-// side did not want to talk to us, or somebody above it.
-func broke(err error) bool {
+// isConnectionError reports whether the connection failed, as opposed to a TLS
+// failure or an error of a RoundTripper in between.
+func isConnectionError(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var alert tls.AlertError
 	var network net.Error
@@ -166,14 +167,14 @@ func broke(err error) bool {
 		utilnet.IsConnectionReset(err), utilnet.IsConnectionRefused(err), utilnet.IsHTTP2ConnectionLost(err):
 		return true
 	}
-	// net/http and its HTTP/2 have errors without a type for these.
+	// net/http and its HTTP/2 implementation have no types for these errors.
 	text := err.Error()
 	return strings.Contains(text, "http2:") || strings.Contains(text, "transport connection broken") || strings.Contains(text, "server closed idle connection")
 }
 
-// judged says whether an internal error is a verdict on the object: server-side
-// apply answers so where it does not fit its schema.
-func judged(res *http.Response) bool {
+// isApplyError reports whether an internal error is about the object: server-side
+// apply returns one for an object that does not match its schema.
+func isApplyError(res *http.Response) bool {
 	body, _ := io.ReadAll(res.Body)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return bytes.Contains(body, []byte("failed to create typed patch object")) || bytes.Contains(body, []byte("failed to convert new object"))
@@ -187,7 +188,7 @@ func retryAfter(res *http.Response) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// streams says whether the answer has no end of its own.
+// streams reports whether the response is a stream.
 func streams(req *http.Request) bool {
 	q := req.URL.Query()
 	return q.Get("watch") == "true" || q.Get("watch") == "1" || q.Get("follow") == "true" || strings.Contains(req.URL.Path, "/watch/") ||

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-type answers []func(*http.Request) (*http.Response, error)
+type responses []func(*http.Request) (*http.Response, error)
 
-func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *responses) RoundTrip(req *http.Request) (*http.Response, error) {
 	next := (*a)[0]
 	if len(*a) > 1 {
 		*a = (*a)[1:]
@@ -25,7 +25,7 @@ func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return next(req)
 }
 
-func answer(code int, body string, header ...string) func(*http.Request) (*http.Response, error) {
+func respond(code int, body string, header ...string) func(*http.Request) (*http.Response, error) {
 	return func(req *http.Request) (*http.Response, error) {
 		h := http.Header{}
 		for i := 0; i+1 < len(header); i += 2 {
@@ -45,43 +45,43 @@ func TestRoundTrip(t *testing.T) {
 		return nil, req.Context().Err()
 	}
 	cut := func(req *http.Request) (*http.Response, error) {
-		res, err := answer(200, "")(req)
+		res, err := respond(200, "")(req)
 		res.Body = io.NopCloser(io.MultiReader(strings.NewReader("half"), broken{}))
 		return res, err
 	}
 	for name, c := range map[string]struct {
-		answers answers
-		method  string
-		path    string
-		body    io.Reader
-		first   bool // the server has never answered before
-		code    int  // 0: an error
-		tries   int  // 0: as many as answers
-		min     time.Duration
-		max     time.Duration
+		responses responses
+		method    string
+		path      string
+		body      io.Reader
+		first     bool // the server has never responded before
+		code      int  // 0: an error
+		tries     int  // 0: as many as responses
+		min       time.Duration
+		max       time.Duration
 	}{
-		"at once":                  {answers: answers{answer(200, "ok")}, code: 200},
-		"overload":                 {answers: answers{answer(429, ""), answer(429, ""), answer(200, "ok")}, code: 200, min: 200 * time.Millisecond, max: time.Second},
-		"overload with a time":     {answers: answers{answer(429, "", "Retry-After", "7"), answer(200, "ok")}, code: 200, min: 7 * time.Second, max: 8 * time.Second},
-		"overload for an hour":     {answers: answers{answer(429, "", "Retry-After", "3600")}, code: 429, max: time.Second},
-		"failure":                  {answers: answers{answer(500, "oops"), answer(502, ""), answer(503, ""), answer(504, ""), answer(201, "ok")}, code: 201},
-		"verdict":                  {answers: answers{answer(500, "failed to create typed patch object (x): field not declared")}, code: 500, max: time.Millisecond},
-		"invalid":                  {answers: answers{answer(422, "")}, code: 422, max: time.Millisecond},
-		"forbidden":                {answers: answers{answer(403, "")}, code: 403, max: time.Millisecond},
-		"for ever":                 {answers: answers{answer(503, "")}, code: 503, tries: -1, min: 20 * time.Second, max: 40 * time.Second},
-		"reset":                    {answers: answers{failure(syscall.ECONNRESET), answer(200, "ok")}, code: 200},
-		"cut":                      {answers: answers{cut, answer(200, "ok")}, code: 200},
-		"silence":                  {answers: answers{silent, answer(200, "ok")}, tries: 1, min: time.Minute, max: 2 * time.Minute},
-		"never there":              {answers: answers{failure(syscall.ECONNREFUSED)}, first: true, max: time.Millisecond},
-		"an error from above":      {answers: answers{failure(errors.New("no token"))}, max: time.Millisecond},
-		"with a body":              {answers: answers{answer(503, ""), echo}, method: "PATCH", body: strings.NewReader("body"), code: 200},
-		"a body that is read":      {answers: answers{answer(503, "")}, method: "PATCH", body: io.MultiReader(strings.NewReader("body")), code: 503, max: time.Millisecond},
-		"a watch is not waited on": {answers: answers{answer(503, "")}, path: "/api/v1/pods?watch=true", code: 503, max: time.Millisecond},
+		"at once":                {responses: responses{respond(200, "ok")}, code: 200},
+		"overload":               {responses: responses{respond(429, ""), respond(429, ""), respond(200, "ok")}, code: 200, min: 200 * time.Millisecond, max: time.Second},
+		"overload with a delay":  {responses: responses{respond(429, "", "Retry-After", "7"), respond(200, "ok")}, code: 200, min: 7 * time.Second, max: 8 * time.Second},
+		"overload for an hour":   {responses: responses{respond(429, "", "Retry-After", "3600")}, code: 429, max: time.Second},
+		"failure":                {responses: responses{respond(500, "oops"), respond(502, ""), respond(503, ""), respond(504, ""), respond(201, "ok")}, code: 201},
+		"apply error":            {responses: responses{respond(500, "failed to create typed patch object (x): field not declared")}, code: 500, max: time.Millisecond},
+		"invalid":                {responses: responses{respond(422, "")}, code: 422, max: time.Millisecond},
+		"forbidden":              {responses: responses{respond(403, "")}, code: 403, max: time.Millisecond},
+		"forever":                {responses: responses{respond(503, "")}, code: 503, tries: -1, min: 20 * time.Second, max: 40 * time.Second},
+		"reset":                  {responses: responses{failure(syscall.ECONNRESET), respond(200, "ok")}, code: 200},
+		"cut":                    {responses: responses{cut, respond(200, "ok")}, code: 200},
+		"timeout":                {responses: responses{silent, respond(200, "ok")}, tries: 1, min: time.Minute, max: 2 * time.Minute},
+		"never connected":        {responses: responses{failure(syscall.ECONNREFUSED)}, first: true, max: time.Millisecond},
+		"an error of a wrapper":  {responses: responses{failure(errors.New("no token"))}, max: time.Millisecond},
+		"with a body":            {responses: responses{respond(503, ""), echo}, method: "PATCH", body: strings.NewReader("body"), code: 200},
+		"a body without a copy":  {responses: responses{respond(503, "")}, method: "PATCH", body: io.MultiReader(strings.NewReader("body")), code: 503, max: time.Millisecond},
+		"a watch is not retried": {responses: responses{respond(503, "")}, path: "/api/v1/pods?watch=true", code: 503, max: time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				list := c.answers
+				list := c.responses
 				want := c.tries
 				if want == 0 {
 					want = len(list)
@@ -90,17 +90,17 @@ func TestRoundTrip(t *testing.T) {
 					tries++
 					return list.RoundTrip(req)
 				}), slog.New(slog.DiscardHandler))
-				transport.answered.Store(!c.first)
+				transport.connected.Store(!c.first)
 				ctx, again := Count(t.Context())
 				req, err := http.NewRequestWithContext(ctx, c.method, "http://server"+c.path, c.body)
 				if err != nil {
 					t.Fatal(err)
 				}
-				begun := time.Now()
+				start := time.Now()
 				res, err := transport.RoundTrip(req)
-				took := time.Since(begun)
+				took := time.Since(start)
 				if (err != nil) != (c.code == 0) || res != nil && res.StatusCode != c.code {
-					t.Errorf("answer %+v, %v", res, err)
+					t.Errorf("response %+v, %v", res, err)
 				}
 				if want > 0 && tries != want || int(again.Load()) != tries-1 {
 					t.Errorf("tried %d times, want %d; counted %d", tries, want, again.Load())
@@ -122,19 +122,19 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRoundTripEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		transport := New(roundTrip(answer(503, "")), slog.New(slog.DiscardHandler))
-		transport.answered.Store(true)
+		transport := New(roundTrip(respond(503, "")), slog.New(slog.DiscardHandler))
+		transport.connected.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://server/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
+		start := time.Now()
 		if _, err := transport.RoundTrip(req); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begun); took > time.Second {
+		if took := time.Since(start); took > time.Second {
 			t.Errorf("it took %v", took)
 		}
 	})
@@ -145,7 +145,7 @@ func echo(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(200, string(text))(req)
+	return respond(200, string(text))(req)
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -156,7 +156,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestBigAnswersStayWhole(t *testing.T) {
+func TestBigResponsesAreComplete(t *testing.T) {
 	for _, size := range []int{0, 1, firstChunk - 1, firstChunk, firstChunk + 1, maxChunk - 1, maxChunk, 5*maxChunk + 3} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		for name, length := range map[string]int64{"known": int64(size), "unknown": -1} {
