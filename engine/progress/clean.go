@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes foreign text one harmless line: no control characters (escape
-// sequences lose their first character, and with it their power), nothing that
-// is invisible or turns the direction of text round, and no invalid UTF-8.
+// clean returns untrusted text as one safe line: without control characters
+// (which makes escape sequences plain text), invisible characters, characters
+// that change the direction of text, and invalid UTF-8.
 func clean(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -20,6 +20,6 @@ func clean(s string) string {
 			b.WriteRune(r)
 		}
 	}
-	// A command to GitHub's runner, wherever it stands in a line.
+	// A command of GitHub's runner, anywhere in a line.
 	return strings.ReplaceAll(b.String(), "##[", "## [")
 }

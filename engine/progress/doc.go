@@ -1,20 +1,20 @@
-// Package progress shows people what an engine does.
+// Package progress displays the events of an engine.
 //
 //	view := progress.New(os.Stdout, progress.Options{})
 //	eng, err := engine.New(cfg, engine.Options{OnEvent: view.OnEvent})
 //
-// On a terminal it is a live tree: a line for each call at work with a spinner,
-// what is done and the time; under it a bar for each object that is waited for,
-// and under that the pods that are in trouble. What is done folds into the
-// counts, and what matters later (failures, warnings, the outcome) is printed
-// above and stays. Between calls nothing is drawn, so that a program may print
-// what it likes.
+// On a terminal it is a live tree: a line for each running operation with a
+// spinner, its counts and the elapsed time; below it a bar for each object that
+// is not ready, and below that its pods in trouble. Ready objects are only
+// counted; failures, warnings and the result are printed above the tree and
+// stay. Between operations nothing is drawn, so that a program can print its own
+// output.
 //
 // Elsewhere it is a line for each event. In the logs of GitHub Actions and
-// GitLab CI the lines of each call are a group that folds, and failures are
-// annotations where that exists.
+// GitLab CI the lines of each operation are a collapsible group, and failures
+// are annotations where these are supported.
 //
-// Names and messages come from clusters and charts, which may be hostile:
-// characters that control terminals, change the direction of text or are
-// commands of a CI system are left out or made harmless.
+// Names and messages from clusters and charts are not trusted: characters that
+// control terminals, change the direction of text or are commands of a CI system
+// are removed or escaped.
 package progress

@@ -10,17 +10,17 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// marks are how a CI system is told of groups.
+// marks is the syntax of groups in the log of a CI system.
 type marks interface {
 	begin(id int, title string, at time.Time) string
 	end(id int, at time.Time) string
-	// annotation says a failure where people look first; empty: not here.
+	// annotation highlights a failure; empty: not supported.
 	annotation(title, message string) string
 }
 
-// grouped writes the lines of each call as a group. Groups neither nest nor
-// interleave, so the lines of a call that begins during another are held back
-// until that one has ended.
+// grouped writes the lines of each operation as a group. Groups can neither be
+// nested nor interleaved, so the lines of an operation that starts during
+// another one are buffered until that one has ended.
 type grouped struct {
 	w io.Writer
 	marks
@@ -30,10 +30,10 @@ type grouped struct {
 }
 
 type group struct {
-	id    int
-	key   engine.Key
-	ended bool
-	held  []string
+	id     int
+	key    engine.Key
+	ended  bool
+	buffer []string
 }
 
 func newGrouped(w io.Writer, m marks) *grouped { return &grouped{w: w, marks: m, lines: newLines()} }
@@ -75,25 +75,25 @@ func (g *grouped) annotate(i int, title, message string) {
 	}
 }
 
-// write puts a line out, or keeps it until its group's turn comes. -1 is a
-// line of no call.
+// write writes a line of group i, or buffers it if that is not the current
+// group. -1 means no group.
 func (g *grouped) write(i int, line string) {
 	if i > 0 {
-		g.open[i].held = append(g.open[i].held, line)
+		g.open[i].buffer = append(g.open[i].buffer, line)
 		return
 	}
 	_, _ = fmt.Fprintln(g.w, line)
 }
 
-// release goes on to the next group when the first has ended.
+// release continues with the next group if the first has ended.
 func (g *grouped) release() {
 	for len(g.open) > 0 && g.open[0].ended {
 		g.open = g.open[1:]
 		if len(g.open) > 0 {
-			for _, line := range g.open[0].held {
+			for _, line := range g.open[0].buffer {
 				_, _ = fmt.Fprintln(g.w, line)
 			}
-			g.open[0].held = nil
+			g.open[0].buffer = nil
 		}
 	}
 }
@@ -108,8 +108,8 @@ func (g *grouped) close() {
 	g.release()
 }
 
-// gitHub speaks the workflow commands of GitHub Actions, which are lines that
-// begin with "::". The lines of events begin with the time.
+// gitHub writes the workflow commands of GitHub Actions: lines that start with
+// "::". The lines of events start with the time.
 type gitHub struct{}
 
 func (gitHub) begin(_ int, title string, _ time.Time) string { return "::group::" + title }
@@ -121,8 +121,8 @@ func (gitHub) annotation(title, message string) string {
 	return "::error title=" + property.Replace(title) + "::" + data.Replace(message)
 }
 
-// gitLab speaks the section marks of GitLab CI. They need control characters,
-// which no line has.
+// gitLab writes the section marks of GitLab CI. They contain control characters,
+// which the lines of events never do.
 type gitLab struct{}
 
 func (gitLab) begin(id int, title string, at time.Time) string {

@@ -24,17 +24,17 @@ const (
 	maxTroubles  = 3 // of one object
 )
 
-// live draws the tree while anything is at work. mpb owns the terminal: it
-// moves the cursor, and prints above the tree what is to stay.
+// live draws the tree while operations are running. mpb owns the terminal: it
+// moves the cursor, and prints permanent lines above the tree.
 type live struct {
 	w    io.Writer
 	opts Options
 	look look
 
-	mu   sync.Mutex // the tree is drawn by mpb's goroutine
+	mu   sync.Mutex // mpb draws the tree in its own goroutine
 	tree tree
 
-	area *mpb.Progress // nil: nothing is drawn
+	area *mpb.Progress // nil: not drawing
 	bar  *mpb.Bar
 }
 
@@ -66,14 +66,14 @@ func (l *live) show(e engine.Event) {
 	}
 }
 
-// open begins to draw.
+// open starts drawing.
 func (l *live) open() {
 	if l.area != nil {
 		return
 	}
 	width := l.opts.Width
 	if width <= 0 {
-		width = defaultWidth // of what is no terminal
+		width = defaultWidth // not a terminal
 	}
 	l.area = mpb.New(mpb.WithOutput(l.w), mpb.WithWidth(width), mpb.WithRefreshRate(refresh), mpb.WithAutoRefresh())
 	rows := []string{""}
@@ -86,7 +86,7 @@ func (l *live) open() {
 			return err
 		}),
 		mpb.BarFillerTrim(),
-		// mpb extends a bar by lines, right after the bar itself.
+		// mpb can append lines to a bar.
 		mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
 			for _, row := range rows[1:] {
 				if _, err := io.WriteString(w, row+"\n"); err != nil {
@@ -105,7 +105,7 @@ func (l *live) columns(stat decor.Statistics) int {
 	return stat.AvailableWidth
 }
 
-// close stops drawing and leaves the terminal as it was.
+// close stops drawing and restores the terminal.
 func (l *live) close() {
 	if l.area == nil {
 		return
@@ -115,7 +115,7 @@ func (l *live) close() {
 	l.area, l.bar = nil, nil
 }
 
-// rows are the tree as it is now, each at most width columns wide.
+// rows returns the current tree, each row at most width columns wide.
 func (l *live) rows(now time.Time, width int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,7 +171,7 @@ func (l *live) nodeRows(now time.Time, width, label int, n *node, last bool) []s
 	return rows
 }
 
-// look is how things look on this terminal.
+// look is the appearance on this terminal.
 type look struct {
 	colours bool
 	frames  []string
@@ -199,8 +199,8 @@ func (k look) bar(current, total int) string {
 	return b.String()
 }
 
-// row puts one line together: what leads it, a name, a text that is cut to
-// what room there is, and the time at the right.
+// row returns one line: a prefix, a name, a text that is truncated to the
+// available width, and the time on the right.
 func (k look) row(width int, lead, name, text string, v verdict, right string) string {
 	room := width - 1 - runewidth.StringWidth(lead)
 	if right != "" {
@@ -241,7 +241,7 @@ func (k look) paint(v verdict, s string) string {
 	return s
 }
 
-// elapsed is minutes and seconds.
+// elapsed returns minutes and seconds.
 func elapsed(d time.Duration) string {
 	d = max(0, d)
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)

@@ -9,11 +9,11 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// lines makes lines of events: the time since the release's call began, and
-// the event.
+// lines formats events as lines: the time since the operation on the release
+// started, and the event.
 type lines struct {
 	began map[engine.Key]time.Time
-	last  map[engine.Key]string // the last Waiting, which may differ only in what is not in a line
+	last  map[engine.Key]string // the text of the last Waiting
 }
 
 func newLines() *lines { return &lines{map[engine.Key]time.Time{}, map[engine.Key]string{}} }
@@ -21,7 +21,7 @@ func newLines() *lines { return &lines{map[engine.Key]time.Time{}, map[engine.Ke
 func (l *lines) line(e engine.Event) string {
 	k := e.Release()
 	began, known := l.began[k]
-	if !known { // a plan, or the begin of a call
+	if !known { // a plan, or the start of an operation
 		began = e.Time()
 	}
 	if _, starts := e.(engine.Started); starts {
@@ -34,8 +34,8 @@ func (l *lines) line(e engine.Event) string {
 	return fmt.Sprintf("[%6.1fs] %s", max(0, e.Time().Sub(began)).Seconds(), clean(e.String()))
 }
 
-// stale events are no news in a log: objects that did not change, and a
-// Waiting that reads as the one before.
+// stale reports whether an event adds nothing to a log: an object that did not
+// change, or a Waiting with the same text as the one before.
 func (l *lines) stale(e engine.Event) bool {
 	switch e := e.(type) {
 	case engine.Applied:

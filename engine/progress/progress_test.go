@@ -21,7 +21,7 @@ var (
 	db    = diff.Object{Group: "apps", Version: "v1", Kind: "StatefulSet", Namespace: "shop", Name: "db"}
 )
 
-// of gives events a release, and times a second apart.
+// of sets a release in events, and times a second apart.
 func of(k engine.Key, events ...engine.Event) []engine.Event {
 	for i, e := range events {
 		when := start.Add(time.Duration(i) * time.Second)
@@ -86,7 +86,7 @@ func rollout() []engine.Event {
 	)
 }
 
-func TestTheTreeShowsWhatIsWaitedForAndFoldsWhatIsDone(t *testing.T) {
+func TestTreeShowsObjectsUntilTheyAreReady(t *testing.T) {
 	l := newLive(&bytes.Buffer{}, Options{})
 	for _, e := range rollout() {
 		l.tree.apply(e)
@@ -99,7 +99,7 @@ func TestTheTreeShowsWhatIsWaitedForAndFoldsWhatIsDone(t *testing.T) {
 `)
 	l.tree.apply(of(shop, engine.Waiting{Object: web, Ready: 3, Desired: 3, Troubled: []string{"web-2"}})[0])
 	if n := len(l.tree.calls[0].node(web).troubles); n != 0 {
-		t.Errorf("%d troubles of pods that are well again", n)
+		t.Errorf("%d troubles of pods that have recovered", n)
 	}
 	l.tree.apply(of(shop, engine.Ready{Object: web})[0])
 	wantRows(t, l, 11, `
@@ -111,7 +111,7 @@ func TestTheTreeShowsWhatIsWaitedForAndFoldsWhatIsDone(t *testing.T) {
 		t.Errorf("kept %q, %d", keep, v)
 	}
 	keep, v = l.tree.apply(of(shop, engine.Ended{Took: 12 * time.Second, Err: errors.New("no")})[0])
-	if keep != "deploy shop/web failed after 12s, 2 changed, 1 got ready" || v != bad || len(l.tree.calls) != 0 {
+	if keep != "deploy shop/web failed after 12s, 2 changed, 1 ready" || v != bad || len(l.tree.calls) != 0 {
 		t.Errorf("kept %q, %d, %d calls", keep, v, len(l.tree.calls))
 	}
 }
@@ -244,8 +244,8 @@ func TestGroupsFollowOneAnother(t *testing.T) {
 	}
 }
 
-// The live view on something that is no terminal still draws, and leaves what
-// matters.
+// The live view also draws on a writer that is not a terminal, and leaves the
+// permanent lines.
 func TestLiveDrawsAndStops(t *testing.T) {
 	var out bytes.Buffer
 	v := New(&out, Options{Style: Live, Width: 70})
@@ -254,14 +254,14 @@ func TestLiveDrawsAndStops(t *testing.T) {
 	}
 	time.Sleep(4 * refresh)
 	v.OnEvent(of(shop, engine.Ended{Revision: 3, Took: 4 * time.Second})[0])
-	shown := out.String() // nothing draws any more
+	shown := out.String() // drawing has stopped
 	for _, want := range []string{"├─ Deployment web", "└─ pod web-1, container app", "  deploy shop/web: revision 3 in 4s, 2 changed\n"} {
 		if !strings.Contains(shown, strings.TrimPrefix(want, "  ")) {
 			t.Errorf("%q is not in %q", want, shown)
 		}
 	}
 	if strings.Contains(shown, "\x1b[3") {
-		t.Errorf("colours where there is no terminal: %q", shown)
+		t.Errorf("colours without a terminal: %q", shown)
 	}
 	v.Close()
 	v.OnEvent(rollout()[0]) // it can be used again
@@ -285,7 +285,7 @@ func TestStyles(t *testing.T) {
 func Example() {
 	var out bytes.Buffer
 	view := New(&out, Options{Style: Plain})
-	for _, e := range rollout() { // what an engine tells its Options.OnEvent
+	for _, e := range rollout() { // the events that an engine sends to Options.OnEvent
 		view.OnEvent(e)
 	}
 	fmt.Print(out.String())

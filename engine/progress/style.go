@@ -11,25 +11,25 @@ import (
 type Style int
 
 const (
-	// Auto is Live on a terminal, else GitHub or GitLab where the environment
-	// says so, else Plain.
+	// Auto is Live on a terminal, otherwise GitHub or GitLab by the environment,
+	// otherwise Plain.
 	Auto   Style = iota
-	Live         // a tree that moves
+	Live         // an animated tree
 	Plain        // a line for each event
-	GitHub       // lines in groups, as GitHub Actions reads them
-	GitLab       // lines in sections, as GitLab CI reads them
+	GitHub       // lines in groups of GitHub Actions
+	GitLab       // lines in sections of GitLab CI
 )
 
-// Options say how to show progress. The zero value looks for itself.
+// Options configures a view. The zero value adapts to the output.
 type Options struct {
 	Style Style
-	// Getenv reads the environment: GITHUB_ACTIONS, GITLAB_CI, NO_COLOR, TERM.
-	// Nil: os.Getenv.
+	// Getenv returns environment variables: GITHUB_ACTIONS, GITLAB_CI, NO_COLOR,
+	// TERM. Nil: os.Getenv.
 	Getenv func(string) string
 	// Width of a live view in columns. 0: the terminal's, or 80.
 	Width int
-	// Rows bounds the height of a live view; what does not fit is counted.
-	// 0: 16.
+	// Rows is the maximum height of a live view; rows that do not fit are
+	// counted. 0: 16.
 	Rows int
 }
 

@@ -10,27 +10,27 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// tree is what is at work: it knows nothing of terminals.
+// tree is the running operations. It is independent of terminals.
 type tree struct {
 	calls []*call
 }
 
-// call is one release being worked on.
+// call is one running operation on a release.
 type call struct {
 	key     engine.Key
 	op      engine.Operation
 	began   time.Time
-	status  string // what holds it up, or what it is at
+	status  string // its current phase, or what blocks it
 	changes int    // planned; -1: not planned yet
-	changed int    // of them, those written
+	changed int    // already written
 	kept    int
 	failed  int
 	skipped int
 	readied int
-	nodes   []*node // not folded, in the order in which they appeared
+	nodes   []*node // not ready yet, in the order in which they appeared
 }
 
-// node is one object that is waited for, or one hook that runs.
+// node is one object that is not ready, or one running hook.
 type node struct {
 	object   diff.Object
 	hook     string // the event of a hook
@@ -43,14 +43,14 @@ type node struct {
 
 type trouble struct{ key, pod, text string }
 
-// apply brings in one event, and answers a line that is to stay, if any.
+// apply applies one event to the tree, and returns a permanent line, if any.
 func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 	c := t.call(e.Release())
 	if s, ok := e.(engine.Started); ok {
 		t.calls = append(t.calls, &call{key: s.Key, op: s.Operation, began: s.At, changes: -1, status: "planning"})
 		return "", neutral
 	}
-	if c == nil { // of a call that only plans
+	if c == nil { // only a plan
 		if _, ok := e.(engine.Planned); ok {
 			return "", neutral
 		}
@@ -61,7 +61,7 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 		c.changes, c.status = e.Changes, ""
 	case engine.LockWaited:
 		c.status = clean(e.String())
-	case engine.Reverting: // what is counted from here on is of that
+	case engine.Reverting: // from here on, the counts are those of the revert
 		c.changed, c.kept, c.skipped, c.failed, c.readied = 0, 0, 0, 0, 0
 		return clean(e.String()), doubtful
 	case engine.Recorded:
@@ -93,7 +93,7 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 			c.nodes = append(c.nodes, n)
 		}
 		n.ready, n.desired, n.message = e.Ready, e.Desired, clean(e.Message)
-		// What is said of pods that are well again has passed.
+		// Drop the troubles of pods that have recovered.
 		n.troubles = slices.DeleteFunc(n.troubles, func(t trouble) bool { return t.pod != "" && !slices.Contains(e.Troubled, t.pod) })
 	case engine.Trouble:
 		if n := c.node(e.Object); n != nil {
@@ -114,7 +114,7 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 	return "", neutral
 }
 
-// call is the youngest one of a release.
+// call returns the latest one of a release.
 func (t *tree) call(k engine.Key) *call {
 	for _, c := range slices.Backward(t.calls) {
 		if c.key == k {
@@ -137,7 +137,7 @@ func (c *call) fold(o diff.Object) {
 	c.nodes = slices.DeleteFunc(c.nodes, func(n *node) bool { return n.object == o })
 }
 
-// trouble keeps what each container says last, the newest first.
+// trouble keeps the latest trouble of each container, the newest first.
 func (n *node) trouble(e engine.Trouble) {
 	key, pod, where := "", "", ""
 	if e.Pod != nil {
@@ -156,7 +156,7 @@ func (n *node) trouble(e engine.Trouble) {
 	n.troubles = slices.Insert(n.troubles, 0, trouble{key, pod, clean(text)})
 }
 
-// outcome is the line that stays of a call that has ended.
+// outcome returns the permanent line of an operation that has ended.
 func (c *call) outcome(e engine.Ended) (string, verdict) {
 	title := fmt.Sprintf("%s %s", c.op, c.key)
 	took := e.Took.Round(100 * time.Millisecond)
@@ -174,7 +174,7 @@ func (c *call) counts() string {
 	for _, part := range []struct {
 		n    int
 		word string
-	}{{c.changed, "changed"}, {c.readied, "got ready"}, {c.kept, "kept"}, {c.failed, "failed"}, {c.skipped, "skipped"}} {
+	}{{c.changed, "changed"}, {c.readied, "ready"}, {c.kept, "kept"}, {c.failed, "failed"}, {c.skipped, "skipped"}} {
 		if part.n > 0 {
 			s += fmt.Sprintf(", %d %s", part.n, part.word)
 		}
@@ -182,7 +182,7 @@ func (c *call) counts() string {
 	return s
 }
 
-// state is what the head of a call says that it is at.
+// state returns the status of an operation for its row.
 func (c *call) state() string {
 	switch {
 	case c.status != "":
@@ -195,7 +195,7 @@ func (c *call) state() string {
 	return fmt.Sprintf("%d changed, %d ready", c.changed, c.readied)
 }
 
-// shownNodes are those in trouble first, then the oldest.
+// shownNodes returns the nodes, those in trouble first, then the oldest.
 func (c *call) shownNodes() []*node {
 	out := slices.Clone(c.nodes)
 	slices.SortStableFunc(out, func(a, b *node) int {
@@ -204,7 +204,7 @@ func (c *call) shownNodes() []*node {
 	return out
 }
 
-// verdict is how a line is meant, for its mark and colour.
+// verdict is whether a line is good or bad, for its mark and colour.
 type verdict int
 
 const (

@@ -7,21 +7,21 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// View shows the events of engines on one writer. It is safe for concurrent
-// use, and may be the receiver of several engines.
+// View writes the events of engines to one writer. It is safe for concurrent
+// use, also by several engines.
 type View struct {
 	mu    sync.Mutex
 	shown shower
 }
 
-// shower is a style at work. Its methods are called serially.
+// shower implements a style. Its methods are called serially.
 type shower interface {
 	show(e engine.Event)
 	close()
 }
 
-// New makes a view that writes to w. Writing fails silently: progress is no
-// reason to stop a deploy.
+// New returns a view that writes to w. Write errors are ignored: they must not
+// stop a deploy.
 func New(w io.Writer, opts Options) *View {
 	v := &View{}
 	switch style := opts.style(w); style {
@@ -44,8 +44,8 @@ func (v *View) OnEvent(e engine.Event) {
 	v.shown.show(e)
 }
 
-// Close ends what is still shown: calls of which no Ended was told. A view can
-// be used again after it.
+// Close removes operations that are still displayed because no Ended was
+// received. The view can be used again afterwards.
 func (v *View) Close() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

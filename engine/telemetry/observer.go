@@ -1,19 +1,20 @@
-// Package telemetry makes OpenTelemetry traces and metrics of what an engine
-// tells.
+// Package telemetry records the events of an engine as OpenTelemetry traces and
+// metrics.
 //
 //	observer, err := telemetry.New(telemetry.Options{})
 //	eng, err := engine.New(cfg, engine.Options{OnEvent: observer.OnEvent})
 //
 // # Traces
 //
-// Each call is a span "fairlead deploy" (apply, rollback, uninstall), with a
-// child for each object written ("write Deployment shop/web"), each object
-// waited for ("wait …") and each hook ("hook …"). Troubles, log lines, plans
+// Each operation is a span "fairlead deploy" (apply, rollback, uninstall), with a
+// child for each object written ("write Deployment shop/web"), each object that
+// it waits for ("wait …") and each hook ("hook …"). Troubles, log lines, plans
 // and records are events of these spans. Attributes: fairlead.release,
 // fairlead.namespace, fairlead.revision, fairlead.object, fairlead.action,
-// fairlead.cause, fairlead.pod. A call's span is a child of the span given to
-// [Observer.Within], else a root. Of two calls at once on one release through
-// the same observer, the one that waits for the other's lock has the span.
+// fairlead.cause, fairlead.pod. The span of an operation is a child of the span
+// given to [Observer.Within], otherwise a root. If two operations on one release
+// run at once with the same observer, the one that waits for the lock has the
+// span.
 //
 // # Metrics
 //
@@ -44,13 +45,13 @@ import (
 
 const scope = "github.com/fairlead-dev/fairlead/engine/telemetry"
 
-// Options say where to. The zero value uses the process's global providers.
+// Options are the providers. The zero value uses the global ones.
 type Options struct {
 	Tracers trace.TracerProvider // nil: otel.GetTracerProvider()
 	Meters  metric.MeterProvider // nil: otel.GetMeterProvider()
 }
 
-// Observer makes spans and metrics of events. It is safe for concurrent use.
+// Observer records events as spans and metrics. It is safe for concurrent use.
 type Observer struct {
 	tracer trace.Tracer
 	calls  metric.Float64Histogram
@@ -63,7 +64,7 @@ type Observer struct {
 	open    map[engine.Key]*call
 }
 
-// call is one that has started and not ended.
+// call is one operation in progress.
 type call struct {
 	ctx   context.Context
 	span  trace.Span
@@ -75,8 +76,7 @@ type waiting struct {
 	began time.Time
 }
 
-// New makes an Observer. The error is the meter's: an instrument that it
-// refuses.
+// New returns an Observer. It fails if the meter rejects an instrument.
 func New(opts Options) (*Observer, error) {
 	if opts.Tracers == nil {
 		opts.Tracers = otel.GetTracerProvider()
@@ -98,15 +98,15 @@ func New(opts Options) (*Observer, error) {
 		}
 	}
 	add("fairlead.call.duration", func() (err error) {
-		o.calls, err = meter.Float64Histogram("fairlead.call.duration", metric.WithUnit("s"), metric.WithDescription("Duration of calls that write."), seconds)
+		o.calls, err = meter.Float64Histogram("fairlead.call.duration", metric.WithUnit("s"), metric.WithDescription("Duration of operations that write."), seconds)
 		return err
 	})
 	add("fairlead.object.wait.duration", func() (err error) {
-		o.waits, err = meter.Float64Histogram("fairlead.object.wait.duration", metric.WithUnit("s"), metric.WithDescription("How long objects took to get ready."), seconds)
+		o.waits, err = meter.Float64Histogram("fairlead.object.wait.duration", metric.WithUnit("s"), metric.WithDescription("How long objects took to become ready."), seconds)
 		return err
 	})
 	add("fairlead.object.writes", func() (err error) {
-		o.writes, err = meter.Int64Counter("fairlead.object.writes", metric.WithUnit("{object}"), metric.WithDescription("Objects by what became of them."))
+		o.writes, err = meter.Int64Counter("fairlead.object.writes", metric.WithUnit("{object}"), metric.WithDescription("Objects by action."))
 		return err
 	})
 	add("fairlead.trouble", func() (err error) {
@@ -121,7 +121,7 @@ func New(opts Options) (*Observer, error) {
 
 var seconds = metric.WithExplicitBucketBoundaries(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
-// Within makes the next call on a release a child of the span in ctx.
+// Within makes the next operation on a release a child of the span in ctx.
 func (o *Observer) Within(ctx context.Context, k engine.Key) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -138,7 +138,7 @@ func (o *Observer) OnEvent(e engine.Event) {
 	}
 	c := o.open[e.Release()]
 	if c == nil {
-		return // of a call that only plans
+		return // only a plan
 	}
 	switch e := e.(type) {
 	case engine.Ended:
@@ -184,7 +184,7 @@ func (o *Observer) start(e engine.Started) {
 		parent = context.Background()
 	}
 	if older := o.open[e.Key]; older != nil {
-		older.close(e.At) // its Ended will find the younger one; two calls on one release exclude each other
+		older.close(e.At) // its Ended will be taken for the newer one's; operations on one release exclude each other
 	}
 	ctx, span := o.tracer.Start(parent, "fairlead "+string(e.Operation), trace.WithTimestamp(e.At), trace.WithAttributes(
 		attribute.String("fairlead.operation", string(e.Operation)),
@@ -216,11 +216,11 @@ func (c *call) event(span trace.Span, e engine.Event, as ...attribute.KeyValue) 
 	span.AddEvent(e.String(), trace.WithTimestamp(e.Time()), trace.WithAttributes(as...))
 }
 
-// wrote is a span of the past: it is told of when it is over.
+// wrote records the span of a write, which has ended when its event is received.
 func (o *Observer) wrote(c *call, e engine.Event, object diff.Object, action string, took time.Duration, err error) {
 	o.writes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.action", action)))
 	if took == 0 && err == nil {
-		return // nothing was asked of the API server
+		return // no request was sent
 	}
 	_, span := o.tracer.Start(c.ctx, "write "+object.String(), trace.WithTimestamp(e.Time().Add(-took)), trace.WithAttributes(
 		attribute.String("fairlead.object", object.String()), attribute.String("fairlead.action", action)))
@@ -228,7 +228,7 @@ func (o *Observer) wrote(c *call, e engine.Event, object diff.Object, action str
 	span.End(trace.WithTimestamp(e.Time()))
 }
 
-// wait is the span of an object that is waited for, begun if need be.
+// wait returns the span of waiting for an object, and starts it if necessary.
 func (o *Observer) wait(c *call, e engine.Event, object diff.Object, title string) trace.Span {
 	w := c.waits[object]
 	if w == nil {

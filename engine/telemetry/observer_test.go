@@ -25,7 +25,7 @@ var (
 	job   = diff.Object{Group: "batch", Version: "v1", Kind: "Job", Namespace: "shop", Name: "migrate"}
 )
 
-// story is a deploy whose Deployment does not get ready.
+// story is a deploy whose Deployment does not become ready.
 func story() []engine.Event {
 	var (
 		started engine.Started
@@ -83,11 +83,11 @@ func TestSpansAndMetricsOfADeploy(t *testing.T) {
 	}
 	root := byName["fairlead deploy"]
 	if root.Parent.SpanID() != pipeline.SpanContext().SpanID() {
-		t.Error("the call is no child of the pipeline")
+		t.Error("the operation is not a child of the pipeline")
 	}
 	for name, s := range byName {
 		if name != "fairlead deploy" && s.Parent.SpanID() != root.SpanContext.SpanID() {
-			t.Errorf("%s is no child of the call", name)
+			t.Errorf("%s is not a child of the operation", name)
 		}
 	}
 	if n := len(byName["wait Deployment shop/web"].Events); n != 2 {
@@ -118,8 +118,8 @@ func TestSpansAndMetricsOfADeploy(t *testing.T) {
 	}
 }
 
-// Without a provider nothing happens, and calls that never end cost one entry
-// for each release.
+// Without a provider nothing is recorded, and operations that never end cost one
+// entry for each release.
 func TestWithoutProviders(t *testing.T) {
 	o, err := telemetry.New(telemetry.Options{})
 	if err != nil {

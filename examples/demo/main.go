@@ -1,8 +1,8 @@
-// Demo tells the story of a web shop and its database: deployed, changed with
-// the plan shown first, watched, rolled back, and uninstalled.
+// Demo deploys a web shop and its database, shows the plan of a change, applies
+// it, watches it, rolls it back, and uninstalls both.
 //
-// It runs on the embedded test cluster, or on the cluster that -kubeconfig or
-// -context names; never on one that was not named.
+// It runs on the embedded test cluster, or on the cluster of -kubeconfig or
+// -context; never on the current context by default.
 package main
 
 import (
@@ -63,17 +63,17 @@ func run(ctx context.Context, args []string, out *os.File) (err error) {
 	view := progress.New(out, progress.Options{})
 	defer view.Close()
 	s.colour = term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == ""
-	s.width, _, _ = term.GetSize(int(out.Fd())) // 0 where there is no terminal: the default
+	s.width, _, _ = term.GetSize(int(out.Fd())) // 0, the default, without a terminal
 	eng, err := engine.NewFromGetter(config, engine.Options{OnEvent: view.OnEvent})
 	if err != nil {
 		return err
 	}
-	return s.tell(ctx, eng)
+	return s.run(ctx, eng)
 }
 
-// embedded starts a cluster that lives as long as the demo.
+// embedded starts a cluster that ends with the demo.
 func embedded(ctx context.Context, out io.Writer) (*testcluster.Cluster, error) {
-	fmt.Fprintln(out, "Starting a Kubernetes control plane on this machine (-kubeconfig or -context for one of your own)")
+	fmt.Fprintln(out, "Starting a Kubernetes control plane on this machine (use -kubeconfig or -context for another cluster)")
 	if _, err := testcluster.Build(ctx, os.Stderr); err != nil {
 		return nil, err
 	}

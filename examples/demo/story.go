@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// story is what the demo tells, and where.
+// story is the steps of the demo.
 type story struct {
 	out       io.Writer
 	colour    bool
@@ -26,7 +26,7 @@ type story struct {
 	image, oldTag, newTag string
 }
 
-func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
+func (s *story) run(ctx context.Context, eng *engine.Engine) error {
 	shop := engine.Key{Namespace: s.namespace, Name: "shop"}
 	database := engine.Key{Namespace: s.namespace, Name: "shop-db"}
 
@@ -39,7 +39,7 @@ func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
 		return err
 	}
 
-	s.step("Deploy %s: 3 replicas, each with a claim of its own", database.Name)
+	s.step("Deploy %s: 3 replicas, each with its own volume claim", database.Name)
 	db, err := s.database(database)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
 		return err
 	}
 
-	s.step("Plan the next step: image %s, 5 replicas", s.newTag)
+	s.step("Plan the next revision: image %s, 5 replicas", s.newTag)
 	second, err := s.webApp(shop, s.newTag, 5, "image "+s.newTag+" for the winter sale")
 	if err != nil {
 		return err
@@ -61,12 +61,12 @@ func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
 		return err
 	}
 
-	s.step("Apply exactly that plan")
+	s.step("Apply exactly this plan")
 	if err := s.applied(eng.Apply(ctx, plan, engine.ApplyOptions{})); err != nil {
 		return err
 	}
 
-	s.step("The history, with causes")
+	s.step("Show the history, with causes")
 	if err := s.history(ctx, eng, shop); err != nil {
 		return err
 	}
@@ -86,11 +86,11 @@ func (s *story) tell(ctx context.Context, eng *engine.Engine) error {
 	if err := eng.Uninstall(ctx, database, engine.ApplyOptions{}); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\nThe claims of %s were kept, and with them its data: deploy it again and it finds them.\n", database.Name)
+	fmt.Fprintf(s.out, "\nThe volume claims of %s and their data were kept: if it is deployed again, it uses them.\n", database.Name)
 	if s.embedded {
-		fmt.Fprintln(s.out, "(This cluster ends here, and everything in it.)")
+		fmt.Fprintln(s.out, "(This cluster and everything in it is deleted now.)")
 	} else {
-		fmt.Fprintf(s.out, "To delete them too: kubectl delete namespace %s\n", s.namespace)
+		fmt.Fprintf(s.out, "To delete them as well: kubectl delete namespace %s\n", s.namespace)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (s *story) database(k engine.Key) (engine.Release, error) {
 		Auth:     charts.DatabaseAuth{Password: "only-for-the-demo"},
 		Storage:  charts.DatabaseStorage{Size: resource.MustParse("1Gi")},
 	}
-	if s.embedded { // elsewhere, the cluster's default class serves
+	if s.embedded { // otherwise, use the cluster's default class
 		v.StorageClass = charts.DatabaseStorageClass{Create: true, Provisioner: "fairlead.dev/volume"}
 	}
 	values, err := v.Values()
@@ -122,7 +122,7 @@ func (s *story) deploy(ctx context.Context, eng *engine.Engine, r engine.Release
 	return s.applied(eng.Deploy(ctx, r, engine.ApplyOptions{}))
 }
 
-// applied says what came of a call.
+// applied prints the resulting revision.
 func (s *story) applied(rev *engine.Revision, err error) error {
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Deploy puts a web app into the cluster of the current kubeconfig context and
-// waits until it runs.
+// Deploy deploys a web app to the cluster of the current kubeconfig context and
+// waits until it is ready.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 		Source: charts.WebApp(), Values: values, Cause: "first version",
 	}, engine.ApplyOptions{})
 	if err != nil {
-		log.Fatal(err) // says which pod, why, and what to try
+		log.Fatal(err) // names the pod, the reason, and what to try
 	}
 	fmt.Print(rev.Notes)
 }

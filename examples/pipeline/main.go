@@ -1,12 +1,12 @@
-// Pipeline plans a release in one process and applies that very plan in
-// another: a build makes plan.md, which people read in the pull request, and
-// plan.json, which is applied once they have agreed.
+// Pipeline plans a release in one process and applies exactly this plan in
+// another one: a build writes plan.md, to be reviewed in the pull request, and
+// plan.json, which is applied once it is approved.
 //
 //	pipeline plan  -namespace shop -name web -set image.tag=1.29 -out out
 //	pipeline apply -namespace shop -name web -set image.tag=1.29 -in out/plan.json
 //
-// It ends with 0 if all is well and, for plan, nothing would change; 2 if
-// something would; 3 if conflicts or other problems stand in the way; 4 if the
+// Its exit code is 0 on success and, for plan, if nothing would change; 2 if
+// something would; 3 if conflicts or other problems prevent applying; 4 if the
 // plan is stale; 1 for any other error.
 package main
 
@@ -48,7 +48,7 @@ func main() {
 	os.Exit(code)
 }
 
-// settings are what both steps are given alike.
+// settings are the flags of both steps.
 type settings struct {
 	key        engine.Key
 	chart      string
@@ -126,7 +126,7 @@ func (s settings) release(ctx context.Context) (engine.Release, error) {
 	return engine.Release{Key: s.key, Source: chart, Values: values, Force: s.force}, err
 }
 
-// plan writes what would happen, for people and for apply.
+// plan writes the plan, for reviewers and for apply.
 func plan(ctx context.Context, e *engine.Engine, r engine.Release, s settings, out io.Writer) (int, error) {
 	p, err := e.Plan(ctx, r, engine.PlanOptions{})
 	if err != nil {
@@ -162,7 +162,7 @@ func write(path string, content func(io.Writer) error) error {
 	return errors.Join(content(f), f.Close())
 }
 
-// apply carries out a plan that was written earlier, and nothing else.
+// apply applies a plan that was written earlier, and nothing else.
 func apply(ctx context.Context, e *engine.Engine, r engine.Release, s settings, out io.Writer) (int, error) {
 	data, err := os.ReadFile(s.in)
 	if err != nil {

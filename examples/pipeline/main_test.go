@@ -16,8 +16,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// asProgram makes the test's own binary the program, so that each step is a
-// process of its own.
+// asProgram makes the test binary run the program, so that each step is a
+// separate process.
 const asProgram = "FAIRLEAD_EXAMPLE_PIPELINE"
 
 func TestMain(m *testing.M) {
@@ -41,7 +41,7 @@ metadata: {name: shop}
 stringData: {password: {{ .Values.password }}}
 `
 
-func TestPlanHereApplyThere(t *testing.T) {
+func TestPlanAndApplyInSeparateProcesses(t *testing.T) {
 	cluster := testcluster.Shared(t)
 	namespace, folder := cluster.Namespace(t), t.TempDir()
 	client := kubernetes.NewForConfigOrDie(cluster.Config())
@@ -52,7 +52,7 @@ func TestPlanHereApplyThere(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	step := func(want int, says string, args ...string) {
+	step := func(want int, contains string, args ...string) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), os.Args[0], append([]string{args[0],
 			"-kubeconfig", cluster.Kubeconfig, "-namespace", namespace, "-name", "shop", "-chart", filepath.Join(folder, "chart"),
@@ -64,8 +64,8 @@ func TestPlanHereApplyThere(t *testing.T) {
 		if err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
-		if got := command.ProcessState.ExitCode(); got != want || !strings.Contains(string(out), says) {
-			t.Fatalf("%v ended with %d, want %d with %q:\n%s", args, got, want, says, out)
+		if got := command.ProcessState.ExitCode(); got != want || !strings.Contains(string(out), contains) {
+			t.Fatalf("%v ended with %d, want %d with %q:\n%s", args, got, want, contains, out)
 		}
 	}
 	edit := func(manager, patch string) {
@@ -76,19 +76,19 @@ func TestPlanHereApplyThere(t *testing.T) {
 	}
 
 	step(exitChanges, "2 to create", "plan")
-	for name, says := range map[string]string{"plan.md": "**2 to create**", "plan.json": `"schema": "fairlead.dev/plan/v1"`} {
+	for name, contains := range map[string]string{"plan.md": "**2 to create**", "plan.json": `"schema": "fairlead.dev/plan/v1"`} {
 		text, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil || !bytes.Contains(text, []byte(says)) || bytes.Contains(text, []byte("hunter-hunter")) {
+		if err != nil || !bytes.Contains(text, []byte(contains)) || bytes.Contains(text, []byte("hunter-hunter")) {
 			t.Errorf("%s, %v:\n%s", name, err, text)
 		}
 	}
 	step(exitFine, "revision 1 is deployed", "apply")
-	step(exitStale, "at revision 1 now", "apply") // once is enough
+	step(exitStale, "at revision 1 now", "apply") // a plan can be applied only once
 	step(exitFine, "no changes", "plan")
 	step(exitFine, "revision 1 is deployed", "apply")
 
 	step(exitChanges, "1 to update (colour)", "plan", "-set", "colour=red")
-	edit("somebody", `{"metadata":{"labels":{"unrelated":"label"}}}`)
+	edit("other", `{"metadata":{"labels":{"unrelated":"label"}}}`)
 	step(exitStale, "values was as planned", "apply", "-set", "colour=blue")
 	step(exitFine, "revision 2 is deployed", "apply", "-set", "colour=red")
 
@@ -96,9 +96,9 @@ func TestPlanHereApplyThere(t *testing.T) {
 	edit("fairlead", `{"data":{"colour":"grey"}}`)
 	step(exitStale, "data.colour was red when it was made and is grey now", "apply", "-set", "colour=white")
 
-	edit("somebody", `{"data":{"size":"2"}}`)
-	step(exitProblem, "somebody own", "plan", "-set", "colour=white")
-	step(exitProblem, "somebody own", "apply", "-set", "colour=white")
+	edit("other", `{"data":{"size":"2"}}`)
+	step(exitProblem, "other own", "plan", "-set", "colour=white")
+	step(exitProblem, "other own", "apply", "-set", "colour=white")
 	step(exitChanges, "2 to update", "plan", "-set", "colour=white", "-set", "password=other-password", "-force")
 	step(exitFine, "revision 3 is deployed", "apply", "-set", "colour=white", "-set", "password=other-password", "-force")
 	step(exitError, "invalid release key", "plan", "-name", "Shop")

@@ -1,5 +1,5 @@
-// Progress deploys a shop on a test cluster, some of whose pods are slow or
-// crash at first, and shows it.
+// Progress deploys a shop to a test cluster and shows its progress; some of its
+// pods are slow or crash at first.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Screenshot draws the pictures of a report that the documentation shows: as
-// text on a terminal, and as an HTML page. It takes a report as JSON, and a
-// folder for the pictures, and needs Chromium:
+// Screenshot renders the pictures of the documentation: a report as text on a
+// terminal, and as an HTML page. Its arguments are a report as JSON and a folder
+// for the pictures. It needs Chromium:
 //
 //	go run ./internal/screenshot docs/report.json docs
 package main
@@ -71,13 +71,13 @@ func run(from, to string) error {
 	return nil
 }
 
-// browsers are names under which Chromium is installed.
+// browsers are the names of Chromium's executable.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
 
 var errNoBrowser = errors.New("no Chromium found: apt-get install chromium, or put one of " + strings.Join(browsers, ", ") + " on the PATH")
 
-// browse shows a page in Chromium without a screen, and answers what that
-// prints: its log on stderr, and whatever args ask for on stdout.
+// browse opens a page in headless Chromium, and returns its output: the log on
+// stderr, and what args request on stdout.
 func browse(folder, address string, args ...string) (stdout, stderr string, err error) {
 	browser := ""
 	for _, name := range browsers {
@@ -113,7 +113,7 @@ func shoot(folder, source, target, size string) error {
 	return shrink(target)
 }
 
-// colours are those that a report uses, as a dark terminal shows them.
+// colours are the styles of a report's ANSI codes, for a dark background.
 var colours = map[string]string{
 	"1": "font-weight:bold", "2": "color:#8b949e", "31": "color:#ff7b72", "32": "color:#56d364",
 	"33": "color:#e3b341", "35": "color:#d2a8ff", "36": "color:#76e3ea",
@@ -121,12 +121,12 @@ var colours = map[string]string{
 
 var escape = regexp.MustCompile("\x1b\\[([0-9]+)m")
 
-// terminal is text with its colours as a page.
+// terminal returns a page that shows text with its colours.
 func terminal(text string) string {
 	open := 0
 	body := escape.ReplaceAllStringFunc(html.EscapeString(text), func(s string) string {
 		code := escape.FindStringSubmatch(s)[1]
-		if code == "0" { // ends all that is open
+		if code == "0" { // resets all styles
 			end := strings.Repeat("</span>", open)
 			open = 0
 			return end

@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// The page works in a browser: its script runs under its own policy, finds
-// what is searched for among 500 objects, and complains of nothing.
+// The page works in a browser: its script runs under the page's content security
+// policy, the search works among 500 objects, and the console has no errors.
 func TestPageInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Chromium; run without -short")
@@ -42,8 +42,8 @@ func TestPageInABrowser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if says := fmt.Sprintf(`role="status">%d of 500<`, want); !strings.Contains(dom, says) {
-			t.Errorf("%q: the page does not say %s", search, says)
+		if status := fmt.Sprintf(`role="status">%d of 500<`, want); !strings.Contains(dom, status) {
+			t.Errorf("%q: the page does not contain %s", search, status)
 		}
 		shown := 0
 		for tag := range strings.SplitSeq(dom, "<details class=\"object") {
@@ -56,7 +56,7 @@ func TestPageInABrowser(t *testing.T) {
 		}
 		for line := range strings.Lines(log) {
 			if strings.Contains(line, "CONSOLE") {
-				t.Errorf("%q: the browser complains: %s", search, line)
+				t.Errorf("%q: message on the console: %s", search, line)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// shrink rewrites a picture with the 256 colours that it uses most, which is
-// a third of the size, and no difference to the eye where it shows text.
+// shrink rewrites a picture with its 256 most frequent colours, which is a third
+// of the size and looks the same if the picture shows text.
 func shrink(path string) error {
 	in, err := os.Open(path)
 	if err != nil {

@@ -14,10 +14,9 @@ import (
 	"time"
 )
 
-// Build returns the path of the binary, building it first if need be. What it
-// does and that it lives is told on progress, one line now and then; several
-// processes at once build it once. It needs the go command, and the network
-// where Go's module cache lacks something.
+// Build returns the path of the binary, after building it if necessary. It writes
+// a line to progress now and then. Concurrent processes build it only once. It
+// needs the go command, and the network if a module is not in Go's module cache.
 func Build(ctx context.Context, progress io.Writer) (string, error) {
 	dir, err := sourceDir()
 	if err != nil {
@@ -88,8 +87,8 @@ func build(ctx context.Context, dir, path string, progress io.Writer) error {
 	}
 }
 
-// lockBuild serialises builders. The lock goes with its process, however that
-// ends.
+// lockBuild serializes builds. The lock is released when its process ends,
+// however that happens.
 func lockBuild(ctx context.Context, dir string, progress io.Writer) (unlock func(), err error) {
 	file, err := os.Create(filepath.Join(dir, "build.lock"))
 	if err != nil {
@@ -117,7 +116,7 @@ func lockBuild(ctx context.Context, dir string, progress io.Writer) (unlock func
 }
 
 // unused is how long a binary of other sources is kept: another checkout of this
-// repository may be at work with it.
+// repository may be using it.
 const unused = 24 * time.Hour
 
 func removeUnused(current string) {

@@ -18,11 +18,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Options are what Start may be told. The zero value is a cluster of three nodes
-// without a StorageClass.
+// Options configures Start. The zero value is a cluster of three nodes without a
+// StorageClass.
 type Options struct {
 	Nodes        int    // 0 means 3
-	StorageClass string // makes a default StorageClass of this name; empty: none
+	StorageClass string // name of a default StorageClass to create; empty: none
 }
 
 // The parts of a cluster, for Kill and Restart.
@@ -36,15 +36,15 @@ const (
 
 // Cluster is a running control plane. Its methods may be called concurrently.
 type Cluster struct {
-	Kubeconfig string // path of a kubeconfig of an administrator
+	Kubeconfig string // path of an administrator's kubeconfig
 
 	config *rest.Config
-	folder string // its temporary folder; empty for a cluster that others started
+	folder string // its temporary folder; empty for a cluster of another process
 
-	cmd    *exec.Cmd // nil for a cluster that others started
+	cmd    *exec.Cmd // nil for a cluster of another process
 	stdin  io.WriteCloser
 	stderr *lockedBuffer
-	lines  chan answer   // what the process answers
+	lines  chan response // the output of the process
 	exited chan struct{} // closed when the process has ended and was waited for
 
 	mu       sync.Mutex // one command at a time
@@ -52,17 +52,17 @@ type Cluster struct {
 	stopErr  error
 }
 
-// answer is one line of "cluster start -json".
-type answer struct {
+// response is one line of "cluster start -json".
+type response struct {
 	Kubeconfig string `json:"kubeconfig"`
 	Folder     string `json:"folder"`
 	Done       string `json:"done"`
 	Error      string `json:"error"`
 }
 
-// Start starts a cluster of its own and returns when pods can be made in it,
-// usually after four seconds. ctx bounds the start alone. The cluster ends with
-// Stop or, however that comes, with this process. Without a binary the error is
+// Start starts a separate cluster and returns when pods can be created in it,
+// usually after four seconds. ctx only bounds the start. The cluster ends with
+// Stop, or when this process ends for any reason. Without a binary the error is
 // ErrNotBuilt.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	binary, err := Binary()
@@ -79,11 +79,11 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	c := &Cluster{
 		cmd:    exec.Command(binary, args...),
 		stderr: new(lockedBuffer),
-		lines:  make(chan answer, 1),
+		lines:  make(chan response, 1),
 		exited: make(chan struct{}),
 	}
-	// A group of its own: a terminal's Ctrl-C ends this process first, whose end
-	// ends the cluster.
+	// A process group of its own: Ctrl-C in a terminal ends this process first,
+	// which ends the cluster.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Stderr = c.stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -116,18 +116,18 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 func loadConfig(kubeconfig string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("read the test cluster's kubeconfig: %w", err)
+		return nil, fmt.Errorf("load the test cluster's kubeconfig: %w", err)
 	}
 	config.QPS, config.Burst = -1, -1
 	return config, nil
 }
 
-// read passes on what the process prints, until it ends.
+// read sends the output of the process to lines, until it ends.
 func (c *Cluster) read(stdout io.Reader) {
 	for in := bufio.NewScanner(stdout); in.Scan(); {
-		var line answer
+		var line response
 		if err := json.Unmarshal(in.Bytes(), &line); err != nil {
-			line = answer{Error: fmt.Sprintf("unexpected output %q", in.Text())}
+			line = response{Error: fmt.Sprintf("unexpected output %q", in.Text())}
 		}
 		c.lines <- line
 	}
@@ -140,12 +140,12 @@ func (c *Cluster) ended() error {
 	return fmt.Errorf("its process has ended: %s", bytes.TrimSpace(c.stderr.bytes()))
 }
 
-// Config returns the configuration of an administrator, each time a fresh copy,
-// without throttling on the client's side.
+// Config returns a new copy of an administrator's configuration, without
+// client-side throttling.
 func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
-// Stop ends the cluster and deletes its folder, and returns when that is done.
-// It may be called again. A cluster that others started goes on.
+// Stop stops the cluster, deletes its folder, and returns when both are done. It
+// may be called again. It does nothing to a cluster of another process.
 func (c *Cluster) Stop() error {
 	if c.cmd == nil {
 		return nil
@@ -153,7 +153,7 @@ func (c *Cluster) Stop() error {
 	c.stopping.Do(func() {
 		c.stdin.Close()
 		<-c.exited
-		// A start that was broken off is no failure to stop.
+		// A cancelled start is not a failure to stop.
 		if c.Kubeconfig != "" && !c.cmd.ProcessState.Success() {
 			c.stopErr = fmt.Errorf("stop the test cluster: %w", c.ended())
 		}
@@ -161,18 +161,18 @@ func (c *Cluster) Stop() error {
 	return c.stopErr
 }
 
-// Kill ends one part with SIGKILL, as a crash of it would. The rest goes on
-// without it until Restart.
+// Kill ends one part with SIGKILL, which simulates a crash. The other parts keep
+// running.
 func (c *Cluster) Kill(part string) error { return c.command("kill", part) }
 
-// Restart starts a part again at the same port and with the same data, killing
-// it first if it runs. Unless etcd or the API server is down on purpose, it
-// returns when the API server says that it is ready.
+// Restart starts a part again at the same port and with the same data, after
+// killing it if it is running. It returns when the API server reports that it is
+// ready, unless etcd or the API server were killed by Kill.
 func (c *Cluster) Restart(part string) error { return c.command("restart", part) }
 
 func (c *Cluster) command(verb, part string) error {
 	if c.cmd == nil {
-		return fmt.Errorf("%s %s: this cluster was started by others (%s); start one of your own", verb, part, sharedVariable)
+		return fmt.Errorf("%s %s: this cluster belongs to another process (%s); use Start for a separate one", verb, part, sharedVariable)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,10 +189,10 @@ func (c *Cluster) command(verb, part string) error {
 	return nil
 }
 
-// Log returns what a part has logged so far. It is kept until Stop.
+// Log returns the log of a part. It is kept until Stop.
 func (c *Cluster) Log(part string) (string, error) {
 	if c.folder == "" {
-		return "", fmt.Errorf("log of %s: this cluster was started by others (%s)", part, sharedVariable)
+		return "", fmt.Errorf("log of %s: this cluster belongs to another process (%s)", part, sharedVariable)
 	}
 	data, err := os.ReadFile(c.folder + "/" + part + ".log")
 	if err != nil {
@@ -201,7 +201,7 @@ func (c *Cluster) Log(part string) (string, error) {
 	return string(data), nil
 }
 
-// lockedBuffer collects a process's stderr while it may be read.
+// lockedBuffer collects a process's stderr and can be read concurrently.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

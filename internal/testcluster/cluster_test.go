@@ -62,7 +62,7 @@ func TestDeploymentGetsReady(t *testing.T) {
 	})
 }
 
-func TestStopLeavesNothing(t *testing.T) {
+func TestStopRemovesProcessesAndFolder(t *testing.T) {
 	testcluster.Need(t)
 	cluster, err := testcluster.Start(t.Context(), testcluster.Options{Nodes: 1})
 	if err != nil {
@@ -73,16 +73,16 @@ func TestStopLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if n := len(processesOf(t, folder)); n != 5 {
-		t.Errorf("%d processes work in %s, want 5", n, folder)
+		t.Errorf("%d processes run in %s, want 5", n, folder)
 	}
 	if err := cluster.Stop(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
-		t.Errorf("the folder %s is left: %v", folder, err)
+		t.Errorf("the folder %s still exists: %v", folder, err)
 	}
 	if left := processesOf(t, folder); len(left) != 0 {
-		t.Errorf("processes are left: %v", left)
+		t.Errorf("processes still run: %v", left)
 	}
 	if err := cluster.Stop(); err != nil {
 		t.Errorf("a second Stop: %v", err)

@@ -1,6 +1,6 @@
-// Package testcluster gives tests, demonstrations and benchmarks a real
-// Kubernetes control plane: the binary of the nested module test/cluster, built
-// once and cached, started in seconds, gone with the process that started it.
+// Package testcluster runs a real Kubernetes control plane for tests, demos and
+// benchmarks: the binary of the nested module test/cluster, which is built once
+// and cached, starts in seconds, and ends with the process that started it.
 //
 //	func TestMain(m *testing.M) { testcluster.Main(m) }
 //
@@ -12,13 +12,13 @@
 //	}
 //
 // A test process starts its shared cluster at the first call of Shared, or uses
-// the one that FAIRLEAD_TEST_KUBECONFIG names ("cluster exec -- go test ./..."
-// sets it, so that all packages share one). With -short such tests are skipped.
-// Without the binary they fail and name the command that builds it: nothing
-// here builds within a test, and nothing passes without having run.
+// the one of FAIRLEAD_TEST_KUBECONFIG ("cluster exec -- go test ./..." sets it,
+// so that all packages share one). With -short such tests are skipped. Without
+// the binary they fail and name the command that builds it: tests never build it
+// themselves, and never pass without having run.
 //
-// A test that kills parts of the control plane, or counts what is in the whole
-// cluster, starts its own with Start.
+// A test that kills parts of the control plane, or lists objects of the entire
+// cluster, starts a separate one with Start.
 //
-// Record and Inject look at, count and break the requests of a rest.Config.
+// Record and Inject record requests of a rest.Config, and inject faults.
 package testcluster

@@ -14,7 +14,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// showing is a check of one pod's first container.
+// showing checks one pod's first container.
 type showing func(pod *corev1.Pod, status corev1.ContainerStatus) error
 
 func waitingFor(reason, message string) showing {
@@ -57,7 +57,7 @@ func phase(want corev1.PodPhase) showing {
 	}
 }
 
-func TestPodsBehaveAsTold(t *testing.T) {
+func TestPodsFailAsConfigured(t *testing.T) {
 	tests := map[string]struct {
 		image string
 		notes map[string]string
@@ -112,7 +112,7 @@ func TestPodsBehaveAsTold(t *testing.T) {
 			testcluster.Eventually(t, 10*time.Second, func(ctx context.Context) error {
 				events, err := k.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=web,reason=" + test.event})
 				if err == nil && len(events.Items) == 0 {
-					err = fmt.Errorf("there is no event %s", test.event)
+					err = fmt.Errorf("no event %s", test.event)
 				}
 				return err
 			})

@@ -18,7 +18,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-func TestPartsCrashAndComeBack(t *testing.T) {
+func TestPartsRestartAfterCrash(t *testing.T) {
 	testcluster.Need(t)
 	cluster, err := testcluster.Start(t.Context(), testcluster.Options{Nodes: 1})
 	if err != nil {
@@ -44,10 +44,10 @@ func TestPartsCrashAndComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := k.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
-			t.Errorf("after %s came back: %v", part, err)
+			t.Errorf("after the restart of %s: %v", part, err)
 		}
 	}
-	// The other parts, too, have survived that.
+	// The other parts have kept running.
 	if _, err := k.AppsV1().Deployments(namespace).Create(t.Context(), deployment(1, podTemplate("web:1.0")), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestPartsCrashAndComeBack(t *testing.T) {
 	}
 }
 
-func TestKilledParentLeavesNothing(t *testing.T) {
+func TestKilledParentRemovesProcessesAndFolder(t *testing.T) {
 	testcluster.Need(t)
 	cluster, err := testcluster.Start(t.Context(), testcluster.Options{Nodes: 1})
 	if err != nil {
@@ -75,10 +75,10 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 	}
 	testcluster.Eventually(t, 20*time.Second, func(context.Context) error {
 		if left := processesOf(t, folder); len(left) != 0 {
-			return fmt.Errorf("processes are left: %v", left)
+			return fmt.Errorf("processes still run: %v", left)
 		}
 		if _, err := os.Stat(folder); !os.IsNotExist(err) {
-			return fmt.Errorf("the folder %s is left: %v", folder, err)
+			return fmt.Errorf("the folder %s still exists: %v", folder, err)
 		}
 		return nil
 	})

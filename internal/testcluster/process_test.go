@@ -20,7 +20,7 @@ func processesOf(t *testing.T, folder string) []int {
 	for _, line := range lines {
 		args, err := os.ReadFile(line)
 		if err != nil || !bytes.Contains(args, []byte(folder)) {
-			continue // most are gone meanwhile
+			continue // the process has probably ended
 		}
 		id, err := strconv.Atoi(filepath.Base(filepath.Dir(line)))
 		if err != nil {

@@ -32,8 +32,8 @@ var shared struct {
 }
 
 // Shared returns the cluster of this test process, starting it at the first
-// call, or the one that FAIRLEAD_TEST_KUBECONFIG names. Under -short it skips
-// the test; where there is no cluster to be had it fails it.
+// call, or the one of FAIRLEAD_TEST_KUBECONFIG. With -short it skips the test;
+// if the cluster cannot be started it fails the test.
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	Need(t)
@@ -48,7 +48,7 @@ func Shared(t testing.TB) *Cluster {
 	return shared.cluster
 }
 
-// Need skips a test that is about to start its own cluster under -short.
+// Need skips a test with -short. It is for tests that call Start.
 func Need(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -70,7 +70,7 @@ func openShared() (*Cluster, error) {
 }
 
 // Main runs a package's tests and stops their shared cluster, for TestMain. It
-// does not return. Without it the cluster ends too, a moment after the process.
+// does not return. Without it the cluster ends shortly after the process.
 func Main(m *testing.M) {
 	code := m.Run()
 	shared.Lock()
@@ -84,16 +84,16 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// notInNames is what a namespace's name may not hold.
+// notInNames are the characters that a namespace's name must not contain.
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// Namespace makes a fresh namespace and returns its name once pods can be made
-// in it. The end of the test deletes it, without waiting for its end.
+// Namespace creates a namespace and returns its name once pods can be created in
+// it. It is deleted at the end of the test, without waiting.
 func (c *Cluster) Namespace(t testing.TB) string {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(c.config)
 	if err != nil {
-		t.Fatalf("make a namespace: %v", err)
+		t.Fatalf("create a namespace: %v", err)
 	}
 	name := notInNames.ReplaceAllString(strings.ToLower(t.Name()), "-")
 	name = strings.Trim(name[:min(len(name), 50)], "-") + "-" + rand.String(6)
@@ -101,7 +101,7 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	if _, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 	}, metav1.CreateOptions{}); err != nil {
-		t.Fatalf("make a namespace: %v", err)
+		t.Fatalf("create a namespace: %v", err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -110,7 +110,7 @@ func (c *Cluster) Namespace(t testing.TB) string {
 			t.Logf("delete namespace %s: %v", name, err)
 		}
 	})
-	// Without its ServiceAccount a namespace refuses pods.
+	// Pods are rejected until the namespace has its ServiceAccount.
 	Eventually(t, 30*time.Second, func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
 		return err
@@ -118,8 +118,8 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	return name
 }
 
-// Eventually tries until check returns nil, and fails the test with check's last
-// error when that takes longer than limit.
+// Eventually calls check until it returns nil, and fails the test with its last
+// error if that takes longer than limit.
 func Eventually(t testing.TB, limit time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)

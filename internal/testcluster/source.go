@@ -16,9 +16,9 @@ import (
 
 const modulePath = "github.com/fairlead-dev/fairlead"
 
-// sourceDir is the folder test/cluster of the repository that this package was
-// compiled from or, where the compiler was told to forget that, of the one
-// around the working directory.
+// sourceDir returns the folder test/cluster of the repository that this package
+// was compiled from or, with -trimpath, of the one that contains the working
+// directory.
 func sourceDir() (string, error) {
 	var starts []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
@@ -49,8 +49,8 @@ func isRoot(dir string) bool {
 	return strings.TrimSpace(line) == "module "+modulePath
 }
 
-// sourceHash names the binary by all that goes into it: the sources, the pinned
-// modules, Go's version and the platform. Prose does not count.
+// sourceHash identifies the binary by its inputs: the sources, the pinned
+// modules, Go's version and the platform. Documentation is not part of it.
 func sourceHash(dir string) (string, error) {
 	sum := sha256.New()
 	flags, err := linkerFlags(dir)
@@ -85,9 +85,9 @@ func sourceHash(dir string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:16], nil
 }
 
-// linkerFlags tell the API server its own version, which Kubernetes' release
-// scripts set in this way and charts ask for; and leave out debug information,
-// so that linking is quicker and the file a third smaller.
+// linkerFlags set the version of the API server, as Kubernetes' release scripts
+// do, because charts check it; and omit debug information, so that linking is
+// faster and the file a third smaller.
 func linkerFlags(dir string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
@@ -113,8 +113,8 @@ func counts(path string) bool {
 	return false
 }
 
-// ErrNotBuilt is what Start and Binary fail with while the binary of the test
-// cluster, as its sources are now, has not been built.
+// ErrNotBuilt is returned by Start and Binary if the binary of the test cluster
+// has not been built from its current sources.
 var ErrNotBuilt = errors.New("the test cluster is not built; run: make cluster-build (the first time it takes about ten minutes, later seconds)")
 
 // Binary returns the path of the built binary, or ErrNotBuilt.
@@ -136,7 +136,7 @@ func Binary() (string, error) {
 	return path, nil
 }
 
-// binaryPrefix starts the names of the binaries in the cache folder.
+// binaryPrefix is the prefix of the binaries in the cache folder.
 const binaryPrefix = "cluster-"
 
 func binaryPath(dir string) (string, error) {

@@ -9,22 +9,22 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Request is one request that a Recorder has seen.
+// Request is one recorded request.
 type Request struct {
 	Method string // GET, POST, PUT, PATCH, DELETE
 	Path   string // as in /api/v1/namespaces/shop/pods
 	Query  url.Values
-	Status int // of the answer; 0 where there was none
+	Status int // of the response; 0 if there was none
 }
 
-// DryRun says whether the request could not change anything by its own wish.
+// DryRun reports whether the request is a dry-run.
 func (r Request) DryRun() bool { return r.Query.Has("dryRun") }
 
-// Watch says whether the request is a watch.
+// Watch reports whether the request is a watch.
 func (r Request) Watch() bool { return r.Query.Get("watch") != "" && r.Query.Get("watch") != "false" }
 
-// Write says whether the request asks for a change that lasts. Reviews of
-// rights are posted, too, and change nothing.
+// Write reports whether the request changes persistent state. Access reviews are
+// created with POST, too, but are not persisted.
 func (r Request) Write() bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && !r.DryRun() &&
 		!strings.HasPrefix(r.Path, "/apis/authorization.k8s.io/") && !strings.HasPrefix(r.Path, "/apis/authentication.k8s.io/")
@@ -37,8 +37,8 @@ func (r Request) String() string {
 	return r.Method + " " + r.Path + "?" + r.Query.Encode()
 }
 
-// Recorder keeps the requests of a configuration in the order of their answers.
-// It may be used concurrently.
+// Recorder records the requests of a configuration in the order of their
+// responses. It is safe for concurrent use.
 type Recorder struct {
 	mu       sync.Mutex
 	requests []Request
@@ -64,14 +64,14 @@ func Record(config *rest.Config) (*rest.Config, *Recorder) {
 	return config, recorder
 }
 
-// Requests returns what was recorded since the beginning or the last Reset.
+// Requests returns the requests since the start or the last Reset.
 func (r *Recorder) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Request(nil), r.requests...)
 }
 
-// Count counts the requests that match accepts, all of them if it is nil.
+// Count returns the number of requests that match accepts, of all if it is nil.
 func (r *Recorder) Count(match func(Request) bool) int {
 	n := 0
 	for _, req := range r.Requests() {
@@ -82,7 +82,7 @@ func (r *Recorder) Count(match func(Request) bool) int {
 	return n
 }
 
-// Paths counts the requests by method and path, as in "GET /api/v1/pods".
+// Paths returns the number of requests by method and path: "GET /api/v1/pods".
 func (r *Recorder) Paths() map[string]int {
 	counts := map[string]int{}
 	for _, req := range r.Requests() {
@@ -91,19 +91,19 @@ func (r *Recorder) Paths() map[string]int {
 	return counts
 }
 
-// Reset forgets what was recorded.
+// Reset drops the recorded requests.
 func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = nil
 }
 
-// Fault stands between a client and the API server. It answers a request itself
-// by returning a response or an error; with neither, the request goes on. It is
-// called concurrently.
+// Fault intercepts requests to the API server. The response or error that it
+// returns is used in place of the server's; if both are nil, the request is sent.
+// It is called concurrently.
 type Fault func(*http.Request) (*http.Response, error)
 
-// Inject returns a copy of config whose requests pass fault first.
+// Inject returns a copy of config whose requests are intercepted by fault.
 func Inject(config *rest.Config, fault Fault) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {

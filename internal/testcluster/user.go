@@ -14,9 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// ReadOnly returns the configuration of a user who may get, list and watch
-// everything in the namespace, and nothing else; in the whole cluster if
-// namespace is empty.
+// ReadOnly returns the configuration of a user with the permissions get, list and
+// watch on everything in the namespace, or in the cluster if namespace is empty.
 func (c *Cluster) ReadOnly(t testing.TB, namespace string) *rest.Config {
 	t.Helper()
 	return c.User(t, namespace, rbacv1.PolicyRule{
@@ -24,16 +23,15 @@ func (c *Cluster) ReadOnly(t testing.TB, namespace string) *rest.Config {
 	})
 }
 
-// User returns the configuration of a new user who has just the rights that
-// rules give in the namespace, in the whole cluster if it is empty, and those
-// that every user has (discovery, for one). The administrator impersonates that
-// user. It returns when the rights are in force; the end of the test takes them
-// away.
+// User returns the configuration of a new user with the permissions of rules in
+// the namespace, or in the cluster if it is empty, and those of every user, such
+// as discovery. The administrator impersonates the user. It returns when the
+// permissions are effective; they are removed at the end of the test.
 func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRule) *rest.Config {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(c.config)
 	if err != nil {
-		t.Fatalf("make a user: %v", err)
+		t.Fatalf("create a user: %v", err)
 	}
 	name := "user-" + rand.String(8)
 	config := c.Config()
@@ -47,7 +45,7 @@ func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRul
 	role := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}
 	if _, err := client.RbacV1().ClusterRoles().Create(t.Context(),
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}, metav1.CreateOptions{}); err != nil {
-		t.Fatalf("make a user: %v", err)
+		t.Fatalf("create a user: %v", err)
 	}
 	if namespace == "" {
 		_, err = client.RbacV1().ClusterRoleBindings().Create(t.Context(),
@@ -59,7 +57,7 @@ func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRul
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		// What the test's namespace holds goes with it.
+		// RoleBindings are deleted with the test's namespace.
 		if err := client.RbacV1().ClusterRoles().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 			t.Logf("delete user %s: %v", name, err)
 		}
@@ -70,10 +68,10 @@ func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRul
 		}
 	})
 	if err != nil {
-		t.Fatalf("make a user: %v", err)
+		t.Fatalf("create a user: %v", err)
 	}
 
-	// The API server learns of new rights by a watch, a moment later.
+	// The API server learns of new permissions by a watch, a moment later.
 	resource := rules[len(rules)-1]
 	Eventually(t, 30*time.Second, func(ctx context.Context) error {
 		review, err := client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
@@ -83,14 +81,14 @@ func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRul
 			return err
 		}
 		if !review.Status.Allowed {
-			return fmt.Errorf("the rights of user %s are not in force: %s", name, review.Status.Reason)
+			return fmt.Errorf("the permissions of user %s are not effective: %s", name, review.Status.Reason)
 		}
 		return nil
 	})
 	return config
 }
 
-// attributes is one request that rule allows.
+// attributes returns the attributes of one request that rule allows.
 func attributes(namespace string, rule rbacv1.PolicyRule) *authorizationv1.ResourceAttributes {
 	first := func(list []string) string {
 		if len(list) == 0 {

@@ -1,5 +1,5 @@
-// Package shape draws variants of a text, for tests that let histories of
-// objects happen at random. The same source of random numbers draws the same.
+// Package shape generates random variants of a text, for tests with random
+// histories of objects. The same random source generates the same variants.
 package shape
 
 import (
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Draw makes one variant of text. In place of {a|b|c} stands one of a, b and
-// c; a line that ends in "#?" is left out in one of three variants, and with
-// it what is below it by its indentation.
+// Draw returns one variant of text. {a|b|c} is replaced by one of a, b and c; a
+// line that ends in "#?" is omitted in one of three variants, together with the
+// lines that are indented below it.
 func Draw(g *rand.Rand, text string) string {
 	var out strings.Builder
 	gone, goneItem := -1, false
