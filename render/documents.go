@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,63 +10,54 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
-// sort makes objects and hooks of rendered texts, in Helm's order.
-func (m *Manifest) sort(files map[string]string, in Input) error {
-	type printed struct {
-		document
-		kind string
+// parsing is the reading of all documents of one render, within its limits.
+type parsing struct {
+	ctx     context.Context
+	decoder yamlread.Decoder
+	limits  Limits
+	count   int // of documents
+}
+
+func newParsing(ctx context.Context, limits Limits) *parsing {
+	return &parsing{ctx: ctx, decoder: limits.newDecoder(), limits: limits}
+}
+
+// next takes one more document.
+func (p *parsing) next() error {
+	if p.ctx.Err() != nil {
+		return ended(p.ctx)
 	}
+	if p.count++; p.count > p.limits.Documents {
+		return &LimitError{Limit: "Documents", Max: int64(p.limits.Documents)}
+	}
+	return nil
+}
+
+// printed is a document of a manifest and the kind that it is sorted by.
+type printed struct {
+	document
+	kind string
+}
+
+// parse turns rendered texts into objects and hooks, in Helm's order.
+func (m *Manifest) parse(p *parsing, files map[string]string, in Input) error {
 	var docs []printed
 	plain := true
 	for _, source := range slices.Sorted(maps.Keys(files)) {
 		text := files[source]
-		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		for _, p := range split(text) {
-			// Helm applies objects with a line's end after each, which a block
-			// scalar at the end of one has as its own.
-			content, err := parseObject(p.closed)
+		for d := range yamlread.Documents(text) {
+			doc, whole, err := m.add(p, source, d.Closed(text), d.Text)
 			if err != nil {
-				return documentError(source, p, err)
+				return documentError(source, d, err)
 			}
-			doc := printed{document: document{source, p.text}}
-			if len(content) == 0 {
-				docs, plain = append(docs, doc), false
-				continue
-			}
-			o := Object{&unstructured.Unstructured{Object: content}, source, p.text}
-			hook, isHook, err := asHook(o)
-			if err == nil {
-				err = checkObject(o, isHook)
-			}
-			if err != nil {
-				return documentError(source, p, err)
-			}
-			if isHook {
-				// Hooks it applies without.
-				if hook.Object.Object, err = parseObject(p.text); err != nil {
-					return documentError(source, p, err)
-				}
-				if hook.Events != nil {
-					m.Hooks = append(m.Hooks, hook)
-				}
-				continue
-			}
-			doc.kind = o.GetKind()
-			docs = append(docs, doc)
-			if !o.IsList() {
-				m.Objects = append(m.Objects, o)
-				continue
-			}
-			plain = false
-			if m.Objects, err = expand(m.Objects, o, 0); err != nil {
-				return documentError(source, p, err)
+			plain = plain && whole
+			if doc.Source != "" {
+				docs = append(docs, doc)
 			}
 		}
 	}
@@ -81,10 +73,50 @@ func (m *Manifest) sort(files map[string]string, in Input) error {
 	return unique(m.Objects, in.Namespace)
 }
 
+// add adds the object or hook of one document. It returns the document as it is
+// to be printed, without a source for a hook, and whether it is one object.
+//
+// Helm applies objects with a line's end after each, which a block scalar at the
+// end of one has as its own; hooks it applies without.
+func (m *Manifest) add(p *parsing, source, closed, text string) (doc printed, whole bool, err error) {
+	if err := p.next(); err != nil {
+		return doc, false, err
+	}
+	content, err := parseObject(p.decoder, closed)
+	if err != nil {
+		return doc, false, err
+	}
+	doc.document = document{source, text}
+	if len(content) == 0 {
+		return doc, false, nil
+	}
+	o := Object{&unstructured.Unstructured{Object: content}, source, text}
+	hook, isHook, err := asHook(o)
+	if err == nil {
+		err = checkObject(o, isHook)
+	}
+	if err != nil {
+		return doc, false, err
+	}
+	if isHook {
+		if hook.Object.Object, err = parseObject(p.decoder, text); err == nil && hook.Events != nil {
+			m.Hooks = append(m.Hooks, hook)
+		}
+		return printed{}, true, err
+	}
+	doc.kind = o.GetKind()
+	if !o.IsList() {
+		m.Objects = append(m.Objects, o)
+		return doc, true, nil
+	}
+	m.Objects, err = p.expand(m.Objects, o, 0)
+	return doc, false, err
+}
+
 const maxListDepth = 8
 
 // expand appends the items of a List.
-func expand(objects []Object, list Object, depth int) ([]Object, error) {
+func (p *parsing) expand(objects []Object, list Object, depth int) ([]Object, error) {
 	if depth > maxListDepth {
 		return nil, errors.New("lists nest too deep")
 	}
@@ -107,16 +139,16 @@ func expand(objects []Object, list Object, depth int) ([]Object, error) {
 		}
 		if o.IsList() {
 			var err error
-			if objects, err = expand(objects, o, depth+1); err != nil {
+			if objects, err = p.expand(objects, o, depth+1); err != nil {
 				return nil, fmt.Errorf("items[%d]: %w", i, err)
 			}
 			continue
 		}
-		text, err := sigsyaml.Marshal(content)
+		text, err := yamlread.Marshal(p.decoder.Account, content)
 		if err != nil {
 			return nil, fmt.Errorf("items[%d]: %w", i, err)
 		}
-		o.Text = strings.TrimSuffix(string(text), "\n")
+		o.Text = strings.TrimSuffix(text, "\n")
 		objects = append(objects, o)
 	}
 	return objects, nil
@@ -270,7 +302,7 @@ func listed(text string) []string {
 }
 
 // documentError says where in the rendered text a document is wrong.
-func documentError(source string, p part, err error) error {
+func documentError(source string, d yamlread.Document, err error) error {
 	e := &Error{Err: err}
 	var empty notAnObject
 	var text *notText
@@ -278,7 +310,7 @@ func documentError(source string, p part, err error) error {
 	case errors.As(err, &empty):
 		e.Hint = "look at what the template prints outside of its documents"
 	case errors.As(err, &text):
-		e.Line, e.Hint = lineOf(p.text, text.key), "put the value in quotes"
+		e.Line, e.Hint = lineOf(d.Text, text.key), "put the value in quotes"
 	case errors.Is(err, ErrNoName):
 		e.Hint = "give it one; generateName serves hooks only"
 	case errors.Is(err, ErrNoAPIVersion), errors.Is(err, ErrNoKind):
@@ -289,10 +321,10 @@ func documentError(source string, p part, err error) error {
 	line := max(e.Line, 1)
 	if e.Line == 0 {
 		// The first line of a document may be a comment that many have.
-		line = max(firstContent(p.text), 1)
+		line = max(firstContent(d.Text), 1)
 	}
-	e.Op, e.File, e.Line, e.RenderedLine = "parse", source, 0, p.line+line-1
-	if lines := strings.Split(p.text, "\n"); line <= len(lines) {
+	e.Op, e.File, e.Line, e.RenderedLine = "parse", source, 0, d.Line+line-1
+	if lines := strings.Split(d.Text, "\n"); line <= len(lines) {
 		e.printed = lines[line-1]
 	}
 	return e
@@ -331,22 +363,31 @@ func lineOf(text, key string) int {
 	return 0
 }
 
-func (m *Manifest) addCRDs(file chartfile.File) error {
-	for _, p := range split(string(file.Data)) {
-		content, err := parseObject(p.text)
-		if err == nil && len(content) > 0 {
-			o := Object{&unstructured.Unstructured{Object: content}, file.Name, p.text}
-			if err = checkObject(o, false); err == nil {
-				if o.IsList() {
-					m.CRDs, err = expand(m.CRDs, o, 0)
-				} else {
-					m.CRDs = append(m.CRDs, o)
-				}
-			}
-		}
-		if err != nil {
-			return asWritten(documentError(file.Name, p, err))
+func (m *Manifest) addCRDs(p *parsing, file chartfile.File) error {
+	for d := range yamlread.Documents(string(file.Data)) {
+		if err := m.addCRD(p, file.Name, d.Text); err != nil {
+			return asWritten(documentError(file.Name, d, err))
 		}
 	}
+	return nil
+}
+
+func (m *Manifest) addCRD(p *parsing, source, text string) error {
+	if err := p.next(); err != nil {
+		return err
+	}
+	content, err := parseObject(p.decoder, text)
+	if err != nil || len(content) == 0 {
+		return err
+	}
+	o := Object{&unstructured.Unstructured{Object: content}, source, text}
+	if err := checkObject(o, false); err != nil {
+		return err
+	}
+	if o.IsList() {
+		m.CRDs, err = p.expand(m.CRDs, o, 0)
+		return err
+	}
+	m.CRDs = append(m.CRDs, o)
 	return nil
 }

@@ -3,6 +3,8 @@ package render
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // HookEvent says when a hook runs.
@@ -105,7 +107,7 @@ func (h *Hook) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if j.Object.Text != "" { // a hook is parsed as it stands
-		content, err := parseObject(j.Object.Text)
+		content, err := parseObject(yamlread.Decoder{}, j.Object.Text)
 		if err != nil {
 			return fmt.Errorf("hook of %s: %w", j.Object.Source, err)
 		}

@@ -22,8 +22,9 @@ import (
 // [PostRenderer] over another. Immutable, safe for concurrent use; but kustomize
 // keeps state for the whole process, so one is built at a time.
 type Kustomization struct {
-	inner *kustomize.Kustomization
-	info  ChartInfo
+	inner  *kustomize.Kustomization
+	info   ChartInfo
+	limits Limits
 }
 
 // KustomizeOptions say what a kustomization may reach.
@@ -86,7 +87,7 @@ func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts Kus
 	if base := path.Base(path.Clean(dir)); base != "." && base != "/" {
 		info.Name = base
 	}
-	return &Kustomization{inner: inner, info: info}, nil
+	return &Kustomization{inner: inner, info: info, limits: b.limits}, nil
 }
 
 func plainFiles(files []File) []kustomize.File {
@@ -162,7 +163,7 @@ func plainManifests(ctx context.Context, info ChartInfo, files map[string]string
 	if in.Capabilities != nil {
 		m.Capabilities = *in.Capabilities
 	}
-	if err := m.sort(files, in); err != nil {
+	if err := m.parse(newParsing(ctx, in.Limits), files, in); err != nil {
 		return nil, err
 	}
 	if err := m.postRender(ctx, in); err != nil {
@@ -217,8 +218,9 @@ func (k *Kustomization) PostRender(ctx context.Context, objects []Object) ([]Obj
 		return nil, kustomizeError("post-render", k.inner.File(), err)
 	}
 	changed := make([]Object, 0, len(docs))
+	decoder := k.limits.newDecoder()
 	for _, doc := range docs {
-		content, err := parseObject(string(doc))
+		content, err := parseObject(decoder, string(doc))
 		if err != nil {
 			return nil, kustomizeError("post-render", k.inner.File(), err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Layer is one source of values. Its makers do nothing but remember their
@@ -84,6 +85,7 @@ func setName(kind chartfile.SetKind, expr string) string {
 // included. Errors are [*Error] and name the layer, and the line if there is one.
 func MergeValues(layers ...Layer) (Values, error) {
 	merged := map[string]any{}
+	decoder := DefaultLimits().newDecoder()
 	o := &origins{}
 	for _, layer := range layers {
 		switch layer.kind {
@@ -94,7 +96,7 @@ func MergeValues(layers ...Layer) (Values, error) {
 				return Values{}, err
 			}
 		default:
-			m, err := layer.read()
+			m, err := layer.read(decoder)
 			if err != nil {
 				return Values{}, err
 			}
@@ -110,7 +112,7 @@ func MergeValues(layers ...Layer) (Values, error) {
 
 // read gives the layer's values, owned by the caller. It keeps the text of a
 // file for the layer's origins.
-func (l *Layer) read() (map[string]any, error) {
+func (l *Layer) read(decoder yamlread.Decoder) (map[string]any, error) {
 	switch l.kind {
 	case layerMap:
 		m, err := ownMap(l.m)
@@ -131,7 +133,7 @@ func (l *Layer) read() (map[string]any, error) {
 		}
 		l.text = text
 	}
-	m, err := parseValues(l.text)
+	m, err := parseValues(decoder, l.text)
 	if err != nil {
 		err.File, err.Op = l.name, "values"
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Limits bound what an untrusted chart may cost. A zero field means the
@@ -37,9 +38,16 @@ type Limits struct {
 	// itself applies as well.
 	TemplateDepth int
 	// MemoryBytes is what the larger results of template functions may take
-	// together; what combining the values of the chart and its subcharts may
+	// together; what the YAML of a chart's files, of its output and of values
+	// may take, with aliases expanded; what combining the values of the chart and its subcharts may
 	// take; and what a compiled schema and its errors may take. Default 128 MiB.
 	MemoryBytes int64
+	// Documents is the number of YAML documents in one render, or in a folder of
+	// plain manifests. Default 20,000.
+	Documents int
+	// DocumentDepth is how deep a YAML document may nest, with its aliases
+	// expanded. Default 1,000.
+	DocumentDepth int
 	// ResultBytes is what one template function may return. Default 16 MiB.
 	ResultBytes int64
 	// Steps is how many actions the templates may run, costly functions counted
@@ -85,6 +93,8 @@ func (l Limits) WithDefaults() Limits {
 		OutputBytes:   limit(l.OutputBytes, 64<<20),
 		TemplateDepth: limit(l.TemplateDepth, 10_000),
 		MemoryBytes:   limit(l.MemoryBytes, 128<<20),
+		Documents:     limit(l.Documents, 20_000),
+		DocumentDepth: limit(l.DocumentDepth, yamlread.DefaultDepth),
 		ResultBytes:   limit(l.ResultBytes, 16<<20),
 		Steps:         limit(l.Steps, 50_000_000),
 		SchemaSteps:   limit(l.SchemaSteps, 50_000_000),
@@ -111,7 +121,7 @@ func limitText(name string, value int64) string {
 		return bytesText(value)
 	}
 	units := map[string]string{
-		"Entries": "files and folders", "Ratio": "times the archive", "Depth": "levels", "TemplateDepth": "levels",
+		"Entries": "files and folders", "Ratio": "times the archive", "Depth": "levels", "TemplateDepth": "levels", "DocumentDepth": "levels", "Documents": "documents",
 		"Steps": "steps", "SchemaSteps": "steps", "Keys": "keys",
 	}
 	if unit, ok := units[name]; ok {

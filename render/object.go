@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Object is one rendered Kubernetes object. It is shared: treat it as read-only
@@ -72,7 +74,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if j.Text == "" {
 		text = string(j.Object)
 	}
-	content, err := parseObject(text)
+	content, err := parseObject(yamlread.Decoder{}, text)
 	if err != nil {
 		return fmt.Errorf("object of %s: %w", j.Source, err)
 	}

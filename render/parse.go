@@ -9,20 +9,20 @@ import (
 	"strconv"
 	"strings"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
-	sigsyaml "sigs.k8s.io/yaml"
-
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
+// newDecoder returns a decoder of YAML for one render or one merge of values:
+// all that it reads is charged to one account.
+func (l Limits) newDecoder() yamlread.Decoder {
+	return yamlread.Decoder{Account: yamlread.NewBudget(l.MemoryBytes), Depth: l.DocumentDepth}
+}
+
 // parseValues reads the text of a values file with the types that Helm gives:
 // all numbers float64.
-func parseValues(text []byte) (map[string]any, *Error) {
-	if m, ok := yamlread.Mapping(string(text), yamlread.Floats); ok {
-		return m, nil
-	}
+func parseValues(decoder yamlread.Decoder, text []byte) (map[string]any, *Error) {
 	var parsed any
-	if err := sigsyaml.Unmarshal(text, &parsed); err != nil {
+	if err := decoder.Unmarshal(text, &parsed); err != nil {
 		return nil, yamlError(err)
 	}
 	switch m := parsed.(type) {
@@ -40,32 +40,16 @@ func parseValues(text []byte) (map[string]any, *Error) {
 // parseObject reads one YAML or JSON document with the types that Kubernetes
 // uses: whole numbers int64, others float64. Nil without an error is an empty
 // document.
-func parseObject(text string) (map[string]any, error) {
-	if m, ok := yamlread.Mapping(text, yamlread.Integers); ok {
-		return m, nil
+func parseObject(decoder yamlread.Decoder, text string) (map[string]any, error) {
+	content, err := decoder.Object(text)
+	var kind *yamlread.KindError
+	if errors.As(err, &kind) {
+		return nil, notAnObject{kindOf(kind.Value)}
 	}
-	raw, err := sigsyaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		return nil, err
-	}
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	if raw[0] != '{' {
-		var parsed any
-		if err := json.Unmarshal(raw, &parsed); err != nil {
-			return nil, err
-		}
-		return nil, notAnObject{kindOf(parsed)}
-	}
-	var content map[string]any
-	if err := utiljson.Unmarshal(raw, &content); err != nil {
-		return nil, err
-	}
-	return content, nil
+	return content, err
 }
 
+// notAnObject is returned for a document or list item that is not a mapping.
 type notAnObject struct{ kind string }
 
 func (e notAnObject) Error() string {
@@ -103,21 +87,36 @@ var (
 	yamlPrefix = regexp.MustCompile(`^(error converting YAML to JSON: )?(error unmarshaling JSON: )?(while decoding JSON: )?(yaml: )?`)
 )
 
-// yamlError makes an error of one of the YAML library, with its line.
+// yamlError places an error of the YAML decoder at its line.
 func yamlError(err error) *Error {
+	if limit := yamlLimit(err); limit != nil {
+		return &Error{Err: limit, Hint: aliasHint}
+	}
 	text := yamlPrefix.ReplaceAllString(err.Error(), "")
 	e := &Error{Hint: yamlHint(text)}
-	if strings.Contains(text, "excessive aliasing") {
-		e.Err = &LimitError{Limit: "YAMLAliases", Subject: "a document whose aliases unfold to too much", Err: err}
-		e.Hint = "write the values out instead of using anchors"
-		return e
-	}
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		text = strings.Replace(text, m[0], "", 1)
 	}
 	e.Err = fmt.Errorf("invalid YAML: %w", &yamlCause{text, err})
 	return e
+}
+
+const aliasHint = "write the values out instead of using anchors, or raise this limit if the input is to be trusted"
+
+// yamlLimit returns the limit that a text exceeds; nil if err is another error.
+func yamlLimit(err error) *LimitError {
+	var limit *LimitError
+	var inside *yamlread.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return limit
+	case errors.As(err, &inside):
+		return &LimitError{Limit: inside.Limit, Max: inside.Max, Subject: "a YAML document, aliases expanded"}
+	case strings.Contains(err.Error(), "excessive aliasing"): // the parser's own limit
+		return &LimitError{Limit: yamlread.LimitMemory, Subject: "a YAML document, aliases expanded", Err: err}
+	}
+	return nil
 }
 
 // yamlCause says what a YAML error says without its prefixes and line.

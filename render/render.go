@@ -34,11 +34,12 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			m.Notes = text
 		}
 	}
-	if err := m.sort(rest, in); err != nil {
+	parsing := newParsing(ctx, in.Limits)
+	if err := m.parse(parsing, rest, in); err != nil {
 		return nil, c.place(err, instance)
 	}
 	for _, crd := range instance.CRDs() {
-		if err := m.addCRDs(crd); err != nil {
+		if err := m.addCRDs(parsing, crd); err != nil {
 			return nil, err
 		}
 	}
