@@ -14,8 +14,9 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 	"github.com/fairlead-dev/fairlead/render"
-	"sigs.k8s.io/yaml"
 )
 
 // maxDepth bounds charts that depend on each other in a circle.
@@ -119,7 +120,7 @@ func (l *loading) wanted(info render.ChartInfo) (wanted, locked []dependency, er
 		if i < 0 {
 			continue
 		}
-		if err := yaml.Unmarshal(info.Files[i].Data, file.into); err != nil {
+		if err := (yamlread.Decoder{}).Unmarshal(info.Files[i].Data, file.into); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file.name, err)
 		}
 		hasLock = hasLock || file.into == any(&lock)
@@ -181,7 +182,7 @@ func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 		switch folder, inside, _ := strings.Cut(rest, "/"); {
 		case inside == "Chart.yaml":
 			var metadata struct{ Name, Version string }
-			if err := yaml.Unmarshal(file.Data, &metadata); err != nil {
+			if err := (yamlread.Decoder{}).Unmarshal(file.Data, &metadata); err != nil {
 				return nil, fmt.Errorf("%s: %w", file.Name, err)
 			}
 			present = append(present, render.ChartInfo{Name: metadata.Name, Version: metadata.Version})

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // Conditions that callers may want to tell apart with errors.Is. Each arrives in a *LoadError.
@@ -80,7 +82,10 @@ const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https:/
 
 func loadError(ref string, err error) *LoadError {
 	e := &LoadError{Ref: redacted(ref), Err: err}
+	var limit *yamlread.LimitError
 	switch {
+	case errors.As(err, &limit):
+		e.Err = &render.LimitError{Limit: limit.Limit, Max: limit.Max, Err: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case errors.Is(err, ErrUnknownRef), errors.Is(err, fs.ErrNotExist) && !strings.Contains(ref, "://"):
 		e.Hint = refForms

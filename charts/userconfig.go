@@ -13,9 +13,10 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
 	"oras.land/oras-go/v2/registry/remote/credentials"
-	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // UserConfig is where Helm and Docker keep what a user has told them: repositories with their logins, and logins to
@@ -90,7 +91,7 @@ func (c UserConfig) repositories() ([]savedRepository, error) {
 	var file struct {
 		Repositories []savedRepository `json:"repositories"`
 	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
+	if err := (yamlread.Decoder{}).Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Repositories, err)
 	}
 	return file.Repositories, nil

@@ -112,8 +112,8 @@ func TestHostileArchives(t *testing.T) {
 		"bomb in a subchart":    {archive: packed(t, ok, entry{name: "web/charts/x.tgz", text: string(packed(t, ok, entry{name: "web/x", size: 4 << 20}))}), limit: "Ratio"},
 		"link in a subchart":    {archive: packed(t, ok, entry{name: "web/charts/x.tgz", text: string(packed(t, entry{name: "web/x", kind: tar.TypeSymlink, link: "/"}))})},
 		"folder named .tgz":     {archive: packed(t, ok, entry{name: "web/charts/x.tgz/Chart.yaml", text: hostileChart})},
-		"alias bomb":            {archive: packed(t, ok, entry{name: "web/values.yaml", text: aliasBomb()})},
-		"deep YAML":             {archive: packed(t, ok, entry{name: "web/values.yaml", text: strings.Repeat("[", 100_000)})},
+		"alias bomb":            {archive: packed(t, ok, entry{name: "web/values.yaml", text: aliasBomb()}), limit: "MemoryBytes"},
+		"deep YAML":             {archive: packed(t, ok, entry{name: "web/values.yaml", text: strings.Repeat("[", 100_000)}), limit: "DocumentDepth"},
 		"broken name":           {archive: packed(t, entry{name: "web/Chart.yaml", text: "apiVersion: v2\nname: ../web\nversion: 1.0.0\n"})},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,6 +59,9 @@ func (l Loader) Files(files []File) (*Chart, error) {
 func loadError(err error) error {
 	var of *chartfile.Error
 	if errors.As(err, &of) {
+		if limit := yamlLimit(of.Err); limit != nil {
+			of.Err, of.Hint = limit, aliasHint
+		}
 		return &Error{Op: "load", Chart: of.Chart, File: path.Join(of.Chart, of.File), Line: of.Line, Hint: of.Hint, Err: of.Err}
 	}
 	var e *Error
@@ -181,7 +184,7 @@ func saturated(n int64) int64 { return max(n, n+1) }
 
 func (b *budget) load(files []chartfile.File) (*Chart, error) {
 	parsed, err := chartfile.Parse(files, chartfile.ParseOptions{
-		Depth: b.limits.Depth,
+		YAML: b.limits.newDecoder(), Depth: b.limits.Depth,
 		TooDeep: func(name string) error {
 			return &LimitError{Limit: "Depth", Max: int64(b.limits.Depth), Subject: name}
 		},

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
-	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -47,6 +46,8 @@ type ParseOptions struct {
 	// Unpack reads a packed subchart, charts/NAME.tgz. It may keep count over
 	// all calls.
 	Unpack func(name string, data []byte) ([]File, error)
+	// YAML decodes the files of the chart and of its subcharts.
+	YAML yamlread.Decoder
 	// Depth is how deep subcharts may nest before TooDeep is answered.
 	Depth   int
 	TooDeep func(name string) error
@@ -98,7 +99,7 @@ func (p *parser) metadata(c *chart.Chart, files []File, prefix string) error {
 		if c.Metadata == nil {
 			c.Metadata = new(chart.Metadata)
 		}
-		if err := yaml.Unmarshal(f.Data, c.Metadata); err != nil {
+		if err := p.opts.YAML.Unmarshal(f.Data, c.Metadata); err != nil {
 			return yamlError(prefix, f.Name, err)
 		}
 		if c.Metadata.APIVersion == "" {
@@ -114,17 +115,13 @@ func (p *parser) file(c *chart.Chart, f File, prefix string, subcharts *[]File) 
 	case f.Name == "Chart.yaml":
 	case f.Name == "Chart.lock":
 		c.Lock = new(chart.Lock)
-		if err := yaml.Unmarshal(f.Data, c.Lock); err != nil {
+		if err := p.opts.YAML.Unmarshal(f.Data, c.Lock); err != nil {
 			return yamlError(prefix, f.Name, err)
 		}
 	case f.Name == "values.yaml":
 		c.Raw = append(c.Raw, keep) // for the lines of values
-		if m, ok := yamlread.Mapping(string(f.Data), yamlread.Floats); ok {
-			c.Values = m
-			return nil
-		}
 		c.Values = map[string]any{}
-		if err := yaml.Unmarshal(f.Data, &c.Values); err != nil {
+		if err := p.opts.YAML.Unmarshal(f.Data, &c.Values); err != nil {
 			return yamlError(prefix, f.Name, err)
 		}
 	case f.Name == "values.schema.json":
@@ -138,7 +135,7 @@ func (p *parser) file(c *chart.Chart, f File, prefix string, subcharts *[]File) 
 			c.Lock = new(chart.Lock)
 			into = c.Lock
 		}
-		if err := yaml.Unmarshal(f.Data, into); err != nil {
+		if err := p.opts.YAML.Unmarshal(f.Data, into); err != nil {
 			return yamlError(prefix, f.Name, err)
 		}
 		if c.Metadata.APIVersion == chart.APIVersionV1 {

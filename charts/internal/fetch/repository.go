@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // index is what is read of a repository's index.yaml.
@@ -18,6 +18,9 @@ type index struct {
 		Digest  string   `json:"digest"`
 	} `json:"entries"`
 }
+
+// indexMemory bounds what reading an index takes: those of the largest repositories have about 20 MiB.
+const indexMemory = 512 << 20
 
 // Repository gets a chart by its name from a repository, whose index.yaml lies under address. The digest is verified where
 // the index has one, and a chart of that digest in the cache is not downloaded.
@@ -35,7 +38,7 @@ func Repository(ctx context.Context, address, name string, opts Options) (*Archi
 		return nil, fmt.Errorf("read the index: %w", err)
 	}
 	var idx index
-	if err := yaml.Unmarshal(data, &idx); err != nil {
+	if err := (yamlread.Decoder{Account: yamlread.NewBudget(indexMemory)}).Unmarshal(data, &idx); err != nil {
 		return nil, fmt.Errorf("read the index: %w", err)
 	}
 	entries, ok := idx.Entries[name]

@@ -15,7 +15,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	"sigs.k8s.io/yaml"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Keyring is whose signatures count.
@@ -67,7 +68,7 @@ func (k *Keyring) Verify(archive []byte, name string, text []byte) error {
 	var signed struct {
 		Files map[string]string `json:"files"`
 	}
-	if err := yaml.Unmarshal(sums, &signed); err != nil {
+	if err := (yamlread.Decoder{}).Unmarshal(sums, &signed); err != nil {
 		return fmt.Errorf("read the provenance: %w", err)
 	}
 	if name == "" && len(signed.Files) == 1 {
