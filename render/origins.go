@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // origins knows the layers of values. The index of a layer is made when it is
@@ -89,6 +90,9 @@ func (l *layerOrigins) index() map[string]place {
 			}
 		default:
 			var doc yaml.Node
+			if err := (yamlread.Decoder{}).Check(l.layer.text); err != nil {
+				break // the values themselves were refused
+			}
 			if err := yaml.Unmarshal(l.layer.text, &doc); err == nil && len(doc.Content) == 1 {
 				budget := maxIndexed
 				l.indexNode(doc.Content[0], "", &budget)
@@ -99,9 +103,13 @@ func (l *layerOrigins) index() map[string]place {
 	return l.nodes
 }
 
-// maxIndexed bounds the nodes of a layer whose origins are known, aliases
-// unfolded.
-const maxIndexed = 500_000
+// maxIndexed bounds what the index of a layer takes: for each node, aliases
+// expanded, the bytes of its path and what a place takes. Values beyond it have
+// no origin.
+const (
+	maxIndexed   = 64 << 20
+	indexedPlace = 100
+)
 
 func (l *layerOrigins) indexValue(v any, path string) {
 	switch v := v.(type) {
@@ -124,7 +132,7 @@ func (l *layerOrigins) indexValue(v any, path string) {
 }
 
 func (l *layerOrigins) indexNode(n *yaml.Node, path string, budget *int) {
-	if *budget--; *budget < 0 {
+	if *budget -= len(path) + indexedPlace; *budget < 0 {
 		return
 	}
 	switch n.Kind {
