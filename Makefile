@@ -12,6 +12,7 @@
 # make hostile        every hostile input of test/hostile in a child with 1 GiB of address space
 # make fuzz           every fuzzer for FUZZ_TIME, ten minutes each
 # make recording      the progress view in docs/, as text and picture; needs tmux
+#                     and Chromium
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
 # make screenshots    the pictures of reports in docs/, with Chromium
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig; its default
@@ -29,7 +30,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording cluster cluster-build
+.PHONY: kill faults hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -51,7 +52,7 @@ format:
 vet:
 	go vet ./...
 	cd test/cluster && go vet .
-	cd tools && go vet ./recording ./licences && go test ./licences
+	cd tools && go vet ./licences && go test ./licences
 	cd test/bench && go vet .
 	cd test/helm && go vet .
 
@@ -100,18 +101,21 @@ bench: cluster-build
 bench-go:
 	go test -run '^$$' -bench . -benchmem ./...
 
-recording: cluster-build
-	@program=$$(mktemp) && trap 'rm -f "$$program"' EXIT && go build -o "$$program" ./examples/progress && \
-	cd tools && go run ./recording -text ../docs/progress.txt -png ../docs/progress.png -- "$$program"
+recording: cluster-build browser
+	@program=$$(mktemp) && frames=$$(mktemp) && trap 'rm -f "$$program" "$$frames"' EXIT && go build -o "$$program" ./examples/progress && \
+	sh tools/record.sh "$$program" > "$$frames" && sed 's/\x1b\[[0-9;]*m//g' "$$frames" > docs/progress.txt && \
+	go run ./internal/screenshot -terminal "$$frames" docs/progress.png
 
 rendering-speed:
 	go test -run '^$$' -bench Render -benchmem -count 6 ./render > /tmp/rendering-speed.txt
 	go run ./test/speed < /tmp/rendering-speed.txt > docs/rendering-speed.md
 
-screenshots:
+screenshots: browser
+	go run ./internal/screenshot -report docs/report.json docs
+
+browser:
 	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name > /dev/null && found=1; done; \
 	[ -n "$$found" ] || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
-	go run ./internal/screenshot docs/report.json docs
 
 cluster: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS))

@@ -1,14 +1,16 @@
-// Screenshot renders the pictures of the documentation: a report as text on a
-// terminal, and as an HTML page. Its arguments are a report as JSON and a folder
-// for the pictures. It needs Chromium:
+// Screenshot renders the pictures of the documentation with headless Chromium: a
+// report (JSON) as text on a terminal and as an HTML page, or any text with ANSI
+// colours as on a terminal:
 //
-//	go run ./internal/screenshot docs/report.json docs
+//	go run ./internal/screenshot -report docs/report.json docs
+//	go run ./internal/screenshot -terminal frames.txt docs/progress.png
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"html"
 	"os"
@@ -17,22 +19,42 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: screenshot REPORT.json FOLDER")
+	report := flag.String("report", "", "`file` with a report as JSON; the argument is the folder for its pictures")
+	text := flag.String("terminal", "", "`file` with ANSI text; the argument is the picture's file")
+	flag.Parse()
+	if flag.NArg() != 1 || (*report == "") == (*text == "") {
+		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(*report, *text, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(from, to string) error {
+func run(report, text, to string) error {
+	folder, err := os.MkdirTemp("", "screenshot")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	if report == "" {
+		data, err := os.ReadFile(text)
+		if err != nil {
+			return err
+		}
+		return shootTerminal(folder, string(data), to)
+	}
+	return shootReport(folder, report, to)
+}
+
+func shootReport(folder, from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -41,12 +63,6 @@ func run(from, to string) error {
 	if err := json.Unmarshal(data, &report); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "screenshot")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
-
 	var text, page strings.Builder
 	if err := report.WriteText(&text, diff.TextOptions{Color: true, Width: 110}); err != nil {
 		return err
@@ -54,21 +70,21 @@ func run(from, to string) error {
 	if err := report.WriteHTML(&page, diff.HTMLOptions{}); err != nil {
 		return err
 	}
-	for _, picture := range []struct {
-		name, html, size string
-	}{
-		{"report-text", terminal(text.String()), fmt.Sprintf("980,%d", 19*strings.Count(text.String(), "\n")+40)},
-		{"report-html", page.String(), "1180,900"},
-	} {
-		source := filepath.Join(folder, picture.name+".html")
-		if err := os.WriteFile(source, []byte(picture.html), 0o600); err != nil {
-			return err
-		}
-		if err := shoot(folder, source, filepath.Join(to, picture.name+".png"), picture.size); err != nil {
-			return err
-		}
+	return errors.Join(
+		shootTerminal(folder, text.String(), filepath.Join(to, "report-text.png")),
+		shoot(folder, page.String(), filepath.Join(to, "report-html.png"), "1180,900"),
+	)
+}
+
+// shootTerminal takes a picture of text with ANSI colours.
+func shootTerminal(folder, text, target string) error {
+	columns := 0
+	for line := range strings.Lines(escape.ReplaceAllString(text, "")) {
+		columns = max(columns, utf8.RuneCountInString(line))
 	}
-	return nil
+	// A column of the font is 8.43 px wide; the page has a margin of 16 px.
+	size := fmt.Sprintf("%d,%d", columns*843/100+40, 19*strings.Count(text, "\n")+40)
+	return shoot(folder, terminal(text), target, size)
 }
 
 // browsers are the names of Chromium's executable.
@@ -102,9 +118,13 @@ func browse(folder, address string, args ...string) (stdout, stderr string, err 
 	return out.String(), log.String(), nil
 }
 
-func shoot(folder, source, target, size string) error {
+func shoot(folder, page, target, size string) error {
 	target, err := filepath.Abs(target)
 	if err != nil {
+		return err
+	}
+	source := filepath.Join(folder, filepath.Base(target)+".html")
+	if err := os.WriteFile(source, []byte(page), 0o600); err != nil {
 		return err
 	}
 	if _, _, err = browse(folder, "file://"+source, "--window-size="+size, "--screenshot="+target); err != nil {
@@ -119,14 +139,14 @@ var colours = map[string]string{
 	"33": "color:#e3b341", "35": "color:#d2a8ff", "36": "color:#76e3ea",
 }
 
-var escape = regexp.MustCompile("\x1b\\[([0-9]+)m")
+var escape = regexp.MustCompile("\x1b\\[([0-9;]*)m")
 
 // terminal returns a page that shows text with its colours.
 func terminal(text string) string {
 	open := 0
 	body := escape.ReplaceAllStringFunc(html.EscapeString(text), func(s string) string {
 		code := escape.FindStringSubmatch(s)[1]
-		if code == "0" { // resets all styles
+		if colours[code] == "" { // resets all styles
 			end := strings.Repeat("</span>", open)
 			open = 0
 			return end
