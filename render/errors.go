@@ -84,8 +84,9 @@ type Violation struct {
 	// "service.port", "hosts[0].name", or "" for the values as a whole.
 	Path string
 	// Wanted is what the schema asks for; Found is the type or value given, ""
-	// when nothing was given. Values are shown as JSON, shortened. A value
-	// whose path smells of a secret is never shown.
+	// when nothing was given. Only plain words and small numbers are shown, as
+	// JSON: other values may be secrets, as may those whose path has a word such
+	// as password, which are never shown.
 	Wanted, Found string
 	// Origin tells where the value came from; zero if that is unknown.
 	Origin Origin
@@ -132,14 +133,15 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("%s is rendered by both %s and %s", e.ID, e.First, e.Second)
 }
 
-// RemoteError says that a kustomization refers to a URL or a repository, and
-// that this is not allowed or could not be loaded.
+// RemoteError reports that a kustomization or a schema refers to a URL or a
+// repository, and that this is not allowed or could not be loaded.
 type RemoteError struct {
-	// File is the kustomization, or the file that it names, with the reference.
+	// File is the kustomization, the file that it names, or the schema, with the
+	// reference.
 	File string
 	// Ref is the reference, without the user and password in a URL of the web.
 	Ref string
-	// Err is what the loader answered; nil where none was given, because remote
+	// Err is the loader's error; nil where there is no loader, because remote
 	// references are refused then.
 	Err error
 }

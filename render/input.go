@@ -28,6 +28,11 @@ type Input struct {
 	Strict bool
 	// SkipSchema leaves out the check of the values against values.schema.json.
 	SkipSchema bool
+	// SchemaLoader loads what values.schema.json refers to outside of the chart,
+	// by the URL of the reference: http, https, urn or any other scheme. It is
+	// called by each render that checks such a schema and may keep what it has
+	// loaded. Nil: nothing is loaded, and such a reference is a [*RemoteError].
+	SchemaLoader func(ctx context.Context, url string) ([]byte, error)
 }
 
 // LookupFunc answers the template function lookup: one object, or with an

@@ -66,7 +66,7 @@ func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfil
 		return nil, nil, c.valuesError(err)
 	}
 	if !in.SkipSchema {
-		if err := c.checkSchema(instance, values, in.Values); err != nil {
+		if err := c.checkSchema(instance, values, in, meter); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -123,7 +123,12 @@ func (c *Chart) renderError(err error) error {
 	var of *chartfile.Error
 	if errors.As(err, &of) {
 		chart := cmp.Or(of.Chart, c.info.Name)
-		return &Error{Op: "render", Chart: chart, File: path.Join(chart, of.File), Hint: of.Hint, Err: of.Err}
+		e := &Error{Op: "render", Chart: chart, File: path.Join(chart, of.File), Hint: of.Hint, Err: of.Err}
+		var ref *chartfile.RefError
+		if errors.As(err, &ref) {
+			e.Err = &RemoteError{File: e.File, Ref: ref.URL, Err: ref.Err}
+		}
+		return e
 	}
 	return &Error{Op: "render", Chart: c.info.Name, Err: err}
 }

@@ -6,11 +6,14 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
-// checkSchema holds coalesced values against the schemas of the chart and its
-// enabled subcharts.
-func (c *Chart) checkSchema(instance *chartfile.Instance, values map[string]any, given Values) error {
-	found, err := c.parsed.CheckSchemas(instance, values)
+// checkSchema validates coalesced values against the schemas of the chart and
+// its enabled subcharts.
+func (c *Chart) checkSchema(instance *chartfile.Instance, values map[string]any, in Input, meter *chartfile.Meter) error {
+	found, err := c.parsed.CheckSchemas(instance, values, chartfile.SchemaLoader(in.SchemaLoader), meter)
 	if err != nil {
+		if e := c.limitError(err); e != nil {
+			return e
+		}
 		return c.renderError(err)
 	}
 	if len(found) == 0 {
@@ -20,7 +23,7 @@ func (c *Chart) checkSchema(instance *chartfile.Instance, values map[string]any,
 	for _, f := range found {
 		v := Violation{Chart: f.Chart, Path: valuesPath(values, f.Path), Wanted: f.Wanted, Found: f.Found}
 		if f.Found != "" {
-			v.Origin, _ = c.Origin(given, v.Path)
+			v.Origin, _ = c.Origin(in.Values, v.Path)
 		}
 		e.Violations = append(e.Violations, v)
 	}

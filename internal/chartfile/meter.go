@@ -35,7 +35,15 @@ type Meter struct {
 	err     error
 
 	steps, bytes int64
+
+	schemaSteps, schemaBytes int64
+	errorBytes               int64 // what an error of the validation that runs takes
 }
+
+// endedError is the end of the context.
+type endedError struct{ error }
+
+func (e *endedError) Unwrap() error { return e.error }
 
 // NewMeter returns a meter at zero.
 func NewMeter(ctx context.Context, limits Limits) *Meter {
@@ -51,7 +59,7 @@ func (m *Meter) step(n int) bool {
 	if m.steps += int64(n); m.steps > m.limits.Steps {
 		m.err = &LimitError{Limit: "Steps", Max: m.limits.Steps, Subject: m.subject}
 	} else if m.steps>>10 != before && m.ctx.Err() != nil {
-		m.err = context.Cause(m.ctx)
+		m.err = &endedError{context.Cause(m.ctx)}
 	}
 	return m.err == nil
 }

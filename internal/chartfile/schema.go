@@ -1,14 +1,13 @@
 package chartfile
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/url"
+	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -23,22 +22,37 @@ type Violation struct {
 	Wanted, Found string
 }
 
-// schemas keeps compiled schemas by the address of their text.
-type schemas struct{ byText sync.Map }
+// SchemaLoader loads what a schema refers to by a URL outside of its chart.
+type SchemaLoader func(ctx context.Context, url string) ([]byte, error)
 
-type compiledSchema struct {
-	schema *jsonschema.Schema
-	err    error
+// RefError reports a reference to a schema outside of the chart that was not
+// loaded.
+type RefError struct {
+	URL string
+	Err error // of the loader; nil if there is none
 }
 
-// CheckSchemas holds coalesced values against the schemas of the chart and its
-// enabled subcharts. What a schema refers to is looked up in its chart's own
-// files; references to other places are taken to allow everything, because
-// nothing is fetched. The error is an [*Error] for a schema that is broken
-// itself.
-func (c *Chart) CheckSchemas(i *Instance, values map[string]any) (found []Violation, err error) {
+func (e *RefError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("the reference to %s cannot be loaded: %v", e.URL, e.Err)
+	}
+	return fmt.Sprintf("the reference to %s leads out of the chart", e.URL)
+}
+
+// Unwrap returns the loader's error, or nil.
+func (e *RefError) Unwrap() error { return e.Err }
+
+// maxViolations is how many violations are reported of one chart and its
+// subcharts.
+const maxViolations = 100
+
+// CheckSchemas validates coalesced values against the schemas of the chart and
+// its enabled subcharts. References are resolved in the chart's own files, others
+// by the loader; without one they are an error. The error is an [*Error] for a
+// schema that is broken itself, and a [*LimitError] for one that costs too much.
+func (c *Chart) CheckSchemas(i *Instance, values map[string]any, load SchemaLoader, m *Meter) (found []Violation, err error) {
 	defer recovered(&err)
-	if err := c.checkSchema(i.root, values, nil, &found); err != nil {
+	if err := c.checkSchema(i.root, values, nil, load, m, &found); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b Violation) int {
@@ -49,27 +63,24 @@ func (c *Chart) CheckSchemas(i *Instance, values map[string]any) (found []Violat
 	}), nil
 }
 
-func (c *Chart) checkSchema(ch *chart.Chart, values map[string]any, at []string, found *[]Violation) error {
+func (c *Chart) checkSchema(ch *chart.Chart, values map[string]any, at []string, load SchemaLoader, m *Meter, found *[]Violation) error {
 	if ch.Schema != nil {
-		schema, err := c.schemas.of(ch)
-		if err != nil {
-			return &Error{Chart: ch.ChartFullPath(), File: "values.schema.json", Err: err, Hint: "correct the schema, or set Input.SkipSchema"}
-		}
 		if values == nil {
 			values = map[string]any{}
 		}
-		var invalid *jsonschema.ValidationError
-		err = schema.Validate(values)
-		if errors.As(err, &invalid) {
-			flatten(invalid, schema, ch.ChartFullPath(), at, values, found)
-		} else if err != nil {
-			return &Error{Chart: ch.ChartFullPath(), File: "values.schema.json", Err: err, Hint: "correct the schema, or set Input.SkipSchema"}
+		invalid, err := c.schemas.validate(ch, values, at, load, m)
+		if err != nil {
+			return schemaError(ch, err)
 		}
+		*found = append(*found, invalid...)
 	}
 	for _, sub := range ch.Dependencies() {
 		raw := values[sub.Name()]
 		if raw == nil {
 			continue
+		}
+		if len(*found) >= maxViolations {
+			return nil
 		}
 		below := append(slices.Clone(at), sub.Name())
 		own, ok := raw.(map[string]any)
@@ -77,106 +88,175 @@ func (c *Chart) checkSchema(ch *chart.Chart, values map[string]any, at []string,
 			*found = append(*found, Violation{Chart: sub.ChartFullPath(), Path: below, Wanted: "a mapping", Found: show(raw, below)})
 			continue
 		}
-		if err := c.checkSchema(sub, own, below, found); err != nil {
+		if err := c.checkSchema(sub, own, below, load, m, found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *schemas) of(c *chart.Chart) (*jsonschema.Schema, error) {
-	if len(c.Schema) == 0 {
-		return nil, errors.New("the file is empty")
+// schemaError says of which file an error is. Limits and the end of the context
+// stay what they are.
+func schemaError(ch *chart.Chart, err error) error {
+	const file = "values.schema.json"
+	var limit *LimitError
+	var ref *RefError
+	e := &Error{Chart: ch.ChartFullPath(), File: file, Err: err, Hint: "correct the schema, or set Input.SkipSchema"}
+	switch {
+	case errors.As(err, &limit):
+		return &LimitError{Limit: limit.Limit, Max: limit.Max, Subject: path.Join(e.Chart, file) + limit.Subject}
+	case errors.As(err, new(*endedError)):
+		return err
+	case errors.As(err, &ref) && ref.Err == nil:
+		e.Hint = "give Input.SchemaLoader to load it, put a copy into the chart and refer to that, or set Input.SkipSchema"
+	case errors.As(err, &ref):
+		e.Hint = "look at the error of Input.SchemaLoader"
 	}
-	key := &c.Schema[0]
-	if known, ok := s.byText.Load(key); ok {
-		compiled := known.(compiledSchema)
-		return compiled.schema, compiled.err
+	return e
+}
+
+// schemas keeps compiled schemas by the address of their text.
+type schemas struct {
+	mu     sync.Mutex
+	byText map[*byte]*compiledSchemas
+}
+
+// compiledSchemas are the compiled forms of one text that are not in use: one
+// counts the steps of one validation at a time.
+type compiledSchemas struct {
+	err  error // the schema is broken
+	free []*compiledSchema
+}
+
+const (
+	maxFreeSchemas = 16
+	emptyText      = "the file is empty"
+)
+
+func (s *schemas) validate(ch *chart.Chart, values map[string]any, at []string, load SchemaLoader, m *Meter) ([]Violation, error) {
+	if len(ch.Schema) == 0 {
+		return nil, errors.New(emptyText)
 	}
-	schema, err := compileSchema(c)
-	s.byText.Store(key, compiledSchema{schema, err})
+	schema, err := s.acquire(ch, load, m)
+	if err != nil {
+		return nil, err
+	}
+	invalid, err := schema.validate(ch, values, at, m)
+	s.release(ch, schema)
+	return invalid, err
+}
+
+// acquire returns a compiled schema that no other goroutine uses.
+func (s *schemas) acquire(ch *chart.Chart, load SchemaLoader, m *Meter) (*compiledSchema, error) {
+	key := &ch.Schema[0]
+	s.mu.Lock()
+	known := s.byText[key]
+	if known != nil && known.err != nil {
+		defer s.mu.Unlock()
+		return nil, known.err
+	}
+	var free *compiledSchema
+	if known != nil && len(known.free) > 0 {
+		last := len(known.free) - 1
+		free, known.free = known.free[last], known.free[:last]
+	}
+	s.mu.Unlock()
+	if free != nil && free.current(load, m) {
+		return free, nil
+	}
+	schema, err := compileSchema(ch, load, m)
+	if err != nil && m.err == nil && !errors.As(err, new(*RefError)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.entry(key).err = err
+	}
 	return schema, err
 }
 
-const schemaURL = "file:///values.schema.json"
-
-func compileSchema(c *chart.Chart) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.Schema))
-	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
+func (s *schemas) release(ch *chart.Chart, schema *compiledSchema) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entry(&ch.Schema[0]); len(e.free) < maxFreeSchemas {
+		e.free = append(e.free, schema)
 	}
-	compiler := jsonschema.NewCompiler()
-	compiler.UseLoader(schemaFiles{c})
-	if err := compiler.AddResource(schemaURL, doc); err != nil {
-		return nil, err
-	}
-	return compiler.Compile(schemaURL)
 }
 
-// schemaFiles gives what schemas refer to.
-type schemaFiles struct{ chart *chart.Chart }
+func (s *schemas) entry(key *byte) *compiledSchemas {
+	if s.byText == nil {
+		s.byText = map[*byte]*compiledSchemas{}
+	}
+	if s.byText[key] == nil {
+		s.byText[key] = &compiledSchemas{}
+	}
+	return s.byText[key]
+}
 
-// Load gives a file of the chart, or a schema that allows everything.
-func (s schemaFiles) Load(ref string) (any, error) {
-	u, err := url.Parse(ref)
-	if err != nil {
-		return nil, err
-	}
-	if u.Scheme != "file" {
-		return true, nil
-	}
-	name := strings.TrimPrefix(u.Path, "/")
-	for _, f := range s.chart.Files {
-		if f.Name == name {
-			return jsonschema.UnmarshalJSON(bytes.NewReader(f.Data))
+// compiledSchema is a schema that counts what validating costs.
+type compiledSchema struct {
+	schema *jsonschema.Schema
+	remote map[string][sha256.Size]byte // what the loader gave, by URL
+	chain  int                          // how many schemas may apply to one value inside of each other
+	meter  *Meter                       // of the compilation or validation that runs
+}
+
+// current reports whether what was loaded for the schema is still the same.
+func (c *compiledSchema) current(load SchemaLoader, m *Meter) bool {
+	for url, sum := range c.remote {
+		if load == nil {
+			return false
+		}
+		data, err := load(m.ctx, url)
+		if err != nil || sha256.Sum256(data) != sum {
+			return false
 		}
 	}
-	return nil, fmt.Errorf("the chart has no file %q", name)
+	return true
 }
 
-// show writes a value that was found, short, and never a secret.
-func show(v any, path []string) string {
+// stopped is the panic by which a validation ends early: the library has no
+// other way out of its recursion. The reason is in the meter.
+type stopped struct{}
+
+func (c *compiledSchema) validate(ch *chart.Chart, values map[string]any, at []string, m *Meter) (found []Violation, err error) {
+	depth := depthOf(values, 0)
+	if !m.schemaDepth((depth + 1) * (c.chain + 1)) {
+		return nil, m.err
+	}
+	m.errorBytes = 200 + 16*int64(depth)
+	c.meter = m
+	defer func() {
+		c.meter = nil
+		switch r := recover().(type) {
+		case nil:
+		case stopped:
+			found, err = nil, m.err
+		default:
+			panic(r)
+		}
+	}()
+	var invalid *jsonschema.ValidationError
+	switch err := c.schema.Validate(values); {
+	case errors.As(err, &invalid):
+		f := flattener{schema: c.schema, chart: ch.ChartFullPath(), at: at, values: values}
+		f.flatten(invalid)
+		return f.found, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, nil
+}
+
+func depthOf(v any, depth int) int {
+	most := depth
 	switch v := v.(type) {
-	case nil:
-		return "null"
 	case map[string]any:
-		return "a mapping"
+		for _, item := range v {
+			most = max(most, depthOf(item, depth+1))
+		}
 	case []any:
-		return "a list"
-	case string, float64, int64, int, bool:
-		for _, key := range path {
-			if secretive(key) {
-				return fmt.Sprintf("a hidden value of type %s", typeName(v))
-			}
-		}
-		data, err := json.Marshal(v)
-		if err != nil {
-			return typeName(v)
-		}
-		if runes := []rune(string(data)); len(runes) > 60 {
-			return string(runes[:60]) + "…"
-		}
-		return string(data)
-	}
-	return fmt.Sprintf("%T", v)
-}
-
-func typeName(v any) string {
-	switch v.(type) {
-	case string:
-		return "string"
-	case bool:
-		return "boolean"
-	}
-	return "number"
-}
-
-func secretive(key string) bool {
-	key = strings.ToLower(key)
-	for _, word := range []string{"password", "passwd", "secret", "token", "apikey", "api_key", "private", "credential", "passphrase"} {
-		if strings.Contains(key, word) {
-			return true
+		for _, item := range v {
+			most = max(most, depthOf(item, depth+1))
 		}
 	}
-	return false
+	return most
 }

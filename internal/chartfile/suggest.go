@@ -8,12 +8,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// unknownName says that a schema does not know a name, and what its author may have meant: the name that is spelt most
-// alike or, where none is and they are few, all that there are.
+// unknownName says that a schema does not know a name, and which name may have been meant: the one spelled most alike
+// or, if there is none and they are few, all names. Of many or long names none is suggested.
 func unknownName(name string, known []string) string {
 	const text = "no such value, the name is unknown to the schema"
+	if len(known) > maxSuggested || len(name) > maxSuggestedLength {
+		return text
+	}
 	best, least := "", 1+len(name)/3 // one slip in three letters is no slip any more
 	for _, other := range known {
+		if len(other) > maxSuggestedLength {
+			continue
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(other)); d < least || d == least && best == "" {
 			best, least = other, d
 		}
@@ -22,15 +28,23 @@ func unknownName(name string, known []string) string {
 	case best != "":
 		return fmt.Sprintf("%s (perhaps %q is meant)", text, best)
 	case len(known) > 0 && len(known) <= 8:
-		return fmt.Sprintf("%s (it knows %s)", text, strings.Join(known, ", "))
+		return fmt.Sprintf("%s (it knows %s)", text, short(strings.Join(known, ", ")))
 	}
 	return text
 }
 
-// namesAt answers the names that a schema has properties for at a place, sorted; none where it branches on the way.
+const (
+	maxSuggested       = 1000
+	maxSuggestedLength = 100
+)
+
+// namesAt returns the names that a schema has properties for at a place, sorted; none where it branches on the way.
 func namesAt(schema *jsonschema.Schema, path []string) []string {
-	for i := 0; schema != nil; {
+	for i, refs := 0, 0; schema != nil; {
 		if schema.Ref != nil {
+			if refs++; refs > maxSuggested {
+				return nil // in a circle
+			}
 			schema = schema.Ref
 			continue
 		}

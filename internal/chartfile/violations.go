@@ -9,18 +9,33 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 )
 
-// flatten lists what a validation found: the innermost errors, but an
-// alternative of which nothing fits as one.
-func flatten(e *jsonschema.ValidationError, schema *jsonschema.Schema, chart string, at []string, values any, found *[]Violation) {
-	path := append(slices.Clone(at), e.InstanceLocation...)
-	value, present := lookup(values, e.InstanceLocation)
-	add := func(path []string, wanted, got string) {
-		*found = append(*found, Violation{Chart: chart, Path: path, Wanted: wanted, Found: got})
+// flattener lists what a validation found, no more than maxViolations.
+type flattener struct {
+	schema *jsonschema.Schema
+	chart  string   // the chart's full path
+	at     []string // where its values stand in the top chart's
+	values any
+	found  []Violation
+}
+
+func (f *flattener) full() bool { return len(f.found) >= maxViolations }
+
+func (f *flattener) add(path []string, wanted, got string) {
+	if !f.full() {
+		f.found = append(f.found, Violation{Chart: f.chart, Path: path, Wanted: wanted, Found: got})
 	}
+}
+
+// flatten lists the innermost errors, but an alternative of which nothing fits
+// as one.
+func (f *flattener) flatten(e *jsonschema.ValidationError) {
+	if f.full() {
+		return
+	}
+	path := append(slices.Clone(f.at), e.InstanceLocation...)
+	value, present := lookup(f.values, e.InstanceLocation)
 	got := ""
 	if present {
 		got = show(value, path)
@@ -28,36 +43,66 @@ func flatten(e *jsonschema.ValidationError, schema *jsonschema.Schema, chart str
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
 		for _, name := range k.Missing {
-			add(append(slices.Clone(path), name), "a value, it is required", "")
+			f.add(append(slices.Clone(path), name), "a value, it is required", "")
 		}
 	case *kind.AdditionalProperties:
-		for _, name := range k.Properties {
-			child := append(slices.Clone(path), name)
-			value, _ := lookup(values, append(slices.Clone(e.InstanceLocation), name))
-			add(child, unknownName(name, namesAt(schema, e.InstanceLocation)), show(value, child))
+		f.unknown(k.Properties, e.InstanceLocation, path)
+	case *kind.FalseSchema:
+		if f.isGlobal(e.InstanceLocation) {
+			f.add(path, globalRefused, got)
+			return
 		}
+		f.add(path, wanted(k), got)
 	case *kind.AnyOf, *kind.OneOf:
 		// Every alternative has its own complaint; when all are about the same
 		// place and type they are worth one line together.
 		if wanted := alternatives(e); wanted != "" {
-			add(path, wanted, got)
+			f.add(path, wanted, got)
 			return
 		}
 		if len(e.Causes) == 0 {
-			add(path, "exactly one of the schema's alternatives", got)
+			f.add(path, "exactly one of the schema's alternatives", got)
 			return
 		}
-		for _, cause := range e.Causes {
-			flatten(cause, schema, chart, at, values, found)
-		}
+		f.causes(e)
 	default:
 		if len(e.Causes) > 0 {
-			for _, cause := range e.Causes {
-				flatten(cause, schema, chart, at, values, found)
-			}
+			f.causes(e)
 			return
 		}
-		add(path, wanted(e.ErrorKind), got)
+		f.add(path, wanted(e.ErrorKind), got)
+	}
+}
+
+func (f *flattener) causes(e *jsonschema.ValidationError) {
+	for _, cause := range e.Causes {
+		f.flatten(cause)
+	}
+}
+
+const globalRefused = "no value \"global\", which Helm's rules put into the values of every subchart: allow \"global\" in the properties of this schema"
+
+// isGlobal reports whether a place in the values of a subchart is that of the
+// globals, which nobody set there.
+func (f *flattener) isGlobal(at []string) bool {
+	return len(f.at) > 0 && len(at) == 1 && at[0] == globalKey
+}
+
+// unknown lists names that a schema does not have, in order.
+func (f *flattener) unknown(names, at, path []string) {
+	known := namesAt(f.schema, at)
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if f.full() {
+			return
+		}
+		inside := append(slices.Clone(at), name)
+		value, _ := lookup(f.values, inside)
+		text := globalRefused
+		if !f.isGlobal(inside) {
+			text = unknownName(name, known)
+		}
+		child := append(slices.Clone(path), name)
+		f.add(child, text, show(value, child))
 	}
 }
 
@@ -69,7 +114,7 @@ func alternatives(e *jsonschema.ValidationError) string {
 		for len(cause.Causes) == 1 {
 			cause = cause.Causes[0]
 		}
-		if len(cause.Causes) > 0 || !slices.Equal(cause.InstanceLocation, e.InstanceLocation) {
+		if len(cause.Causes) > 0 || !slices.Equal(cause.InstanceLocation, e.InstanceLocation) || len(wants) == maxListed {
 			return ""
 		}
 		wants = append(wants, wanted(cause.ErrorKind))
@@ -86,7 +131,7 @@ func wanted(k jsonschema.ErrorKind) string {
 	case *kind.Const:
 		return list([]any{k.Want})
 	case *kind.Pattern:
-		return "text that matches " + k.Want
+		return "text that matches " + short(k.Want)
 	case *kind.Format:
 		return "text of the format " + k.Want
 	case *kind.Minimum:
@@ -118,23 +163,41 @@ func wanted(k jsonschema.ErrorKind) string {
 	case *kind.Not:
 		return "anything but what the schema excludes here"
 	case *kind.DependentRequired:
-		return fmt.Sprintf("%s too, because %s is given", strings.Join(k.Missing, ", "), k.Prop)
+		return short(fmt.Sprintf("%s too, because %s is given", strings.Join(k.Missing, ", "), k.Prop))
 	case *kind.Dependency:
-		return fmt.Sprintf("%s too, because %s is given", strings.Join(k.Missing, ", "), k.Prop)
+		return short(fmt.Sprintf("%s too, because %s is given", strings.Join(k.Missing, ", "), k.Prop))
 	}
-	return "what the schema says: " + k.LocalizedString(message.NewPrinter(language.English))
+	return "what the schema says under " + strings.Join(k.KeywordPath(), "/")
 }
 
+// maxListed is how many allowed values an error lists, maxText how long each
+// and a pattern may be.
+const (
+	maxListed = 50
+	maxText   = 200
+)
+
 func list(values []any) string {
-	texts := make([]string, len(values))
-	for i, v := range values {
+	var texts []string
+	for _, v := range values {
+		if len(texts) == maxListed {
+			texts = append(texts, "…")
+			break
+		}
 		data, err := json.Marshal(v)
 		if err != nil {
-			data = []byte(fmt.Sprint(v))
+			data = fmt.Append(nil, v)
 		}
-		texts[i] = string(data)
+		texts = append(texts, short(string(data)))
 	}
 	return strings.Join(texts, ", ")
+}
+
+func short(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
 // lookup follows keys and item numbers.

@@ -1,0 +1,72 @@
+package chartfile
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	// maxPattern is how long a pattern may be: a class such as \pL takes more
+	// than a thousand times its length already when it is parsed.
+	maxPattern = 32 << 10
+	// instructionBytes is what an instruction of a compiled pattern takes.
+	instructionBytes = 256
+)
+
+// compilePattern compiles a pattern after its size, repetitions written out, is
+// charged.
+func (c *compiledSchema) compilePattern(text string) (jsonschema.Regexp, error) {
+	if c.meter.err != nil {
+		return nil, c.meter.err
+	}
+	if len(text) > maxPattern {
+		return nil, errors.New("the pattern is too long")
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	size := patternSize(parsed)
+	if !c.meter.schemaStep(size) || !c.meter.schemaTake(size*instructionBytes) {
+		return nil, c.meter.err
+	}
+	compiled, err := regexp.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return &pattern{Regexp: compiled, size: size, of: c}, nil
+}
+
+// pattern charges the time that matching may take before it does.
+type pattern struct {
+	*regexp.Regexp
+	size int64
+	of   *compiledSchema
+}
+
+// MatchString reports whether the text has a match.
+func (p *pattern) MatchString(text string) bool {
+	if !p.of.meter.schemaStep(1 + int64(len(text)+1)*p.size/4) {
+		panic(stopped{})
+	}
+	return p.Regexp.MatchString(text)
+}
+
+// patternSize is how many instructions a pattern compiles to, roughly.
+func patternSize(re *syntax.Regexp) int64 {
+	const most = 1 << 40 // so that no product overflows
+	size := int64(1 + len(re.Rune)/4)
+	if re.Op == syntax.OpLiteral {
+		size = int64(1 + len(re.Rune))
+	}
+	for _, sub := range re.Sub {
+		size += patternSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= int64(max(re.Min, re.Max, 1))
+	}
+	return min(size, most)
+}
