@@ -43,7 +43,7 @@ func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
 		for _, source := range instance.Sources() {
 			sources = append(sources, template.Source(source))
 		}
-		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap})
+		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost})
 	})
 	return known.set, known.err
 }

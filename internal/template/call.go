@@ -153,12 +153,15 @@ func (r *Run) callMethod(dot value, receiver, fn reflect.Value, node parse.Node,
 		given[i] = fromReflect(in[i])
 	}
 	r.function = name
-	r.reserve(r.methodPrice(receiver, name, given))
-	result, err := safeCall(fn, in)
+	p := r.methodPrice(receiver, name, given)
+	r.reserve(p)
+	v, err := r.apart(p.work, func() (value, error) {
+		result, err := safeCall(fn, in)
+		return fromCall(result), err
+	})
 	if err != nil {
 		r.calling(node, name, err)
 	}
-	v := fromCall(result)
 	r.settle(v, 0)
 	r.function = ""
 	return v
@@ -179,7 +182,7 @@ func (r *Run) methodPrice(receiver reflect.Value, name string, args []value) pri
 	}
 	if receiver.IsValid() && receiver.Type() != timeType {
 		e := r.taken(&yamlForm, []value{fromReflect(receiver)})
-		p.scratch += 4*e.bytes + 256*e.nodes
+		p.scratch += 8*e.bytes + 512*e.nodes
 		p.work = 4 * e.nodes
 	}
 	return p

@@ -3,19 +3,14 @@ package template
 // decodeCosts are functions that decode a text: a look through it bounds what it
 // decodes to.
 func decodeCosts() map[string]cost {
-	table := map[string]cost{"fromToml": decodesTOML}
-	for _, name := range []string{"fromYaml", "fromYamlArray"} {
-		table[name] = decodesYAML
+	table := map[string]cost{
+		"fromToml": decodesTOML,
+		"fromYaml": nil, "fromYamlArray": nil, // see decodeYAML
 	}
 	for _, name := range []string{"fromJson", "mustFromJson", "fromJsonArray"} {
 		table[name] = decodesJSON
 	}
 	return table
-}
-
-func decodesYAML(r *Run, a []value) price {
-	n := int64(len(textOf(a[0])))
-	return price{scratch: 8 * n, work: n / 2}
 }
 
 // decodesJSON counts what JSON text decodes to.

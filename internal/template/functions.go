@@ -59,8 +59,8 @@ func goFunctions() texttemplate.FuncMap {
 	own := texttemplate.FuncMap{
 		"toYaml":        toYAML,
 		"toYamlPretty":  toYAMLPretty,
-		"fromYaml":      fromYAML,
-		"fromYamlArray": fromYAMLArray,
+		"fromYaml":      func(string) map[string]any { return nil }, // see lateFunctions
+		"fromYamlArray": func(string) []any { return nil },
 		"toToml":        toTOML,
 		"fromToml":      fromTOML,
 		"toJson":        toJSON,
@@ -91,7 +91,7 @@ func required(msg string, v any) (any, error) {
 	return v, nil
 }
 
-// lateFunctions are the functions that answer to the run.
+// lateFunctions are the functions that depend on the run.
 func lateFunctions() map[string]impl {
 	return map[string]impl{
 		"now": func(r *Run, _ []value) (value, error) { return concrete(r.now()), nil },
@@ -99,6 +99,14 @@ func lateFunctions() map[string]impl {
 			defer protect(&err)
 			r.function = "toYaml"
 			return concrete(r.yaml(a[0].any())), nil
+		},
+		"fromYaml": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			return concrete(fromYAML(r, textOf(a[0]))), nil
+		},
+		"fromYamlArray": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			return concrete(fromYAMLArray(r, textOf(a[0]))), nil
 		},
 		"lookup": func(r *Run, a []value) (v value, err error) {
 			if r.lookup == nil {
