@@ -36,7 +36,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			m.Notes = text
 		}
 	}
-	parsing := newParsing(ctx, in.Limits)
+	parsing := newParsing(ctx, in.Limits, spent)
 	if err := m.parse(parsing, rest, in); err != nil {
 		return nil, c.place(err, instance)
 	}
