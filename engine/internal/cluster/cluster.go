@@ -1,0 +1,115 @@
+// Package cluster gives access to one API server: clients over one transport,
+// what the API server serves, and the requests for which client-go's clients
+// are too slow or too talkative.
+//
+// It knows nothing of releases. A request is sent again below the clients if
+// the API server could not answer it, see internal/resend; client-go's own
+// log lines go to the logger given to [New], and the API server's warnings to
+// the caller that asks for them by [WithWarnings].
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/klog/v2"
+
+	"github.com/fairlead-dev/fairlead/internal/merge"
+	"github.com/fairlead-dev/fairlead/internal/resend"
+)
+
+// Cluster is one API server. It is safe for concurrent use.
+type Cluster struct {
+	Typed    kubernetes.Interface
+	Dynamic  dynamic.Interface
+	Metadata metadata.Interface
+	Merger   *merge.Merger
+
+	logger    klog.Logger
+	discovery discovery.CachedDiscoveryInterfaceWithContext
+	mapper    *restmapper.DeferredDiscoveryRESTMapper
+
+	mu      sync.Mutex
+	version *version.Info // nil until it is read
+	asked   time.Time     // when discovery was last forgotten for its age
+}
+
+// New returns the cluster of cfg, which it copies. It sends no request.
+func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
+	cfg = rest.CopyConfig(cfg)
+	if cfg.QPS == 0 && cfg.RateLimiter == nil {
+		cfg.QPS = -1 // no client-side throttling
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "fairlead"
+	}
+	cfg.WarningHandler = nil
+	cfg.WarningHandlerWithContext = collectWarnings{}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return resend.New(next, logger) })
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make the HTTP client: %w", err)
+	}
+	if cfg.ExecProvider != nil || cfg.AuthProvider != nil || cfg.BearerTokenFile != "" {
+		client.Transport = resend.Renew(client.Transport, cfg.BearerTokenFile) // above what adds the token
+	}
+	return newWith(cfg, client, logger)
+}
+
+func newWith(cfg *rest.Config, client *http.Client, logger *slog.Logger) (*Cluster, error) {
+	c := &Cluster{logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
+	var err error
+	if c.Dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
+		return nil, fmt.Errorf("make the dynamic client: %w", err)
+	}
+	if c.Typed, err = kubernetes.NewForConfigAndClient(cfg, client); err != nil {
+		return nil, fmt.Errorf("make the typed client: %w", err)
+	}
+	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(cfg), client); err != nil {
+		return nil, fmt.Errorf("make the metadata client: %w", err)
+	}
+	disco, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
+	if err != nil {
+		return nil, fmt.Errorf("make the discovery client: %w", err)
+	}
+	c.discovery = memory.NewMemCacheClientWithContext(disco)
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
+	c.Merger = merge.New(c.openAPI)
+	return c, nil
+}
+
+// openAPI loads the API server's schema of a group version; nil if it has
+// none.
+func (c *Cluster) openAPI(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
+	path := []string{"openapi", "v3", "apis", gv.Group, gv.Version}
+	if gv.Group == "" {
+		path = []string{"openapi", "v3", "api", gv.Version}
+	}
+	body, err := c.Typed.Discovery().RESTClient().Get().AbsPath(path...).SetHeader("Accept", "application/json").Stream(c.Quiet(ctx))
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return body, err
+}
+
+// Quiet makes client-go log to the cluster's logger what it would otherwise
+// print to stderr.
+func (c *Cluster) Quiet(ctx context.Context) context.Context {
+	return klog.NewContext(ctx, c.logger)
+}

@@ -1,0 +1,82 @@
+package lock
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func lease(holder, version string, seconds int32, renewed time.Time) *coordinationv1.Lease {
+	at := metav1.NewMicroTime(renewed)
+	return &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{ResourceVersion: version},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, RenewTime: &at},
+	}
+}
+
+// A Lease is taken from its holder only if no change of it was seen for its
+// duration, by the local clock; if its own clock is far behind; or if it waits
+// and is superseded.
+func TestFree(t *testing.T) {
+	now := time.Now()
+	waiting := lease("a", "1", 10, now)
+	waiting.Annotations = map[string]string{annotationWaiting: "true"}
+	for name, c := range map[string]struct {
+		lease     *coordinationv1.Lease
+		seen      observed
+		supersede bool
+		want      bool
+	}{
+		"just seen":                        {lease("a", "1", 10, now), observed{holder: "a", at: now}, false, false},
+		"not renewed for its duration":     {lease("a", "1", 10, now), observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
+		"a holder's clock that is ahead":   {lease("a", "1", 10, now.Add(time.Hour)), observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
+		"expired, within what clocks may":  {lease("a", "1", 10, now.Add(-time.Minute)), observed{holder: "a", at: now}, false, false},
+		"expired long ago":                 {lease("a", "1", 10, now.Add(-time.Hour)), observed{holder: "a", at: now}, false, true},
+		"without a holder":                 {lease("", "1", 10, now), observed{at: now}, false, true},
+		"waiting":                          {waiting, observed{holder: "a", at: now}, false, false},
+		"waiting, and superseded":          {waiting, observed{holder: "a", at: now}, true, true},
+		"superseded, but still writing":    {lease("a", "1", 10, now), observed{holder: "a", at: now}, true, false},
+		"of no duration, for a second":     {lease("a", "1", 0, now), observed{holder: "a", at: now}, false, false},
+		"of no duration, after the second": {lease("a", "1", 0, now), observed{holder: "a", at: now.Add(-2 * time.Second)}, false, true},
+	} {
+		if got := free(c.lease, c.seen, now, c.supersede); got != c.want {
+			t.Errorf("%s: free is %v", name, got)
+		}
+	}
+}
+
+// A holder is known to be alive once it was seen to renew its Lease; another
+// holder has to be seen to do so itself.
+func TestObserved(t *testing.T) {
+	var o observed
+	for i, c := range []struct {
+		holder, version string
+		alive           bool
+	}{
+		{"a", "1", false}, {"a", "1", false}, {"a", "2", true}, {"a", "2", true}, {"b", "3", false}, {"b", "4", true},
+	} {
+		if o.see(lease(c.holder, c.version, 10, time.Now())); o.alive != c.alive || o.holder != c.holder {
+			t.Errorf("%d: %s is alive: %v", i, o.holder, o.alive)
+		}
+	}
+}
+
+// A nil Lock stands for a release that is not locked.
+func TestNilLock(t *testing.T) {
+	var l *Lock
+	l.Waiting(true)
+	l.Release()
+	if l.Check(t.Context()) != nil || l.Lost() || l.Waited() || l.Context(t.Context()) != t.Context() {
+		t.Error("nil is a lock")
+	}
+}
+
+func TestHeldError(t *testing.T) {
+	err := &HeldError{Holder: "fairlead-x", LastSeen: time.Now().Add(-3 * time.Second)}
+	if got := err.Error(); !strings.Contains(got, "fairlead-x") || !strings.Contains(got, "3s") {
+		t.Error(got)
+	}
+}
