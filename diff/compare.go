@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -137,9 +138,9 @@ func action(in Input) (Action, string) {
 	switch {
 	case in.Desired == nil && in.Live == nil:
 		return Unchanged, "already deleted"
-	case in.Desired == nil && keeps(in.Live):
+	case in.Desired == nil && Keeps(in.Live):
 		return Kept, "the live object has " + keepAnnotation + ": " + keepValue
-	case in.Desired == nil && keeps(in.Base):
+	case in.Desired == nil && Keeps(in.Base):
 		return Kept, "the last applied object has " + keepAnnotation + ": " + keepValue
 	case in.Desired == nil:
 		return Deleted, ""
@@ -151,8 +152,11 @@ func action(in Input) (Action, string) {
 	return Updated, ""
 }
 
-func keeps(u *unstructured.Unstructured) bool {
-	return u != nil && u.GetAnnotations()[keepAnnotation] == keepValue
+// Keeps reports whether an object asks to stay when it is no longer wanted, by
+// Helm's annotation helm.sh/resource-policy: keep, which Helm reads whatever its
+// case and the space around it. It is false for nil.
+func Keeps(u *unstructured.Unstructured) bool {
+	return u != nil && strings.EqualFold(strings.TrimSpace(u.GetAnnotations()[keepAnnotation]), keepValue)
 }
 
 // identity returns the object that all states are of. API versions may differ,
