@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -25,9 +23,9 @@ const (
 	annotationNamespaces = "applyset.kubernetes.io/additional-namespaces"
 )
 
-// setTool keeps its sets to itself: other tools refuse to change the set of
-// another. setVersion is that of the form of the set, not of this library,
-// whose upgrade would otherwise be a change to every release.
+// setTool is the tool that a set belongs to: others refuse to change it.
+// setVersion is the version of the set's form, not of this library, whose
+// upgrade would otherwise change every release.
 const (
 	setTool    = "fairlead"
 	setVersion = "v1"
@@ -40,31 +38,25 @@ const setSource = "Options.ApplySet"
 type applySet struct {
 	id     string
 	wanted bool // what is desired becomes a member
-	asIs   bool // what is a member stays one, and no more
+	keeps  bool // what is a member stays one, and nothing else becomes one
 }
 
-func (pl *planning) applySet() applySet {
-	s := applySet{id: setID(pl.key), wanted: pl.e.opts.ApplySet && !pl.uninstalls}
-	if s.asIs = pl.correct || pl.only != nil; s.asIs {
-		s.wanted = pl.past.last.ApplySet
+func (p premise) applySet() applySet {
+	s := applySet{id: setID(p.key), wanted: p.policy.applySet && p.mode != uninstalling}
+	if s.keeps = p.mode.keepsMembers(); s.keeps {
+		s.wanted = p.history.last.ApplySet
 	}
 	return s
 }
 
-// setParentOf is the parent of a release's set. Charts like to name a ConfigMap
+// setParentOf is the parent of a release's set. Charts often name a ConfigMap
 // after the release, so it is named as the release's Lease is.
 func setParentOf(k Key) diff.Object {
-	return diff.Object{Kind: "ConfigMap", Namespace: k.Namespace, Name: leaseName(k.Name)}
+	return diff.Object{Kind: "ConfigMap", Namespace: k.Namespace, Name: lock.Name(k.Name)}
 }
 
-// isParent says whether an object is the parent of the set that is wanted: a
-// tool takes what is its own in it from whoever has it, as kubectl does.
-func (pl *planning) isParent(o diff.Object) bool {
-	return pl.set.wanted && identity(o) == setParentOf(pl.key)
-}
-
-// setID is the name of a release's set, as the specification makes it of its
-// parent's.
+// setID is the name of a release's set, which the specification derives from
+// its parent.
 func setID(k Key) string {
 	p := setParentOf(k)
 	sum := sha256.Sum256([]byte(strings.Join([]string{p.Name, p.Namespace, p.Kind, p.Group}, ".")))
@@ -124,8 +116,8 @@ func scopeIn(parent *unstructured.Unstructured) setScope {
 	return setScope{read(a[annotationKinds]), read(a[annotationNamespaces])}
 }
 
-// writeInto makes a parent list the scope. An empty list of kinds says that
-// the set is empty, and none that nobody knows.
+// writeInto makes a parent list the scope. An empty list of kinds means that the
+// set is empty; no list, that its kinds are unknown.
 func (s setScope) writeInto(parent *unstructured.Unstructured) {
 	a := parent.GetAnnotations()
 	if a == nil {
@@ -138,110 +130,19 @@ func (s setScope) writeInto(parent *unstructured.Unstructured) {
 	parent.SetAnnotations(a)
 }
 
-// scopeOf is the scope of what is desired. What is in crds/ is the cluster's,
-// and no member.
-func (pl *planning) scopeOf(items []*item) setScope {
-	var s setScope
-	for _, it := range items {
-		if it.desired != nil && !it.crd {
-			s.add(pl.key.Namespace, it.mapping.GroupVersionKind.GroupKind(), it.object.Namespace)
-		}
-	}
-	return s
-}
-
-// recordedScope is what the parent lists once a revision has written it, after
-// the revisions before that may be in the cluster: until one has become healthy
-// it lists what they had, too.
-func (pl *planning) recordedScope(ctx context.Context, before setScope, record *storage.Record, objects []render.Object) setScope {
-	var s setScope
-	if !settled(record.Status) {
-		s = before
-	}
-	for _, o := range objects {
-		gvk, namespace := o.GroupVersionKind(), o.GetNamespace()
-		if m, err := pl.mapping(ctx, gvk); err == nil && !namespaced(m) { // or it is gone, or yet to come
-			namespace = ""
-		}
-		s.add(pl.key.Namespace, gvk.GroupKind(), namespace)
-	}
-	return s
-}
-
 // setParent is the parent that lists a scope, without the release's marks.
-func (pl *planning) setParent(s setScope) render.Object {
-	o := setParentOf(pl.key)
+func setParent(k Key, s setScope) render.Object {
+	o := setParentOf(k)
 	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": o.Kind}}
 	u.SetName(o.Name)
 	u.SetNamespace(o.Namespace)
-	u.SetLabels(map[string]string{labelSetID: pl.set.id})
+	u.SetLabels(map[string]string{labelSetID: setID(k)})
 	u.SetAnnotations(map[string]string{annotationTooling: setTool + "/" + setVersion})
 	s.writeInto(u)
 	return render.Object{Unstructured: u, Source: setSource}
 }
 
-// joinSet puts the members' label into what is desired and into what earlier
-// revisions applied, once what is live is known. A set that no revision tells
-// of, because Helm recorded the last one, is known by its members; its parent
-// is the item that joinSet then answers, to be removed.
-func (pl *planning) joinSet(ctx context.Context, items []*item) (*item, error) {
-	var parent *item
-	var there setScope
-	recorded := pl.past.hasSet()
-	for _, it := range items {
-		if it.parent {
-			parent = it
-			continue
-		}
-		is := partOf(it.live) == pl.set.id
-		if is {
-			there.add(pl.key.Namespace, it.mapping.GroupVersionKind.GroupKind(), it.object.Namespace)
-		}
-		if it.desired != nil && !it.crd && (pl.set.wanted || pl.set.asIs && is) {
-			if have := partOf(it.desired); have != "" && have != pl.set.id {
-				it.problem(ProblemInvalid, fmt.Sprintf("the chart puts it into an apply set of its own, %s", have), "leave the label "+labelPartOf+" out of the chart, or leave Options.ApplySet unset")
-			} else {
-				join(it.desired, pl.set.id)
-			}
-		}
-		for _, c := range it.candidates {
-			if (c.member || is && !recorded) && partOf(c.object) == "" {
-				join(c.object, pl.set.id)
-			}
-		}
-	}
-	if parent != nil {
-		parent.members = there
-		return nil, nil
-	}
-	if pl.set.wanted || pl.set.asIs || len(there.kinds) == 0 {
-		return nil, nil
-	}
-	it, err := pl.newItem(ctx, pl.setParent(there).Unstructured, setSource, nil)
-	if err != nil {
-		return nil, err
-	}
-	it.parent = true
-	if !pl.e.allowed(pl.key, it.object) {
-		return it, nil
-	}
-	if err := pl.get(ctx, it); err != nil {
-		return nil, err
-	}
-	return it, pl.unreadable([]*item{it})
-}
-
-// hasSet says whether a revision that the plan starts from tells of a set.
-func (p *past) hasSet() bool {
-	for _, r := range p.base {
-		if r.ApplySet {
-			return true
-		}
-	}
-	return false
-}
-
-// partOf is the set that an object says it is a member of; empty if none.
+// partOf is the set that an object is labelled as a member of; empty if none.
 func partOf(u *unstructured.Unstructured) string {
 	if u == nil {
 		return ""
@@ -250,65 +151,15 @@ func partOf(u *unstructured.Unstructured) string {
 	return id
 }
 
-func join(u *unstructured.Unstructured, id string) { setLabel(u, labelPartOf, id) }
-
-// mayJoin makes a problem of a live object that is another set's, if it would
-// become the release's: whoever owns that set may prune it.
-func (pl *planning) mayJoin(it *item) {
-	if it.parent {
-		tool, _, _ := strings.Cut(it.live.GetAnnotations()[annotationTooling], "/")
-		if tool != "" && tool != setTool {
-			it.problem(ProblemOwned, fmt.Sprintf("it is the parent of an apply set of %s", tool), "delete it there first, or leave Options.ApplySet unset")
-		}
-		return
-	}
-	other := partOf(it.live)
-	if other == "" || other == pl.set.id || other == partOf(it.desired) || !pl.set.wanted && owner(it.live) == pl.key {
-		return
-	}
-	it.problem(ProblemOwned, fmt.Sprintf("it is part of another apply set, %s", other), "take it out there first, or rename it here")
+// joined is u with the label of a member.
+func joined(u *unstructured.Unstructured, id string) *unstructured.Unstructured {
+	return withLabel(u, labelPartOf, id)
 }
 
-// openSet makes the parent list all that is or will be a member, before the
-// first one is written. Nil: there is none.
-func (r *run) openSet(ctx context.Context, parent *item) error {
-	if parent == nil || parent.desired == nil {
-		return nil
+// otherSet is a set of its own that the chart puts an object into; empty: none.
+func otherSet(u *unstructured.Unstructured, s applySet) string {
+	if have := partOf(u); have != s.id {
+		return have
 	}
-	had, want := scopeIn(parent.live), scopeIn(parent.desired)
-	all := want.with(had).with(parent.members)
-	if !parent.change.Changed() || all.equal(want) {
-		return orNil(r.applyItem(ctx, parent))
-	}
-	if parent.live != nil && all.equal(had) {
-		return nil // it is trimmed in the end
-	}
-	first := *parent
-	first.desired = parent.desired.DeepCopy()
-	all.writeInto(first.desired)
-	if err := r.write(ctx, &first); err != nil {
-		return r.failed(parent, "apply", err)
-	}
-	parent.live = first.live
-	return nil
-}
-
-// closeSet makes the parent list what is a member, after the last one has gone,
-// or deletes it with the set.
-func (r *run) closeSet(ctx context.Context, parent *item) error {
-	switch {
-	case parent == nil || parent.change.Action == "" || r.settled[parent]:
-		return nil
-	case parent.desired == nil:
-		return orNil(r.removeItem(ctx, parent))
-	}
-	return orNil(r.applyItem(ctx, parent))
-}
-
-// orNil is an error that is nil if e is.
-func orNil(e *Error) error {
-	if e == nil {
-		return nil
-	}
-	return e
+	return ""
 }

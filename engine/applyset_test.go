@@ -418,10 +418,10 @@ func TestApplySetKeepsOffOthers(t *testing.T) {
 	}
 
 	f.engine = f.newEngineWith(engine.Options{ApplySet: true, Allow: func(k engine.Key, o diff.Object) bool { return o.Name != "fairlead-shop" }})
-	refused(adopting, engine.ProblemNotAllowed, "may not touch it")
+	refused(adopting, engine.ProblemNotAllowed, "blocked by Options.Allow")
 	f.engine = sets
 	p := f.plan(adopting)
-	rules, err := engine.Rules(p)
+	rules, err := p.PolicyRules()
 	if err != nil {
 		t.Fatal(err)
 	}

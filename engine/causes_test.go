@@ -161,10 +161,10 @@ spec:
 
 // Each cause that the test cluster can play, through Deploy: its text and its
 // data, and how long after it was visible in the API it was reported. The
-// patience is short, as the default for some is minutes.
+// policy is short, as the default for some causes is minutes.
 func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 	const soon = 500 * time.Millisecond
-	patience := engine.Patience{
+	policy := engine.FailurePolicy{
 		ImagePull: soon, ImageRefused: soon, CrashLoop: soon, CrashRestarts: 1, Config: soon, CreateRefused: soon,
 		Unschedulable: soon, Claim: 4 * time.Second, ClaimRefused: soon, Unready: soon, Gone: soon, Stalled: soon,
 	}
@@ -273,14 +273,14 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 			f.engine = f.newEngine(withLogs(f.config, "starting\nfatal: no database\n"))
 			seen := f.lookOut(c.mark)
 			text := strings.ReplaceAll(c.template, "{{ .Values.replicas | default 2 }}", "1")
-			rev, err := f.engine.Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": text})), engine.ApplyOptions{Patience: patience})
+			rev, err := f.engine.Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": text})), engine.ApplyOptions{FailurePolicy: policy})
 			ended := time.Now()
 			var not *engine.NotReadyError
 			if !errors.As(err, &not) || errors.Is(err, context.DeadlineExceeded) || rev == nil || rev.Status != engine.StatusFailed {
 				t.Fatalf("%+v, %v", rev, err)
 			}
 			d := not.Objects[0]
-			if !strings.HasPrefix(d.Cause, c.cause) || d.Reason == "" || d.Hint == "" || d.Object.Name != "shop" || d.Object.Version == "" || not.Revision != 1 || not.Key != f.key {
+			if !strings.HasPrefix(string(d.Cause), c.cause) || d.Reason == "" || d.Hint == "" || d.Object.Name != "shop" || d.Object.Version == "" || not.Revision != 1 || not.Key != f.key {
 				t.Errorf("data %+v", d)
 			}
 			if c.check != nil && (len(d.Pods) == 0 || !c.check(d)) {

@@ -176,7 +176,7 @@ func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 				f.engine = f.newEngine(testcluster.Inject(f.cluster.Config(), c.fault(cancel)))
 			}
 			f.told.take()
-			_, err := f.engine.Deploy(ctx, r, engine.ApplyOptions{Timeout: c.timeout, Patience: engine.Patience{ImagePull: time.Second}})
+			_, err := f.engine.Deploy(ctx, r, engine.ApplyOptions{Timeout: c.timeout, FailurePolicy: engine.FailurePolicy{ImagePull: time.Second}})
 			if (err != nil) != c.fails {
 				t.Fatal(err)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// Deploy a chart, and tell apart what can go wrong.
+// Deploy a chart, and handle each kind of error.
 func ExampleEngine_Deploy() {
 	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{})
 	if err != nil {
@@ -32,18 +32,18 @@ func ExampleEngine_Deploy() {
 	var notReady *engine.NotReadyError
 	switch {
 	case err == nil:
-		fmt.Println("it runs")
+		fmt.Println("it is ready")
 	case errors.As(err, &problems):
 		fmt.Println("nothing was written:", problems.Problems[0].Message)
 	case errors.As(err, &notReady):
 		fmt.Println("written, but not ready:", notReady.Objects[0].Cause)
 	case errors.Is(err, engine.ErrUnreachable):
-		fmt.Println("no API server there")
+		fmt.Println("API server unreachable")
 	}
-	// Output: no API server there
+	// Output: API server unreachable
 }
 
-// Show a plan, and apply it if somebody agrees.
+// Show a plan, and apply it.
 func ExampleEngine_Plan() {
 	review := func(ctx context.Context, eng *engine.Engine, r engine.Release) error {
 		plan, err := eng.Plan(ctx, r, engine.PlanOptions{})
@@ -62,7 +62,7 @@ func ExampleEngine_Plan() {
 	_ = review
 }
 
-// A release name that Kubernetes would refuse never reaches it.
+// A release name that Kubernetes would refuse is an error before any request.
 func ExampleKey() {
 	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{})
 	if err != nil {
@@ -78,7 +78,7 @@ func ExampleKey() {
 	// Output: check release shop/My_Shop: invalid release key: name "My_Shop" (a release name has at most 53 characters: lower-case letters, digits, '-' and '.', with a letter or digit at both ends)
 }
 
-// Say when objects of a kind of one's own are ready, in CEL or in Go.
+// Decide when objects of your own kinds are ready, in CEL or in Go.
 func ExampleReadyRule() {
 	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{Rules: []engine.ReadyRule{{
 		Group: "db.example.com", Kind: "Cluster",
@@ -100,5 +100,5 @@ func ExampleReadyRule() {
 	fmt.Println(err)
 	// Output:
 	// true <nil>
-	// new engine: Options.Rules[0] for kind "Report": it has neither the expression Ready nor a function Judge
+	// new engine: invalid options: Options.Rules[0] for kind "Report": set either Ready or Judge
 }

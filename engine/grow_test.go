@@ -360,7 +360,7 @@ func TestDataIsNotDeletedByReplacing(t *testing.T) {
 	set := []string{"class=" + class, "replicas=1", "spec.persistentVolumeClaimRetentionPolicy.whenDeleted=Delete"}
 	f.deploy(f.release(c, set...))
 	set = append(set, "service=other")
-	f.wantProblem(f.release(c, append(set, `annotations.fairlead\.dev/replace=recreate`)...), "its data would go with it", "Retain first")
+	f.wantProblem(f.release(c, append(set, `annotations.fairlead\.dev/replace=recreate`)...), "its data would be deleted with it", "Retain first")
 	before := f.pods()
 	f.deploy(f.release(c, append(set, `annotations.fairlead\.dev/replace=orphan`)...))
 	f.wantSamePods(before)

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
-// RevisionStatus is what became of a revision, in Helm's words.
+// RevisionStatus is the status of a revision, with Helm's values. No revision
+// has the empty status.
 type RevisionStatus string
 
 const (
@@ -35,15 +37,14 @@ type Revision struct {
 	Cause       string         `json:"cause,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Updated     time.Time      `json:"updated,omitzero"`
-	// Notes is what the chart tells its user; in the answers of calls that
-	// deploy, empty in listings.
+	// Notes is the rendered NOTES.txt; set by calls that deploy, empty in
+	// listings.
 	Notes string `json:"notes,omitempty"`
-	// Broken says why the stored revision cannot be read; empty if it can.
+	// Broken is why the stored revision cannot be read; empty if it can.
 	Broken string `json:"broken,omitempty"`
 }
 
-// String tells of the revision in one line: "namespace/name revision 3 is
-// deployed".
+// String returns one line: "namespace/name revision 3 is deployed: cause".
 func (r Revision) String() string {
 	s := fmt.Sprintf("%s revision %d is %s", r.Key, r.Revision, r.Status)
 	if r.Cause != "" {
@@ -68,8 +69,8 @@ func revisionFrom(m storage.Meta) Revision {
 	}
 }
 
-// History lists the stored revisions of a release, oldest first; also those
-// that Helm recorded. It answers ErrReleaseNotFound if there are none. A
+// History returns the stored revisions of a release, oldest first, those that
+// Helm recorded included. It returns ErrReleaseNotFound if there are none. A
 // revision that cannot be read is listed, with Broken set.
 func (e *Engine) History(ctx context.Context, k Key) ([]Revision, error) {
 	if err := k.validate(); err != nil {
@@ -85,16 +86,17 @@ func (e *Engine) History(ctx context.Context, k Key) ([]Revision, error) {
 	return e.revisions(ctx, metas)
 }
 
-// revisions fills in from the bodies what other writers do not annotate.
+// revisions returns the revisions of metas. It reads the bodies of those that
+// Helm recorded, which have no annotations.
 func (e *Engine) revisions(ctx context.Context, metas []storage.Meta) ([]Revision, error) {
 	out := make([]Revision, len(metas))
-	work := newLimited(ctx, e.opts.Concurrency)
+	group := parallel.New(ctx, e.opts.Concurrency)
 	for i, m := range metas {
 		out[i] = revisionFrom(m)
 		if m.Annotated {
 			continue
 		}
-		work.do(func(ctx context.Context) error {
+		group.Do(func(ctx context.Context) error {
 			r, err := e.store.Get(ctx, m.Namespace, m.Name, m.Revision)
 			var broken *storage.DecodeError
 			switch {
@@ -109,7 +111,7 @@ func (e *Engine) revisions(ctx context.Context, metas []storage.Meta) ([]Revisio
 			return nil
 		})
 	}
-	if err := work.wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, explain("history", Key{}, diff.Object{}, err)
 	}
 	return out, nil
@@ -121,15 +123,18 @@ type ListOptions struct {
 	// Namespace to look in. Empty: all.
 	Namespace string
 	// Statuses to list. Empty: all but StatusSuperseded, which a release's
-	// newest revision has only where somebody has deleted the newer ones by
-	// hand. To look for those too costs reading of all revisions.
+	// newest revision has only if the newer ones were deleted by hand. Listing
+	// those reads all revisions. A status that does not exist is an error.
 	Statuses []RevisionStatus
 }
 
-// List answers the newest revision of each release, also those that Helm
-// recorded, ordered by namespace and name. It reads labels and annotations,
-// and bodies only of what other writers recorded.
+// List returns the newest revision of each release, those that Helm recorded
+// included, ordered by namespace and name. It reads labels and annotations, and
+// the bodies of only those that Helm recorded.
 func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
 	superseded := slices.Contains(opts.Statuses, StatusSuperseded)
 	metas, err := e.store.Newest(ctx, opts.Namespace, superseded)
 	if err != nil {
@@ -164,9 +169,9 @@ func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error)
 }
 
 func notFound(op string, k Key) error {
-	return &Error{Op: op, Key: k, Hint: "check name and namespace; List shows what there is", Err: ErrReleaseNotFound}
+	return &Error{Op: op, Key: k, Hint: "check name and namespace; List returns all releases", Err: ErrReleaseNotFound}
 }
 
 func revisionNotFound(op string, k Key, revision int) error {
-	return &Error{Op: op, Key: k, Hint: "History shows the revisions there are", Err: fmt.Errorf("%w: %d", ErrRevisionNotFound, revision)}
+	return &Error{Op: op, Key: k, Hint: "History returns the stored revisions", Err: fmt.Errorf("%w: %d", ErrRevisionNotFound, revision)}
 }

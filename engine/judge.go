@@ -3,231 +3,245 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/merge"
-	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
-// judge decides for each item what becomes of it.
-func (pl *planning) judge(ctx context.Context, items []*item, redactor *diff.Redactor) error {
-	pl.items, pl.custom = items, pl.customResources(items)
-	scalers, err := pl.scalers(ctx, items)
-	if err != nil {
-		return err
-	}
-	definitions, rest := apart(items)
-	if err := pl.judgeAll(ctx, definitions, scalers, redactor); err != nil {
-		return err
-	}
-	shiftSchemas(definitions, rest)
-	return pl.judgeAll(ctx, rest, scalers, redactor)
+// judge decides what becomes of each object of a plan. It changes none of
+// them, and reaches the cluster only through the interfaces it is given.
+type judge struct {
+	premise
+	reading
+	merger merger
+	dryRun dryRunner
+	lister lister
+
+	concurrency int
+	scalers     scalers
+	classes     *storageClasses
+	// planned are the release's own custom resources whose definitions it
+	// brings, by identity, as they will be; nil for those that are deleted.
+	planned map[diff.Object]*unstructured.Unstructured
+	// shifting are the kinds whose live CRD the plan changes: whether their
+	// objects are valid shows only when that has happened.
+	shifting map[schema.GroupKind]bool
 }
 
-func (pl *planning) judgeAll(ctx context.Context, items []*item, scalers scalers, redactor *diff.Redactor) error {
-	work := newLimited(ctx, pl.e.opts.Concurrency)
-	for _, it := range items {
-		work.do(func(ctx context.Context) error {
-			ctx, warned := withWarnings(ctx)
-			scalers.yield(it, pl.manager)
-			if err := pl.keepReplicas(ctx, it, scalers[identity(it.object)]); err != nil {
-				return explain("plan", pl.key, it.object, err)
+// judgeAll judges every object; verdict i is that of object i. CRDs are judged
+// first, because the other verdicts depend on which of them change.
+func (e *Engine) judgeAll(ctx context.Context, p premise, r reading) ([]verdict, error) {
+	api := apiServer{e}
+	j := &judge{
+		premise: p, reading: r, merger: e.cluster.Merger, dryRun: api, lister: api,
+		concurrency: e.opts.Concurrency, classes: &storageClasses{}, planned: plannedResources(r),
+	}
+	var err error
+	if j.scalers, err = j.findScalers(ctx); err != nil {
+		return nil, err
+	}
+	return j.all(ctx)
+}
+
+func (j *judge) all(ctx context.Context) ([]verdict, error) {
+	verdicts := make([]verdict, len(j.objects))
+	if err := j.each(ctx, verdicts, func(o *object) bool { return o.isDefinition() }); err != nil {
+		return nil, err
+	}
+	j.shifting = map[schema.GroupKind]bool{}
+	for i, o := range j.objects {
+		if o.isDefinition() && o.desired != nil && o.live != nil && verdicts[i].change.Changed() {
+			for kind := range kindsDefinedBy(o.desired) {
+				j.shifting[kind] = true
 			}
-			if err := pl.judgeOne(ctx, it, redactor); err != nil {
-				return hideError(redactor, it.object, explain("plan", pl.key, it.object, err))
+		}
+	}
+	return verdicts, j.each(ctx, verdicts, func(o *object) bool { return !o.isDefinition() })
+}
+
+// each judges the objects that are selected, concurrently.
+func (j *judge) each(ctx context.Context, verdicts []verdict, selected func(*object) bool) error {
+	work := parallel.New(ctx, j.concurrency)
+	for i, o := range j.objects {
+		if !selected(o) {
+			continue
+		}
+		work.Do(func(ctx context.Context) (err error) {
+			ctx, warned := cluster.WithWarnings(ctx)
+			v, err := j.judge(ctx, o)
+			if err != nil {
+				return hideError(j.redactor, o.id, explain("plan", j.key, o.id, err))
 			}
-			it.change.Source = it.source
-			for _, w := range slices.Concat(it.outmoded, warned.texts) {
-				it.change.Warnings = appendNew(it.change.Warnings, redactor.String(w))
+			v.change.Source = o.source
+			for _, w := range slices.Concat(o.readWarnings, warned.Texts()) {
+				v.change.Warnings = appendNew(v.change.Warnings, j.redactor.String(w))
 			}
+			verdicts[i] = v
 			return nil
 		})
 	}
-	return work.wait()
+	return work.Wait()
 }
 
-func (pl *planning) judgeOne(ctx context.Context, it *item, redactor *diff.Redactor) error {
+// judge decides about one object.
+func (j *judge) judge(ctx context.Context, o *object) (verdict, error) {
 	switch {
-	case pl.fence(it):
-		return nil
-	case it.desired == nil:
-		pl.judgeRemoval(it)
-		return pl.claimsOfRemoved(ctx, it)
-	case pl.leavesDefinition(it) != "":
-		it.change = diff.Change{Object: it.object, Action: diff.Unchanged, Reason: pl.leavesDefinition(it)}
-		return nil
-	case it.live != nil && !it.crd:
-		// If not, that is a problem; what would change is shown all the same.
-		if err := pl.mayTake(ctx, it); err != nil {
-			return err
-		}
-		pl.mayJoin(it)
+	case !j.allowed(o.id):
+		return verdict{
+			change:   diff.Change{Object: o.id, Action: diff.Unchanged, Reason: "it is blocked by Options.Allow", Local: true},
+			problems: []Problem{newProblem(ProblemNotAllowed, o.id, "blocked by Options.Allow", "leave it out of the chart, or ask for it to be allowed")},
+		}, nil
+	case o.desired == nil:
+		return j.judgeRemoval(ctx, o)
 	}
-	if it.live != nil && it.live.GetDeletionTimestamp() != nil {
-		it.problem(ProblemTerminating, "it is being deleted and still there", "wait until it is gone; a finalizer may hold it")
+	if why := j.leavesDefinition(o); why != "" {
+		return verdict{change: diff.Change{Object: o.id, Action: diff.Unchanged, Reason: why}}, nil
 	}
-	if !diff.IsBuiltinGroup(it.object.Group) {
-		var undecided *merge.UndecidedError
-		schema, err := pl.e.c.merger.Schema(ctx, it.mapping.GroupVersionKind)
-		if err != nil && !errors.As(err, &undecided) {
-			return err
-		}
-		if err != nil {
-			// The API server publishes the schema of a new kind a moment
-			// later.
-			pl.e.c.merger.Forget(it.mapping.GroupVersionKind.GroupVersion())
-		}
-		it.schema = schema
-	}
-	it.keepCause()
-	if pl.back {
-		it.keepSizes()
-	}
-	f, err := pl.predict(ctx, it, redactor)
+	return j.judgeWanted(ctx, o)
+}
+
+// judgeWanted decides about an object that the plan wants.
+func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
+	v := verdict{}
+	problems, err := j.ownershipProblems(ctx, o)
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
-	if it.base != nil && hasCause(it.object) && it.base.GetAnnotations()[annotationCause] == "" && it.live != nil {
-		// The stored manifest does not hold the cause that was applied with
-		// it; what is live is what was applied.
-		setAnnotation(it.base, annotationCause, it.live.GetAnnotations()[annotationCause])
+	v.problems = append(v.problems, problems...)
+	in, err := j.intend(ctx, o)
+	if err != nil {
+		return verdict{}, err
 	}
+	f, err := j.predict(ctx, in)
+	if err != nil {
+		return verdict{}, err
+	}
+	in = in.withCauseOf(o.live)
+	merged := f.merged
 	if !f.confirmed {
-		it.fillTemplates(f.merged)
+		merged = withTemplateDefaults(o, merged)
 	}
-	change, err := pl.compare(it, f.merged, redactor)
-	if err == nil && !pl.told && it.settleCause(pl.cause, pl.manager, f, change) {
-		change, err = pl.compare(it, f.merged, redactor)
+	change, err := j.compare(in, f, merged, j.redactor)
+	if err == nil && j.setsCause(in, f, change) {
+		f, merged = j.withCause(in, f, merged)
+		change, err = j.compare(in, f, merged, j.redactor)
 	}
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
+	f.merged = merged
 	change.Local = !f.confirmed
-	if change.Action == diff.Adopted && (it.crd || owner(it.live) == pl.key) {
+	if change.Action == diff.Adopted && (o.origin == fromCRDs || owner(o.live) == j.key) {
 		change.Action = diff.Unchanged
 		if len(change.Fields) > 0 {
 			change.Action = diff.Updated
 		}
 	}
-	if err := pl.checkDefinition(ctx, it, f.merged); err != nil {
-		return err
+	change.Warnings = append(change.Warnings, slices.Concat(o.notes, in.notes, f.notes)...)
+	v.change = change
+	v.missing = append(v.missing, f.missing...)
+	v.proven = f.proven
+	v.write = write{
+		body: f.body, force: f.force, takeOver: f.takeOver,
+		awaitKind: o.pending || f.pending, awaitSchema: j.shifting[o.groupKind()],
 	}
-	if len(it.notes) > 0 {
-		change.Warnings = append(change.Warnings, it.notes...)
-	}
-	it.change = change
-	if err := pl.settleImmutable(ctx, it, f, redactor); err != nil {
-		return err
-	}
-	if err := pl.checkStorage(ctx, it, f); err != nil {
-		return err
-	}
-	if conflicts := change.Conflicts(); len(conflicts) > 0 && !it.force {
-		var managers, fields []string
-		for _, f := range conflicts {
-			managers, fields = appendNew(managers, f.Manager), append(fields, f.Path)
-		}
-		it.conflict(managers, fields)
-	}
-	return nil
+	return j.applyKindRules(ctx, in, f, v)
 }
 
-// compare is the change that merged makes. A nil redactor is for those who
-// only count its fields.
-func (pl *planning) compare(it *item, merged *unstructured.Unstructured, redactor *diff.Redactor) (diff.Change, error) {
-	var former []string
-	if merged != it.live { // or no field differs, and it does not matter whose they are
-		former = pl.formerManagers(it.live)
+// applyKindRules adds what the rules of single kinds have to say, and the
+// problems that prediction met.
+func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v verdict) (verdict, error) {
+	conflict := f.conflict
+	if fields := v.change.Conflicts(); conflict == nil && len(fields) > 0 && !f.force {
+		conflict = &conflictOf{}
+		for _, field := range fields {
+			conflict.managers, conflict.fields = appendNew(conflict.managers, field.Manager), append(conflict.fields, field.Path)
+		}
 	}
-	base := it.base
-	if it.unwritten {
+	if conflict != nil {
+		v.problems = append(v.problems, conflict.problem(in.id))
+	}
+	definition, err := j.checkDefinition(ctx, in, f)
+	if err != nil {
+		return verdict{}, err
+	}
+	v.problems = append(v.problems, definition.unexplained(f.refusal.problems)...)
+	v.problems = append(v.problems, definition.problems...)
+	v.change.Warnings = append(v.change.Warnings, definition.warnings...)
+	if v, err = j.judgeImmutable(ctx, in, f, v); err != nil {
+		return verdict{}, err
+	}
+	storage, err := j.checkStorage(ctx, in, f, v.change)
+	if err != nil {
+		return verdict{}, err
+	}
+	v.problems = append(v.problems, storage.problems...)
+	v.related = append(v.related, storage.related...)
+	v.change.Warnings = append(v.change.Warnings, storage.warnings...)
+	return v, nil
+}
+
+// compare is the change that merged makes. A nil redactor is for callers that
+// only count its fields.
+func (j *judge) compare(in intended, f prediction, merged *unstructured.Unstructured, redactor *diff.Redactor) (diff.Change, error) {
+	var former []string
+	if merged != in.live { // otherwise no field differs, and it does not matter whose they are
+		former = j.formerManagers(in.live)
+	}
+	base := in.base
+	if in.unwritten {
 		base = nil
 	}
 	return diff.Compare(
-		diff.Input{Object: it.object, Base: base, Live: it.live, Desired: it.desired, Merged: merged, Manager: pl.manager},
+		diff.Input{Object: in.id, Base: base, Live: in.live, Desired: f.body, Merged: merged, Manager: j.manager},
 		diff.Options{
-			Schema: it.schema, Secrets: redactor, FormerManagers: former, Force: pl.force,
+			Schema: in.schema, Secrets: redactor, FormerManagers: former, Force: j.policy.force,
 			Takes: func(manager, path string) bool {
-				return path == diff.FormatPath(causePath) && !it.ownCause || pl.settle(manager, path, it.object) == Take
+				return path == diff.FormatPath(causePath) && !in.ownCause || j.settle(manager, path, in.id) == Take
 			},
 		},
 	)
 }
 
-// judgeRemoval decides about an object that an earlier revision applied and
-// that is no longer wanted.
-func (pl *planning) judgeRemoval(it *item) {
-	switch o := it.object; {
-	case it.live == nil:
-		// Gone already: nothing to say.
-	case owner(it.live) != pl.key:
-		who := "no release"
-		if other := owner(it.live); other != (Key{}) {
-			who = "release " + other.String()
-		}
-		it.change = diff.Change{Object: o, Action: diff.Kept, Reason: "it left the manifest, but belongs to " + who + " now"}
-	case keeps(it.live) || keeps(it.base):
-		it.change = diff.Change{Object: o, Action: diff.Kept, Reason: annotationPolicy + " is " + resourcePolicyKeep}
-	default:
-		it.change = diff.Change{Object: o, Action: diff.Deleted}
+// schemaOf is the schema by which a custom resource is compared; nil for
+// built-in kinds, and where the API server publishes none yet.
+func (j *judge) schemaOf(ctx context.Context, o *object) (diff.Schema, error) {
+	if diff.IsBuiltinGroup(o.id.Group) {
+		return nil, nil
 	}
+	s, err := j.merger.Schema(ctx, o.mapping.GroupVersionKind)
+	var undecided *merge.UndecidedError
+	if err == nil || !errors.As(err, &undecided) {
+		return s, err
+	}
+	// The API server publishes the schema of a new kind a moment later.
+	j.merger.Forget(o.mapping.GroupVersionKind.GroupVersion())
+	return s, nil
 }
 
-// mayTake makes a problem of a live object that is not the release's and may
-// not become so.
-func (pl *planning) mayTake(ctx context.Context, it *item) error {
-	other := owner(it.live)
+// mayAsk reports whether the API server can judge the object now: it cannot if
+// its kind or namespace is missing, or another schema will hold by the time the
+// object is applied.
+func (j *judge) mayAsk(o *object) bool {
 	switch {
-	case other == pl.key, pl.adopt && other == (Key{}):
-		return nil
-	case other == (Key{}):
-		it.problem(ProblemUnowned, "it exists already and belongs to no release", "set Release.Adopt to take it over, or rename it")
-		return nil
+	case j.asking.DryRun == DryRunNone, o.readAs != nil, j.shifting[o.groupKind()]:
+		return false
+	case o.pending && o.live == nil:
+		return false
 	}
-	gone, err := pl.e.gone(ctx, other)
-	switch {
-	case err != nil:
-		return err
-	case !gone:
-		it.problem(ProblemOwned, fmt.Sprintf("it belongs to release %s", other), "rename it here, or remove it there first")
-	case !pl.adopt:
-		it.problem(ProblemUnowned, fmt.Sprintf("it was kept from release %s, which is uninstalled", other), "set Release.Adopt to take it over, or rename it")
-	}
-	return nil
+	return !j.createdNamespaces[o.id.Namespace]
 }
 
-// gone says whether a release that left its mark on an object is uninstalled.
-// Where that cannot be known it is not.
-func (e *Engine) gone(ctx context.Context, k Key) (bool, error) {
-	if k.validate() != nil {
-		return false, nil
-	}
-	metas, err := e.store.HistoryMeta(ctx, k.Namespace, k.Name)
-	if apierrors.IsForbidden(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read the history of release %s: %w", k, err)
-	}
-	return len(metas) == 0 || metas[len(metas)-1].Status == storage.StatusUninstalled, nil
+func newProblem(kind ProblemKind, o diff.Object, message, hint string, fields ...string) Problem {
+	return Problem{Kind: kind, Object: o, Message: message, Hint: hint, Fields: fields}
 }
 
-func plural(managers []string) string {
-	if len(managers) == 1 {
-		return "s"
-	}
-	return ""
-}
-
-func (it *item) problem(kind ProblemKind, message, hint string) {
-	it.problems = append(it.problems, Problem{Kind: kind, Object: it.object, Message: message, Hint: hint})
-}
-
-func (it *item) has(kind ProblemKind) bool {
-	return slices.ContainsFunc(it.problems, func(p Problem) bool { return p.Kind == kind })
+func hasProblem(problems []Problem, kind ProblemKind) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == kind })
 }

@@ -10,20 +10,20 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// fallenBack says whether cfg is of no kubeconfig, but client-go's last resort,
-// localhost:8080, where nothing listens.
+// fallenBack reports whether cfg is client-go's default for a missing
+// kubeconfig, localhost:8080, where nothing listens.
 func fallenBack(g genericclioptions.RESTClientGetter, cfg *rest.Config) bool {
 	if strings.TrimPrefix(cfg.Host, "http://") != "localhost:8080" || os.Getenv("KUBERNETES_MASTER") != "" {
 		return false
 	}
 	if flags, ok := g.(*genericclioptions.ConfigFlags); ok && flags.APIServer != nil && *flags.APIServer != "" {
-		return false // it was asked for
+		return false // given by the user
 	}
 	raw, err := g.ToRawKubeConfigLoader().RawConfig()
 	return err == nil && len(raw.Clusters) == 0
 }
 
-// noKubeconfig says where none was found.
+// noKubeconfig returns ErrNoKubeconfig with the files that were looked for.
 func noKubeconfig(g genericclioptions.RESTClientGetter) error {
 	where := clientcmd.RecommendedConfigPathEnvVar + " is not set"
 	if list := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); list != "" {
@@ -31,11 +31,11 @@ func noKubeconfig(g genericclioptions.RESTClientGetter) error {
 	}
 	if access := g.ToRawKubeConfigLoader().ConfigAccess(); access != nil {
 		if files := access.GetLoadingPrecedence(); len(files) > 0 {
-			where += "; looked at " + strings.Join(files, ", ")
+			where += "; looked for " + strings.Join(files, ", ")
 		}
 	}
 	return &Error{
 		Op: "new engine", Err: fmt.Errorf("%w (%s)", ErrNoKubeconfig, where),
-		Hint: "set " + clientcmd.RecommendedConfigPathEnvVar + " to the file of the cluster, or pass --kubeconfig",
+		Hint: "set " + clientcmd.RecommendedConfigPathEnvVar + " to the kubeconfig of the cluster, or pass --kubeconfig",
 	}
 }

@@ -68,6 +68,21 @@ func TestDeadDeployerIsReplaced(t *testing.T) {
 	f.wantNoLease()
 }
 
+// A Lease without annotations, as another client may have written it, can be
+// marked as waiting all the same.
+func TestALeaseWithoutAnnotationsIsRenewed(t *testing.T) {
+	f := newFixture(t)
+	f.hold("long dead", time.Now().Add(-time.Hour), 1)
+	e := f.newEngineWith(engine.Options{LeaseDuration: time.Second})
+	_, err := e.Deploy(f.ctx, f.release(f.chart(map[string]string{"b.yaml": neverReady})), engine.ApplyOptions{Timeout: 2 * time.Second})
+	var not *engine.NotReadyError
+	if !errors.As(err, &not) {
+		t.Errorf("%v", err)
+	}
+	f.wantHistory("1 failed")
+	f.wantNoLease()
+}
+
 func TestLiveDeployerIsLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap})

@@ -12,9 +12,8 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// parseManifest reads the objects of a stored manifest, which another writer
-// may have made: documents that hold nothing are passed over, and Lists are
-// expanded.
+// parseManifest reads the objects of a stored manifest, which another program
+// may have written: empty documents are skipped, and Lists are expanded.
 func parseManifest(text string) ([]render.Object, error) { return parseManifestAfter(text, nil) }
 
 // documents are the objects by the text of their documents.
@@ -28,9 +27,8 @@ func documents(objects []render.Object) map[string]render.Object {
 	return out
 }
 
-// parseManifestAfter is parseManifest for a manifest much of which is known
-// already: an object is shared with that of the same text, and not to be
-// changed.
+// parseManifestAfter is parseManifest for a manifest much of which was parsed
+// already: an object of the same text is shared, and must not be changed.
 func parseManifestAfter(text string, known map[string]render.Object) ([]render.Object, error) {
 	var out []render.Object
 	for doc := range split(text) {
@@ -61,7 +59,7 @@ func parseManifestAfter(text string, known map[string]render.Object) ([]render.O
 		err = u.EachListItem(func(o runtime.Object) error {
 			item, ok := o.(*unstructured.Unstructured)
 			if !ok {
-				return fmt.Errorf("%s: an item of the list is no object", source)
+				return fmt.Errorf("%s: an item of the list is not an object", source)
 			}
 			out = append(out, render.Object{Unstructured: item, Source: source})
 			return nil
@@ -73,10 +71,10 @@ func parseManifestAfter(text string, known map[string]render.Object) ([]render.O
 	return out, nil
 }
 
-// split goes over the documents of a manifest, as the YAMLReader of apimachinery
-// does: by lines with three dashes and perhaps a comment. That one copies each
-// document twice, which is an eighth of the memory of planning a thousand
-// objects.
+// split iterates over the documents of a manifest, as the YAMLReader of
+// apimachinery does: by lines with three dashes and perhaps a comment. That one
+// copies each document twice, which is an eighth of the memory of planning a
+// thousand objects.
 func split(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		from, at := 0, 0
@@ -98,15 +96,15 @@ func split(text string) iter.Seq[string] {
 	}
 }
 
-// noSource stands for a template that is not known.
-const noSource = "manifest"
+// unknownSource is the source of an object whose template is not known.
+const unknownSource = "manifest"
 
-// sourceOf reads the comment that says which template made a document.
+// sourceOf reads the comment that names the template of a document.
 func sourceOf(doc string) string {
 	for line := range strings.Lines(doc) {
 		if s, ok := strings.CutPrefix(line, "# Source: "); ok {
 			return strings.Clone(strings.TrimSpace(s)) // or all of the manifest stays in memory
 		}
 	}
-	return noSource
+	return unknownSource
 }

@@ -143,7 +143,7 @@ func TestWhatDependsOnAFailureIsSkippedAndSaysSo(t *testing.T) {
 	if got := fmt.Sprint(skipped); got != want {
 		t.Errorf("skipped %s, want %s", got, want)
 	}
-	if !strings.Contains(err.Error(), "web was not tried: it depends on StatefulSet") {
+	if !strings.Contains(err.Error(), "web was skipped: it depends on StatefulSet") {
 		t.Errorf("the error's text is %v", err)
 	}
 	story := f.story()

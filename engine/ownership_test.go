@@ -94,7 +94,7 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	if err := p.Report.WriteText(&text, diff.TextOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), "spec.replicas stays 7: HorizontalPodAutoscaler shop decides") {
+	if !strings.Contains(text.String(), "spec.replicas stays 7: HorizontalPodAutoscaler shop sets it") {
 		t.Errorf("the plan does not say so:\n%s", &text)
 	}
 	deploy("replicas=3", "tag=2.0")

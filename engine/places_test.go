@@ -89,7 +89,7 @@ func TestAnObjectOfAVersionNoLongerServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := strings.Join(p.Report.Warnings, "\n"); !strings.Contains(w, "shop as autoscaling/v2beta1, which the API server no longer serves; it is read as autoscaling/v2") {
+	if w := strings.Join(p.Report.Warnings, "\n"); !strings.Contains(w, "shop as autoscaling/v2beta1, which the API server no longer serves; reading it as autoscaling/v2") {
 		t.Errorf("the plan does not say so: %q", w)
 	}
 	deleted := 0

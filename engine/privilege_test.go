@@ -16,7 +16,7 @@ func TestRulesCarryThePlanOut(t *testing.T) {
 		"hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\n"})
 	for _, r := range []engine.Release{f.release(first), f.release(second, "tag=2.0")} {
 		p := f.plan(r)
-		rules, err := engine.Rules(p)
+		rules, err := p.PolicyRules()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestRulesCarryThePlanOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := engine.Rules(p)
+	rules, err := p.PolicyRules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestRulesCarryThePlanOut(t *testing.T) {
 	if err := json.Unmarshal(text, &stored); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := engine.Rules(&stored); err == nil {
+	if _, err := stored.PolicyRules(); err == nil {
 		t.Error("a plan without resources has rules")
 	}
 }

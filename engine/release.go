@@ -36,7 +36,7 @@ func (k Key) validate() error {
 			Err:  fmt.Errorf("%w: name %q", ErrInvalidKey, k.Name),
 		}
 	case k.Namespace == "":
-		return &Error{Op: "check release", Key: k, Hint: "set Key.Namespace; there is no default, so that no release lands where nobody meant it", Err: ErrInvalidKey}
+		return &Error{Op: "check release", Key: k, Hint: "set Key.Namespace; there is no default, so that no release lands in a namespace by accident", Err: ErrInvalidKey}
 	}
 	if why := validation.IsDNS1123Label(k.Namespace); len(why) > 0 {
 		return &Error{Op: "check release", Key: k, Hint: why[0], Err: fmt.Errorf("%w: namespace %q", ErrInvalidKey, k.Namespace)}
@@ -44,37 +44,37 @@ func (k Key) validate() error {
 	return nil
 }
 
-// Source gives the objects of a release. *render.Chart, *render.Kustomization
+// Source renders the objects of a release. *render.Chart, *render.Kustomization
 // and *render.Manifests are Sources. It must be safe for concurrent use and
-// answer the same for the same input, because a stored plan is rendered again
+// render the same for the same input, because a stored plan is rendered again
 // when it is applied.
 type Source interface {
 	Render(context.Context, render.Input) (*render.Manifest, error)
 }
 
-// Release is what shall be in the cluster.
+// Release is what should be in the cluster.
 type Release struct {
 	Key
 	Source Source
 	// Values over the chart's defaults. Zero: the defaults.
 	Values render.Values
-	// Cause says why, for people: it stands in the history, and as
-	// kubernetes.io/change-cause on workloads whose pods change. It is no
-	// part of the desired state: a new cause alone changes nothing.
+	// Cause says why, for people: it is recorded in the history, and as
+	// kubernetes.io/change-cause on workloads whose pods change. It is not part
+	// of the desired state: a new cause alone changes nothing.
 	Cause string
 	// CreateNamespace creates the release's namespace if it does not exist.
 	// False: a missing namespace is an error.
 	CreateNamespace bool
 	// Adopt takes over objects that exist already and belong to no release.
-	// False: they are reported as problems of the plan. Objects of another
-	// release are never taken.
+	// False: they are problems of the plan. Objects of another release are never
+	// taken over.
 	Adopt bool
 	// Force takes fields that other field managers own and set differently.
-	// False: they are reported as conflicts, and the plan is not applied.
+	// False: they are conflicts, and the plan is not applied.
 	Force bool
 	// UnsafePrune deletes what left the manifest however much that is. False:
 	// an upgrade whose manifest is empty, or that would delete more than half
-	// of a release of five living objects or more, is a problem of the plan.
+	// of a release of five live objects or more, is a problem of the plan.
 	UnsafePrune bool
 	// PostRender changes the rendered objects before they are planned, in
 	// order.

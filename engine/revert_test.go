@@ -106,7 +106,7 @@ func TestAFailedInstallIsUninstalledOnlyIfAskedFor(t *testing.T) {
 		"replicas=1", "auth.password=canary-Pa55", "storage.size=1Gi", "storageClass.create=true", "storageClass.provisioner=fairlead.dev/volume",
 		`podAnnotations.fairlead\.dev/pod=crash-loop`,
 	}
-	opts := engine.ApplyOptions{OnFailure: engine.RollBack, Patience: engine.Patience{CrashLoop: time.Second, CrashRestarts: 1}}
+	opts := engine.ApplyOptions{OnFailure: engine.RollBack, FailurePolicy: engine.FailurePolicy{CrashLoop: time.Second, CrashRestarts: 1}}
 	_, err := f.engine.Deploy(f.ctx, f.release(charts.Database(), set...), opts)
 	var reverted *engine.RevertError
 	if !errors.As(err, &reverted) || !errors.Is(reverted.RevertErr, engine.ErrRevisionNotFound) || reverted.Target != 0 || reverted.Uninstalled {

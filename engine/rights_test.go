@@ -73,8 +73,12 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slices.Sort(p.Missing)
-		if got, want := strings.Join(p.Missing, "\n"), strings.Join(want, "\n"); got != want {
+		var missing []string
+		for _, m := range p.Missing {
+			missing = append(missing, m.String())
+		}
+		slices.Sort(missing)
+		if got, want := strings.Join(missing, "\n"), strings.Join(want, "\n"); got != want {
 			t.Errorf("%s: missing:\n%s\nwant:\n%s", name, got, want)
 		}
 		if n := requests.Count(func(r testcluster.Request) bool { return strings.Contains(r.Path, "/selfsubject") }); n > cfg.reviews {

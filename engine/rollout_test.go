@@ -71,7 +71,7 @@ func TestScaleHoldsUntilTheChartSaysOtherwise(t *testing.T) {
 	for _, change := range plan.Report.Changes {
 		said = append(said, change.Warnings...)
 	}
-	if want := "spec.replicas stays 4, as revision 2 has set it; the chart says 2"; strings.Join(said, ";") != want {
+	if want := "spec.replicas stays 4, as revision 2 set it; the chart sets 2"; strings.Join(said, ";") != want {
 		t.Errorf("said %q, want %q", said, want)
 	}
 	// Something else changes: it holds.

@@ -29,7 +29,7 @@ func TestFailingPodsEndTheWaitWithTheCause(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	d := notReady.Objects[0]
-	if !strings.HasPrefix(d.Cause, "Image") || d.Object.Kind != "Deployment" || len(d.Pods) == 0 || !strings.Contains(err.Error(), "shop:1.0") {
+	if !strings.HasPrefix(string(d.Cause), "Image") || d.Object.Kind != "Deployment" || len(d.Pods) == 0 || !strings.Contains(err.Error(), "shop:1.0") {
 		t.Errorf("%+v\n%v", d, err)
 	}
 	if rev.Status != engine.StatusFailed {

@@ -16,7 +16,7 @@ func TestObjectsThatSayNothing(t *testing.T) {
 	f.deleteCRD("gadgets." + group)
 	in := func(text string) string { return strings.ReplaceAll(text, "GROUP", group) }
 	c := f.chart(map[string]string{"crds/gadget.yaml": in(gadgetCRD), "gadget.yaml": in(gadget)})
-	patient := engine.ApplyOptions{Timeout: 20 * time.Second, Patience: engine.Patience{Unknown: time.Minute}}
+	patient := engine.ApplyOptions{Timeout: 20 * time.Second, FailurePolicy: engine.FailurePolicy{Unknown: time.Minute}}
 	begun := time.Now()
 	if _, err := f.engine.Deploy(f.ctx, f.release(c), patient); err != nil {
 		t.Fatal(err)

@@ -3,8 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -19,16 +23,13 @@ type Status struct {
 	Objects []Diagnosis `json:"objects"`
 }
 
-// Status tells how the newest revision's objects are, with the cause where
+// Status reports how the newest revision's objects are, with the cause where
 // one is not ready, however long ago it was deployed.
 //
 // A revision that failed or is pending may not have written its objects, so
-// that what is there is an earlier one's: they are told of as they are, and
-// Ready is false.
+// that the live ones are an earlier revision's: they are reported as they are,
+// and Ready is false.
 func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
-	if err := k.validate(); err != nil {
-		return nil, err
-	}
 	s, err := e.status(ctx, k)
 	if err != nil {
 		return nil, explain("status", k, diff.Object{}, err)
@@ -37,60 +38,31 @@ func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
 }
 
 func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
-	past, err := e.readPast(ctx, k)
+	h, err := e.readHistory(ctx, k)
 	if err != nil {
 		return nil, err
 	}
-	if past.last == nil {
+	if h.last == nil {
 		return nil, notFound("status", k)
 	}
-	objects, err := parseManifest(past.last.Manifest.String())
+	objects, err := e.readRecorded(ctx, k, h.last)
 	if err != nil {
 		return nil, err
 	}
-	pl := &planning{e: e, key: k, past: past}
-	var items []*item
-	s := &Status{Revision: *revisionOf(past.last), Ready: past.last.Status == storage.StatusDeployed}
-	for _, o := range inApplyOrder(objects) {
-		it, err := pl.newItem(ctx, o.Unstructured, o.Source, nil)
-		if errors.Is(err, ErrUnknownKind) {
-			it = &item{object: diff.ObjectOf(o.Unstructured), pending: true}
-		} else if err != nil {
-			return nil, err
-		}
-		it.desired = o.Unstructured
-		items = append(items, it)
+	var secrets []*unstructured.Unstructured
+	for _, o := range objects {
+		secrets = append(secrets, o.desired, o.live)
 	}
-	if err := pl.readLive(ctx, items); err != nil {
-		return nil, err
-	}
-	redactor := redactorFor(items)
-	s.Objects = make([]Diagnosis, len(items))
-	work := newLimited(ctx, e.opts.Concurrency)
-	for i, it := range items {
-		if it.live == nil {
-			s.Objects[i] = Diagnosis{Object: it.object, State: StateMissing, Message: "it does not exist", Hint: "deploy the release again"}
-			continue
-		}
-		st := readiness.Assess(it.live, e.rules)
-		s.Objects[i] = diagnosis(readiness.Diagnosis{
-			State: st.State, Reason: st.Reason, Message: st.Message, Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
-		}, redactor)
-		s.Objects[i].Object = it.object
-		if st.State == readiness.Ready {
-			continue
-		}
-		work.do(func(ctx context.Context) error {
-			d, err := readiness.Diagnose(ctx, e.waitTarget(ctx, it), e.waitOptions())
-			if err != nil {
-				return err
-			}
-			s.Objects[i] = diagnosis(d, redactor)
-			s.Objects[i].Object = it.object
-			return nil
+	redactor := redactorOf(secrets...)
+	s := &Status{Revision: *revisionOf(h.last), Ready: h.last.Status == storage.StatusDeployed, Objects: make([]Diagnosis, len(objects))}
+	work := parallel.New(ctx, e.opts.Concurrency)
+	for i, o := range objects {
+		work.Do(func(ctx context.Context) (err error) {
+			s.Objects[i], err = e.diagnose(ctx, o, redactor)
+			return err
 		})
 	}
-	if err := work.wait(); err != nil {
+	if err := work.Wait(); err != nil {
 		return nil, err
 	}
 	for _, d := range s.Objects {
@@ -99,4 +71,44 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// readRecorded reads the live state of a revision's objects.
+func (e *Engine) readRecorded(ctx context.Context, k Key, record *storage.Record) ([]*object, error) {
+	manifest, err := parseManifest(record.Manifest.String())
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
+	}
+	locator := e.locator(k, nil)
+	var objects []*object
+	for _, from := range inInstallOrder(manifest) {
+		at, err := locator.locate(ctx, from.Unstructured, from.Source)
+		if errors.Is(err, ErrUnknownKind) {
+			at = location{target: target{id: diff.ObjectOf(from.Unstructured)}, pending: true}
+		} else if err != nil {
+			return nil, err
+		}
+		objects = append(objects, &object{location: at, source: from.Source, desired: from.Unstructured})
+	}
+	return objects, liveReader{e: e, key: k}.read(ctx, objects)
+}
+
+// diagnose judges one live object. What is ready takes no request.
+func (e *Engine) diagnose(ctx context.Context, o *object, redactor *diff.Redactor) (Diagnosis, error) {
+	if o.live == nil {
+		return Diagnosis{Object: o.id, State: StateMissing, Message: "it does not exist", Hint: "deploy the release again"}, nil
+	}
+	st := readiness.Assess(o.live, e.rules)
+	d := readiness.Diagnosis{
+		State: st.State, Reason: st.Reason, Message: st.Message, Ready: st.Ready, Updated: st.Updated, Desired: st.Desired,
+	}
+	if st.State != readiness.Ready {
+		var err error
+		if d, err = readiness.Diagnose(ctx, e.waitTarget(ctx, o.target, o.live), e.waitOptions()); err != nil {
+			return Diagnosis{}, err
+		}
+	}
+	out := diagnosis(d, redactor)
+	out.Object = o.id
+	return out, nil
 }

@@ -71,7 +71,7 @@ func TestStoredPlanIsStaleOnlyForWhatItTouches(t *testing.T) {
 			if err := f.client.CoreV1().ConfigMaps(f.namespace).Delete(f.ctx, "shop-config", metav1.DeleteOptions{}); err != nil {
 				f.Fatal(err)
 			}
-		}, stale: []string{"ConfigMap", "was there", "is gone now"}},
+		}, stale: []string{"ConfigMap", "was present", "is gone now"}},
 		"drift that was not planned for": {edit: func(f *fixture) {
 			f.edit("configmaps", "shop-config", engine.DefaultFieldManager, `{"data":{"other":"changed"}}`)
 		}, stale: []string{"data.other"}},

@@ -93,7 +93,7 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &not) || rev == nil || rev.Status != engine.StatusFailed {
 		t.Fatalf("%+v, %v", rev, err)
 	}
-	if len(not.Objects) != 1 || len(not.Objects[0].Pods) == 0 || !strings.Contains(rev.Description, "wait was ended") {
+	if len(not.Objects) != 1 || len(not.Objects[0].Pods) == 0 || !strings.Contains(rev.Description, "wait was stopped") {
 		t.Errorf("%+v\nrecorded as %q", not.Objects, rev.Description)
 	}
 	t.Logf("returned, recorded, %v after the cancel", took.Round(time.Millisecond))
@@ -126,7 +126,7 @@ func TestReadyRules(t *testing.T) {
 		}
 	}()
 	f.deploy(f.release(c, "colour=blue"))
-	_, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{Patience: engine.Patience{Stalled: time.Millisecond}})
+	_, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{FailurePolicy: engine.FailurePolicy{Stalled: time.Millisecond}})
 	var not *engine.NotReadyError
 	if !errors.As(err, &not) || not.Objects[0].Object.Kind != "ConfigMap" || !strings.Contains(err.Error(), "it is black") {
 		t.Fatal(err)

@@ -158,8 +158,8 @@ func (o *Observer) OnEvent(e engine.Event) {
 	case engine.Waiting:
 		c.event(o.wait(c, e, e.Object, "wait "), e, attribute.Int("fairlead.ready", e.Ready), attribute.Int("fairlead.desired", e.Desired))
 	case engine.Trouble:
-		o.causes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.cause", e.Cause)))
-		as := []attribute.KeyValue{attribute.String("fairlead.cause", e.Cause)}
+		o.causes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.cause", string(e.Cause))))
+		as := []attribute.KeyValue{attribute.String("fairlead.cause", string(e.Cause))}
 		if e.Pod != nil {
 			as = append(as, attribute.String("fairlead.pod", e.Pod.Name))
 		}

@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// serverSideApply applies body under the engine's field manager.
+func (e *Engine) serverSideApply(ctx context.Context, t target, body *unstructured.Unstructured, force, dryRun bool) (*unstructured.Unstructured, error) {
+	data, err := json.Marshal(body.Object)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	opts := metav1.PatchOptions{FieldManager: e.opts.FieldManager, Force: &force}
+	if dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	return e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, types.ApplyPatchType, data, opts)
+}
+
+// resizeClaim requests the size, of the very claim that was read.
+func (e *Engine) resizeClaim(ctx context.Context, g claimGrowth, dryRun bool) (*corev1.PersistentVolumeClaim, error) {
+	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"spec":{"resources":{"requests":{"storage":%q}}}}`, g.claim.UID, g.size.String())
+	opts := metav1.PatchOptions{FieldManager: e.opts.FieldManager}
+	if dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	return e.cluster.Typed.CoreV1().PersistentVolumeClaims(g.claim.Namespace).Patch(ctx, g.claim.Name, types.MergePatchType, []byte(patch), opts)
+}

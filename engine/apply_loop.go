@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// maxRaces bounds how often a plan is made again because another operation,
+// without a lock, recorded a revision in between.
+const maxRaces = 5
+
+// carryOut plans, and applies the plan under the release's lock. What was
+// planned while another operation was in progress is planned again.
+func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (rev *Revision, err error) {
+	if err := opts.validate(string(operation), k); err != nil {
+		return nil, err
+	}
+	defer e.reportCall(operation, k)(&rev, &err) // when the lock is released
+	return e.planAndApply(ctx, k, operation, opts, plan)
+}
+
+// planAndApply is carryOut without its events Started and Ended.
+func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
+	op := string(operation)
+	var l *lock.Lock
+	defer func() { l.Release() }()
+	for race := 0; ; race++ {
+		p, err := plan(ctx)
+		if err != nil {
+			return nil, explain(op, k, diff.Object{}, err)
+		}
+		if p.work.historyOnly {
+			return revisionOf(p.work.history.last), explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.history.inventory))
+		}
+		if err := p.refusal(opts.NoHooks); err != nil {
+			if race < maxRaces && e.waitTerminated(ctx, p, opts) {
+				continue
+			}
+			return nil, err
+		}
+		if err := p.work.hooksRefused; err != nil && !opts.NoHooks {
+			return nil, err
+		}
+		if !p.Changed() {
+			return e.finishUnchanged(ctx, p, opts)
+		}
+		if l == nil {
+			if l, err = e.lockFor(ctx, p, opts); err != nil {
+				return nil, explain(op, k, diff.Object{}, err)
+			}
+			if l.Waited() {
+				continue // the other operation has changed what was planned from
+			}
+		}
+		r := newRun(e, p, opts, l)
+		rev, err := r.execute(ctx)
+		if r.isReverted(err) {
+			l.Release() // its context may have ended
+			l = nil
+			return rev, e.revert(ctx, r, err)
+		}
+		if !errors.Is(err, errRaced) {
+			return rev, err
+		}
+		if race == maxRaces {
+			return nil, &Error{Op: op, Key: k, Hint: "call again when it has finished", Err: fmt.Errorf("%w: it recorded revision %d first", ErrBusy, r.record.Revision)}
+		}
+	}
+}
+
+// lockFor takes the release's lock, in its namespace, which it creates first
+// if the plan does.
+func (e *Engine) lockFor(ctx context.Context, p *Plan, opts ApplyOptions) (*lock.Lock, error) {
+	if p.work.namespace.missing {
+		if err := e.createNamespace(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return e.acquire(ctx, p.Key, opts)
+}
+
+// finishUnchanged ends a call whose plan changes nothing. It does what an
+// operation left undone that was killed when its work was done: earlier
+// revisions still recorded as deployed, and its Lease.
+func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0})
+	r := newRun(e, p, opts, nil)
+	r.record = p.work.history.last
+	r.reportUnchanged()
+	stored := p.work.history.inventory.Revisions
+	if err := r.retireAll(ctx, stored[:max(0, len(stored)-1)]); err != nil {
+		return revisionOf(r.record), explain("record", p.Key, diff.Object{}, err)
+	}
+	lock.Sweep(ctx, e.leases(p.Key), p.Key.Name)
+	return revisionOf(r.record), r.waitReady(ctx)
+}
+
+// waitTerminated waits until objects that the plan wants, and that are being
+// deleted, are gone, if they are the only obstacle. It reports whether they
+// are gone.
+func (e *Engine) waitTerminated(ctx context.Context, p *Plan, opts ApplyOptions) bool {
+	if len(p.Missing) > 0 {
+		return false
+	}
+	terminating := map[diff.Object]bool{}
+	for _, problem := range p.Problems {
+		switch {
+		case problem.Hook && opts.NoHooks:
+		case problem.Hook || problem.Kind != ProblemTerminating:
+			return false
+		default:
+			terminating[problem.Object] = true
+		}
+	}
+	if len(p.Problems) == 0 {
+		return false
+	}
+	var targets []readiness.Target
+	for _, s := range p.work.steps {
+		if o := s.object; terminating[o.id] && o.live != nil {
+			targets = append(targets, readinessTarget(o.target, o.live))
+			e.events.emit(Waiting{EventMeta: about(p.Key), Object: o.id, Message: "it is being deleted"})
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, opts.timeout())
+	defer cancel()
+	return len(targets) == 0 || readiness.WaitGone(ctx, targets, e.waitOptions()) == nil
+}

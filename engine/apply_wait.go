@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// waitReady waits until everything that the revision wants is ready, what it
+// did not change included.
+func (r *run) waitReady(ctx context.Context) error {
+	if r.opts.NoWait {
+		return nil
+	}
+	var targets []readiness.Target
+	for i, s := range r.w.steps {
+		if live := r.state.live(i); s.object.desired != nil && live != nil && s.object.origin != fromCRDs {
+			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
+		}
+	}
+	return r.wait(ctx, targets, r.waitOptions(), newWaitReporter(r, false))
+}
+
+// waitServed waits until the API server serves what new CRDs define.
+func (r *run) waitServed(ctx context.Context, crds []int) error {
+	if len(crds) == 0 {
+		return nil
+	}
+	var targets []readiness.Target
+	for _, i := range crds {
+		targets = append(targets, readinessTarget(r.w.steps[i].object.target, r.state.live(i)))
+	}
+	if err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(r, false)); err != nil {
+		return err
+	}
+	r.e.cluster.ForgetDiscovery(ctx)
+	for _, i := range crds {
+		r.e.cluster.ForgetSchemas(r.w.steps[i].object.desired)
+	}
+	return nil
+}
+
+// wait waits for targets and reports on it. A failure is a *NotReadyError, or
+// an *Error if it was not possible to wait.
+func (r *run) wait(ctx context.Context, targets []readiness.Target, o readiness.Options, reporter *waitReporter) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
+	defer cancel()
+	o.OnUpdate = reporter.update
+	result, err := readiness.Wait(ctx, targets, o)
+	if err != nil {
+		err = notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+	}
+	reporter.end(result, err)
+	return err
+}
+
+func (e *Engine) waitOptions() readiness.Options {
+	return readiness.Options{Client: e.cluster.Dynamic, Logs: readiness.PodLogs(e.cluster.Typed.CoreV1()), Rules: e.rules}
+}
+
+func (r *run) waitOptions() readiness.Options {
+	o := r.e.waitOptions()
+	o.Limits = r.opts.FailurePolicy.limits()
+	return o
+}
+
+// readinessTarget is an object to wait for, as it was last read or written.
+func readinessTarget(t target, live *unstructured.Unstructured) readiness.Target {
+	return readiness.Target{
+		GVR: t.mapping.Resource, Kind: t.id.Kind, Namespace: t.id.Namespace, Name: t.id.Name,
+		UID: live.GetUID(), Generation: live.GetGeneration(),
+	}
+}
+
+// waitTarget is readinessTarget with whether objects of the kind report a status.
+func (e *Engine) waitTarget(ctx context.Context, t target, live *unstructured.Unstructured) readiness.Target {
+	out := readinessTarget(t, live)
+	out.NoStatus = !diff.IsBuiltinGroup(out.GVR.Group) && !e.cluster.HasStatus(ctx, out.GVR)
+	return out
+}
+
+func objectOf(t readiness.Target) diff.Object {
+	return diff.Object{Group: t.GVR.Group, Version: t.GVR.Version, Kind: t.Kind, Namespace: t.Namespace, Name: t.Name}
+}

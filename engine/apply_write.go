@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+)
+
+// applyStep writes one object, if the plan changes it, and sends its terminal
+// event.
+func (r *run) applyStep(ctx context.Context, i int) *Error {
+	s := r.w.steps[i]
+	begun := time.Now()
+	if s.change.Changed() {
+		ctx, warned := cluster.WithWarnings(ctx)
+		var err error
+		if s.change.Action == diff.Replaced {
+			err = r.replace(ctx, i)
+		} else {
+			err = r.write(ctx, i, s.write)
+		}
+		for _, w := range warned.Texts() {
+			r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String(w)})
+		}
+		if err != nil {
+			return r.fail(i, "apply", err)
+		}
+	}
+	r.end(i, Applied{about(r.p.Key), s.object.id, s.change.Action, time.Since(begun)})
+	return nil
+}
+
+// write applies the object of a step by w, again if another writer came in
+// between, and notes what is live then.
+func (r *run) write(ctx context.Context, i int, w write) error {
+	o := r.w.steps[i].object
+	again := func(err error) bool {
+		return isRace(err) || w.awaitKind && isUnserved(err) || w.awaitSchema && (isUntyped(err) || apierrors.IsInvalid(err))
+	}
+	return retry.OnError(backoff, again, func() error {
+		if w.takeOver != nil {
+			if err := r.takeOver(ctx, i, *w.takeOver); err != nil {
+				return fmt.Errorf("take over from former field managers: %w", err)
+			}
+		}
+		u, err := r.e.serverSideApply(ctx, o.target, w.body, w.force, false)
+		if err == nil {
+			r.state.setLive(i, u)
+		}
+		return err
+	})
+}
+
+// isUnserved reports whether the API server does not serve the resource: it
+// takes a moment until it serves what a new CRD defines.
+func isUnserved(err error) bool { return apierrors.IsNotFound(err) && !missingNamespace(err) }
+
+// isRace reports whether a server-side apply lost against another writer and
+// may be tried again: both created the object, or the server's own attempts to
+// merge with the newest version were used up. A conflict over fields is not a
+// race.
+func isRace(err error) bool {
+	if apierrors.IsAlreadyExists(err) {
+		return true
+	}
+	managers, _ := conflictManagers(err)
+	return apierrors.IsConflict(err) && len(managers) == 0
+}
+
+// fail sends the terminal event of a step that failed.
+func (r *run) fail(i int, op string, err error) *Error {
+	o := r.w.steps[i].object.id
+	e := r.redactedError(o, op, err)
+	r.end(i, Failed{about(r.p.Key), o, e.Err})
+	return e
+}
+
+// redactedError is a request's error, about an object and without secrets.
+func (r *run) redactedError(o diff.Object, op string, err error) *Error {
+	e := asError(r.p.Key, explain(op, r.p.Key, o, err))
+	e.Object = o
+	e.hide(r.w.redactor, o)
+	return e
+}

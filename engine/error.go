@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+var (
+	// ErrInvalidKey is returned when Kubernetes would refuse the name or
+	// namespace of a release.
+	ErrInvalidKey = errors.New("invalid release key")
+	// ErrInvalidOptions is returned when a field of an options struct has a
+	// value that is none of the accepted ones, or that the call cannot honour.
+	ErrInvalidOptions = errors.New("invalid options")
+	// ErrReleaseNotFound is returned when no revision of the release is stored.
+	ErrReleaseNotFound = errors.New("release not found")
+	// ErrRevisionNotFound is returned when the release has no such revision.
+	ErrRevisionNotFound = errors.New("revision not found")
+	// ErrNamespaceNotFound is returned when a namespace that the release needs
+	// does not exist.
+	ErrNamespaceNotFound = errors.New("namespace not found")
+	// ErrUnknownKind is returned when the API server does not serve a kind, and
+	// the release has no CustomResourceDefinition for it.
+	ErrUnknownKind = errors.New("unknown kind")
+	// ErrUnreachable is returned when no connection to the API server can be
+	// made, or it breaks.
+	ErrUnreachable = errors.New("API server unreachable")
+	// ErrNoKubeconfig is returned when there is no kubeconfig, and the program
+	// does not run in a cluster either.
+	ErrNoKubeconfig = errors.New("no kubeconfig found")
+	// ErrForbidden is returned when the API server refuses a request for lack
+	// of permissions, or does not accept the credentials.
+	ErrForbidden = errors.New("forbidden")
+	// ErrNotAllowed is returned when Options.Allow blocks an object.
+	ErrNotAllowed = errors.New("not allowed")
+	// ErrBusy is returned when another operation on the release is in progress.
+	ErrBusy = errors.New("another operation on the release is in progress")
+	// ErrUnfinished is returned when drift cannot be corrected because the
+	// newest revision failed, is pending, or is being uninstalled.
+	ErrUnfinished = errors.New("the newest revision is not deployed")
+	// ErrSuperseded is returned when another operation has taken the release
+	// over: this one did not renew its Lease in time, or was only waiting and
+	// the other one had ApplyOptions.Supersede set.
+	ErrSuperseded = errors.New("superseded by another operation")
+	// ErrSourceNeeded is returned when a plan that was read from JSON is
+	// applied without ApplyOptions.Release.
+	ErrSourceNeeded = errors.New("applying a stored plan needs ApplyOptions.Release")
+)
+
+// Error is the error of most calls. Op, Key and Object say where it happened,
+// Err is the cause, for errors.Is and errors.As.
+type Error struct {
+	Op     string      // what was being done: "plan", "apply", …
+	Key    Key         // the release; zero if it is about none
+	Object diff.Object // the object; zero if it is about none
+	Hint   string      // what to do next; may be empty
+	Err    error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Key != (Key{}) {
+		fmt.Fprintf(&b, " %s", e.Key)
+	}
+	if e.Object != (diff.Object{}) {
+		fmt.Fprintf(&b, ": %s", e.Object)
+	}
+	b.WriteString(": ")
+	writeCause(&b, e.Err, e.Hint)
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// writeCause writes a cause and the hint to it. Further lines of the cause are
+// indented below the first.
+func writeCause(b *strings.Builder, cause error, hint string) {
+	text := fmt.Sprint(cause)
+	b.WriteString(indented(text))
+	switch {
+	case hint == "":
+	case strings.Contains(text, "\n"):
+		fmt.Fprintf(b, "\n  try: %s", hint)
+	default:
+		fmt.Fprintf(b, " (%s)", hint)
+	}
+}

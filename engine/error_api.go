@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+var conflictWith = regexp.MustCompile(`^conflict with "((?:[^"\\]|\\.)*)"`)
+
+// conflictManagers reads from a refused server-side apply who owns what.
+func conflictManagers(err error) (managers, fields []string) {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return nil, nil
+	}
+	for _, c := range status.Status().Details.Causes {
+		if c.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		fields = append(fields, strings.TrimPrefix(c.Field, "."))
+		if m := conflictWith.FindStringSubmatch(c.Message); m != nil {
+			managers = appendNew(managers, m[1])
+		}
+	}
+	return managers, fields
+}
+
+var rbacRefusal = regexp.MustCompile(`User ".*" cannot `)
+
+// lacksPermission tells a refusal by RBAC from one by quota or admission, which
+// have the same status reason.
+func lacksPermission(err error) bool { return rbacRefusal.MatchString(err.Error()) }
+
+// isAdmission reports whether an admission webhook or policy refused the
+// object.
+func isAdmission(err error) bool {
+	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
+}
+
+// isTerminating reports whether an object cannot be created because its
+// namespace, or the CRD of its kind, is being deleted.
+func isTerminating(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) ||
+		apierrors.IsForbidden(err) && strings.Contains(err.Error(), "while custom resource definition is terminating")
+}
+
+// missingNamespace tells "not found" about a namespace from "not found" about
+// a kind.
+func missingNamespace(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+}
+
+// isUntyped reports whether an object does not fit its schema, which
+// server-side apply returns as an internal error.
+func isUntyped(err error) bool {
+	return strings.Contains(err.Error(), "failed to create typed patch object") || strings.Contains(err.Error(), "failed to convert new object")
+}

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxHeadline bounds the text of a failure, in runes, in a revision's description
+// and in an event; the error that the call returns has the whole text.
+const maxHeadline = 300
+
+// headline returns the first sentence of an error, with what it is about.
+func headline(err error) string {
+	text := err.Error()
+	var failed *ApplyError
+	if errors.As(err, &failed) && len(failed.Failed) > 0 {
+		_, text, _ = strings.Cut(failed.Error(), "\n") // without the line that names the revision
+		text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return lines[0]
+	}
+	return strings.TrimSuffix(lines[0], ":") + ": " + lines[1]
+}
+
+// short returns s in one line, cut at maxHeadline.
+func short(s string) string {
+	s = oneLine(s)
+	if utf8.RuneCountInString(s) <= maxHeadline {
+		return s
+	}
+	return string([]rune(s)[:maxHeadline-1]) + "…"
+}
+
+// indented returns s with all lines but the first indented.
+func indented(text string) string { return strings.ReplaceAll(text, "\n", "\n  ") }

@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
+)
+
+// prediction is what applying an object would do.
+type prediction struct {
+	body *unstructured.Unstructured // to apply, without the fields that are yielded
+	// merged is the object after the apply; nil: not known.
+	merged *unstructured.Unstructured
+	// confirmed: merged is the API server's own result, or as good.
+	confirmed bool
+	proven    bool // a dry-run was accepted
+	force     bool
+	takeOver  *takeOver
+	pending   bool // the kind is not served after all
+
+	conflict *conflictOf // nil: none
+	refusal  refusal
+	missing  []Permission
+	notes    []string
+}
+
+// conflictOf are fields that other managers own and that no policy settles.
+type conflictOf struct{ managers, fields []string }
+
+func (c *conflictOf) problem(o diff.Object) Problem {
+	verb := "own"
+	if len(c.managers) == 1 {
+		verb = "owns"
+	}
+	return newProblem(ProblemConflict, o,
+		fmt.Sprintf("%s %s fields that would change: %s", strings.Join(c.managers, ", "), verb, strings.Join(c.fields, ", ")),
+		"leave these fields out of the chart, settle them by Options.Ownership, or set Release.Force to take them", c.fields...)
+}
+
+// predict works out what applying would make of the object: first by a local
+// merge with the API server's schema, then, where that shows a change or cannot
+// decide, by a dry-run.
+func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
+	if in.live == nil && j.asking.purpose != forReview && isPlain(in.body) && isOrdinary(in.body) {
+		return prediction{body: in.body}, nil // the write itself is as good a question
+	}
+	if in.live != nil && j.asking.DryRun != DryRunAll && merge.Settled(in.live, in.body, j.manager, j.mayBeFormer) {
+		return prediction{body: in.body, merged: in.live, confirmed: j.mayAsk(in.object)}, nil
+	}
+	f, local, err := j.mergeLocally(ctx, in)
+	var invalid *merge.InvalidError
+	var undecided *merge.UndecidedError
+	switch {
+	case errors.As(err, &invalid) && j.shifting[in.groupKind()]:
+		return f, nil // by the schema that is about to change
+	case errors.As(err, &invalid), errors.As(err, &undecided):
+	case err != nil:
+		return prediction{}, err
+	}
+	ask := j.mayAsk(in.object)
+	if err == nil && ask && j.asking.DryRun != DryRunAll {
+		if ask, err = j.worthAsking(in, f, local); err != nil {
+			return prediction{}, err
+		}
+		f.confirmed = !ask && in.live != nil
+	}
+	if ask {
+		asked, answered, err := j.askServer(ctx, in, f, local)
+		if err != nil {
+			return prediction{}, err
+		}
+		if f = asked; answered {
+			return f, nil
+		}
+	}
+	if invalid != nil { // and the API server could not be asked
+		f.refusal.problems = append(f.refusal.problems, newProblem(ProblemInvalid, in.id, hide(j.redactor, in.id, invalid.Err.Error()), fixTemplate))
+	}
+	return f, nil
+}
+
+// askServer asks the API server by a dry-run. answered is false where the
+// credentials may not ask.
+func (j *judge) askServer(ctx context.Context, in intended, f prediction, local merge.Result) (out prediction, answered bool, err error) {
+	// A dry-run of the apply would leave to the former managers what is to be
+	// removed, and fail where that excludes what is added.
+	losesFormer := f.takeOver != nil && len(local.Removed) > 0
+	if losesFormer {
+		merged, err := j.askPatch(ctx, in, local.Merged)
+		if err != nil {
+			return f, false, err
+		}
+		if merged != nil {
+			f.merged, f.confirmed, f.proven = merged, true, true
+			return f, true, nil
+		}
+	}
+	f, merged, answered, err := j.askApply(ctx, in, f)
+	if err != nil {
+		return f, false, err
+	}
+	if merged != nil && !losesFormer {
+		f.merged, f.confirmed = merged, true
+		return f, true, nil
+	}
+	// Where former managers lose fields an accepted dry-run shows the wrong
+	// result, so the local merge stands, and is not confirmed.
+	return f, answered, nil
+}
+
+// worthAsking reports whether a dry-run of an object that was merged locally
+// can find out more than the merge has.
+func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool, error) {
+	if in.live == nil {
+		return true, nil
+	}
+	change, err := j.compare(in, f, local.Merged, nil)
+	if err != nil || len(change.Fields) == 0 && len(local.Conflicts) == 0 {
+		return false, err
+	}
+	if j.asking.purpose != immediate {
+		return true, nil
+	}
+	// Plain data that is about to be written is as well refused then.
+	return f.takeOver != nil || len(local.Conflicts) > 0 || !isPlain(in.body) || !isOrdinary(in.body) || isImmutable(in.live), nil
+}
+
+// mergeLocally merges as the API server would, and settles who gets which
+// field: those of former managers become the release's own, others are taken or
+// yielded by policy, the rest is a conflict.
+func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merge.Result, error) {
+	f := prediction{body: in.body}
+	if in.pending && in.live == nil || in.readAs != nil {
+		return f, merge.Result{}, &merge.UndecidedError{GVK: in.mapping.GroupVersionKind, Name: in.id.Name, Reason: merge.ErrNoSchema}
+	}
+	live, base, former := in.live, lastApplied(in.object), j.formerManagers(in.live)
+	if live != nil {
+		taken, err := j.merger.TakeOver(ctx, live, base, j.manager, former, annotationName)
+		if err != nil {
+			return f, merge.Result{}, err
+		}
+		if taken != live {
+			f.takeOver = &takeOver{base, former}
+		}
+		live = taken
+	}
+	req := merge.Request{
+		Live: live, Desired: in.body, Base: base, Manager: j.manager,
+		Yield: func(c merge.Conflict) bool { return j.settle(c.Manager, c.Path, in.id) == Yield },
+	}
+	res, err := j.merger.Merge(ctx, req)
+	var invalid *merge.InvalidError
+	if errors.As(err, &invalid) && !diff.IsBuiltinGroup(in.id.Group) {
+		// The definition may have changed since its schema was read.
+		j.merger.Forget(in.mapping.GroupVersionKind.GroupVersion())
+		res, err = j.merger.Merge(ctx, req)
+	}
+	if err != nil {
+		return f, merge.Result{}, err
+	}
+	f.merged = res.Merged
+	if res.Desired != nil {
+		f.body = res.Desired
+		for _, c := range res.Yielded {
+			f.notes = append(f.notes, fmt.Sprintf("%s is left to %s", c.Path, c.Manager))
+		}
+	}
+	for _, c := range res.Conflicts {
+		if slices.Contains(former, c.Manager) || j.settle(c.Manager, c.Path, in.id) == Take {
+			continue
+		}
+		if f.conflict == nil {
+			f.conflict = &conflictOf{}
+		}
+		f.conflict.managers, f.conflict.fields = appendNew(f.conflict.managers, c.Manager), appendNew(f.conflict.fields, c.Path)
+	}
+	f.force = len(res.Conflicts) > 0 && f.conflict == nil
+	return f, res, nil
+}
+
+// askPatch asks what would become of the live object if it were changed into
+// merged; nil: not known. Fields of former managers are removed only once they
+// have been taken over, which a dry-run of the apply does not do.
+func (j *judge) askPatch(ctx context.Context, in intended, merged *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	from, err := json.Marshal(withoutServerFields(in.live))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	to, err := json.Marshal(withoutServerFields(merged))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch(from, to, from)
+	if err != nil {
+		return nil, fmt.Errorf("compare with the live object: %w", err)
+	}
+	u, err := j.dryRun.dryRunPatch(ctx, in.target, patch)
+	if err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) || isAdmission(err)) {
+		return nil, nil // a dry-run of the apply gives the reason
+	}
+	return u, err
+}
+
+// withoutServerFields is u without what a client cannot change.
+func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
+	delete(out.Object, "status")
+	if meta, ok := u.Object["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		delete(meta, "managedFields")
+		delete(meta, "resourceVersion")
+		out.Object["metadata"] = meta
+	}
+	return out
+}
+
+// askApply asks what applying would make of the object. answered is false
+// without the permission to ask; merged is nil then, and where the API server
+// refuses, which f.refusal says.
+func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out prediction, merged *unstructured.Unstructured, answered bool, err error) {
+	// The report shows what the object would be if it were forced.
+	force := f.force || f.takeOver != nil || f.conflict != nil
+	merged, err = j.dryRun.dryRunApply(ctx, in.target, f.body, force)
+	if apierrors.IsConflict(err) && !force {
+		// No merge was done here, or another manager wrote in between.
+		managers, fields := conflictManagers(err)
+		former := j.formerManagers(in.live)
+		f.force = len(managers) > 0 && !slices.ContainsFunc(managers, func(m string) bool {
+			return !slices.Contains(former, m) && !j.takesAll(m, fields, in.id)
+		})
+		if !f.force {
+			f.conflict = &conflictOf{managers, fields}
+		}
+		merged, err = j.dryRun.dryRunApply(ctx, in.target, f.body, true)
+	}
+	switch {
+	case err == nil:
+		f.proven = true
+		return f, merged, true, nil
+	case apierrors.IsForbidden(err) && lacksPermission(err):
+		f.missing = append(f.missing, permissionTo("patch", in.target))
+		if in.live == nil {
+			f.missing = append(f.missing, permissionTo("create", in.target))
+		}
+		return f, nil, false, nil
+	case apierrors.IsNotFound(err) && in.live == nil:
+		return j.notServed(ctx, in, f, err)
+	case isTerminating(err):
+		f.refusal.problems = append(f.refusal.problems,
+			newProblem(ProblemTerminating, in.id, j.redactor.String(err.Error()), "wait until it is gone, then deploy again"))
+		return f, nil, true, nil
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
+		f.refusal = refusalOf(in.id, in.live != nil, err, j.redactor)
+		return f, nil, true, nil
+	}
+	return f, nil, true, err
+}
+
+// notServed decides about an object whose kind or namespace the API server did
+// not find.
+func (j *judge) notServed(ctx context.Context, in intended, f prediction, err error) (prediction, *unstructured.Unstructured, bool, error) {
+	if missingNamespace(err) {
+		return f, nil, true, namespaceNotFound(j.key, in.id)
+	}
+	if gvk := in.mapping.GroupVersionKind; j.brings[gvk.GroupKind()].versions[gvk.Version] {
+		f.pending = true // its CRD was deleted, and is created again
+		return f, nil, false, nil
+	}
+	j.dryRun.forgetDiscovery(ctx) // which listed the kind as served
+	return f, nil, true, unknownKind(j.key, in.id, in.source)
+}

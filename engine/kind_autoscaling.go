@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// autoscalerKinds set spec.replicas of other objects.
+var autoscalerKinds = []schema.GroupVersionKind{
+	{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"},
+	{Group: "keda.sh", Version: "v1alpha1", Kind: "ScaledObject"},
+}
+
+// scalers are the autoscalers by the workload that they scale, without its
+// version.
+type scalers map[diff.Object]string
+
+// findScalers finds the autoscalers, in the release or live, of the workloads
+// whose number of replicas would change. It asks only where there are any.
+func (j *judge) findScalers(ctx context.Context) (scalers, error) {
+	found := scalers{}
+	var namespaces []string
+	for _, o := range j.objects {
+		if o.desired == nil || !j.allowed(o.id) {
+			continue
+		}
+		found.add(o.desired, o.id.Namespace)
+		if changesReplicas(o, o.desired) {
+			namespaces = appendNew(namespaces, o.id.Namespace)
+		}
+	}
+	for _, gvk := range autoscalerKinds {
+		for _, namespace := range namespaces {
+			list, err := j.lister.autoscalers(ctx, gvk, namespace)
+			if err != nil {
+				return nil, err
+			}
+			for i := range list {
+				list[i].SetGroupVersionKind(gvk)
+				found.add(&list[i], namespace)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (s scalers) add(u *unstructured.Unstructured, namespace string) {
+	gvk := u.GroupVersionKind()
+	if !slices.ContainsFunc(autoscalerKinds, func(k schema.GroupVersionKind) bool { return k.GroupKind() == gvk.GroupKind() }) {
+		return
+	}
+	ref, _, _ := unstructured.NestedStringMap(u.Object, "spec", "scaleTargetRef")
+	o := diff.Object{Group: "apps", Kind: ref["kind"], Namespace: namespace, Name: ref["name"]}
+	if gv, err := schema.ParseGroupVersion(ref["apiVersion"]); err == nil && ref["apiVersion"] != "" {
+		o.Group = gv.Group
+	}
+	if o.Kind == "" {
+		o.Kind = "Deployment" // KEDA's default
+	}
+	s[o] = gvk.Kind + " " + u.GetName()
+}
+
+// changesReplicas reports whether applying body would change the replicas of
+// the live object.
+func changesReplicas(o *object, body *unstructured.Unstructured) bool {
+	if body == nil || o.live == nil {
+		return false
+	}
+	want, ok, _ := unstructured.NestedFieldNoCopy(body.Object, replicasAt...)
+	have, _, _ := unstructured.NestedFieldNoCopy(o.live.Object, replicasAt...)
+	return ok && !jsonEqual(want, have)
+}
+
+// yield leaves the replicas of a scaled workload to its autoscaler. Where only
+// the release owns the field it keeps the live value: left out, it would fall
+// back to its default before the autoscaler sets it.
+func (s scalers) yield(in intended, manager string) intended {
+	who, ok := s[identity(in.id)]
+	if !ok || !changesReplicas(in.object, in.body) {
+		return in
+	}
+	have, _, _ := unstructured.NestedFieldCopy(in.live.Object, replicasAt...)
+	value := have
+	if ours, others := ownersOf(in.live, manager, replicasPath); !ours || others {
+		value = nil
+	}
+	return in.withBodyField(value, replicasAt...).withNote(fmt.Sprintf("spec.replicas stays %v: %s sets it", have, who))
+}

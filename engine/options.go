@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// DefaultFieldManager is the name under which the engine owns fields in
+// metadata.managedFields.
+const DefaultFieldManager = "fairlead"
+
+// DefaultConcurrency is the number of requests that one call has in flight at
+// most.
+const DefaultConcurrency = 16
+
+// maxFieldManager is the API server's bound on the name of a field manager.
+const maxFieldManager = 128
+
+// Options are the settings of an [Engine]. The zero value is safe.
+type Options struct {
+	// FieldManager owns the fields that the engine applies. Empty:
+	// DefaultFieldManager. If you change it while releases exist, add the
+	// former name to FormerManagers, or its fields will conflict.
+	FieldManager string
+	// FormerManagers are field managers whose fields count as the release's
+	// own and are taken over without a conflict. Nil: "helm", the name that
+	// Helm's command uses. Empty and not nil: none. Programs that embed Helm
+	// write under their own names and need not be listed: the manager that
+	// wrote the release's annotations into an object is recognized by that.
+	FormerManagers []string
+	// Ownership resolves conflicts with other field managers, field by field;
+	// the first rule that matches applies. Without a rule a conflict is a
+	// problem of the plan. spec.replicas of a workload that an autoscaler
+	// targets is left to the autoscaler without any rule.
+	Ownership []Ownership
+	// Replace decides what happens to objects with a changed field that the
+	// API server does not let change; the first rule that matches applies,
+	// then the object's annotation AnnotationReplace. Without either it is a
+	// problem of the plan.
+	Replace []Replace
+	// CRDs decides what happens to CustomResourceDefinitions that exist.
+	// Empty: CRDsCompatible.
+	CRDs CRDPolicy
+	// ApplySet makes each release an ApplySet (KEP-3659) that other tools can
+	// see: it adds a label to each object of the manifest, and one more object,
+	// the ConfigMap fairlead-NAME, as the set's parent. Changing it changes
+	// every release at its next deploy or rollback. False: no ApplySet, as with
+	// Helm. See docs/applyset.md.
+	ApplySet bool
+	// OnEvent receives the progress of all calls on this Engine; every event
+	// names its release. It is called serially, in order, from a goroutine of
+	// the engine. It never blocks the work: events queue while it runs, and a
+	// queued Waiting is replaced by the next one of its object; nothing else is
+	// dropped. All events of a call are delivered before the call returns,
+	// unless that takes more than 5 s; the rest then follows later. OnEvent
+	// must not call the Engine and wait for it. Nil: no events. See also
+	// [LogEvents] and [Observers].
+	OnEvent func(Event)
+	// Rules decide whether objects are ready, by kind, in place of the built-in
+	// rules; of two for one kind the later applies. They apply to hooks too,
+	// except to Pods, which must complete. See [ReadyRule].
+	Rules []ReadyRule
+	// Allow is an allow-list: it reports whether a release may read and write
+	// an object, whatever permissions the engine has. An object that it blocks
+	// is a problem of the plan and is not read; it applies to hooks, lookups
+	// and a namespace to be created as well. For a lookup the object may have
+	// no name or namespace (all). It must be fast and safe for concurrent use.
+	// Nil: everything is allowed. See OwnNamespace.
+	Allow func(Key, diff.Object) bool
+	// As is the user to impersonate, with that user's permissions in place of
+	// the engine's. Groups, UID and Extra need UserName. Zero: no
+	// impersonation beyond that of the rest.Config.
+	As rest.ImpersonationConfig
+	// Lookup reports whether the template function lookup may read objects of
+	// a kind, with the engine's permissions. namespace and name may be empty
+	// (all). If it may not, lookup returns an empty result, as in helm
+	// template. Nil: only objects in the release's own namespace, Secrets
+	// included.
+	Lookup func(key Key, gvk schema.GroupVersionKind, namespace, name string) bool
+	// LeaseDuration is how long an operation whose process no longer renews its
+	// Lease counts as in progress; it is renewed three times as often. Rounded
+	// to seconds. 0: DefaultLeaseDuration. Negative: an error.
+	LeaseDuration time.Duration
+	// Concurrency bounds the requests in flight of one call. 0:
+	// DefaultConcurrency. Negative: an error.
+	Concurrency int
+	// Logger receives diagnostics that need no action. Nil: discarded.
+	Logger *slog.Logger
+}
+
+// withDefaults returns the options with defaults for what is not set. Its
+// slices are copies, so that the caller may change theirs.
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.FieldManager == "" {
+		o.FieldManager = DefaultFieldManager
+	}
+	if o.FormerManagers == nil {
+		o.FormerManagers = []string{"helm"}
+	}
+	if o.LeaseDuration == 0 {
+		o.LeaseDuration = DefaultLeaseDuration
+	}
+	o.LeaseDuration = max(time.Second, o.LeaseDuration.Round(time.Second))
+	if o.Concurrency == 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	o.FormerManagers, o.Ownership, o.Replace = slices.Clone(o.FormerManagers), slices.Clone(o.Ownership), slices.Clone(o.Replace)
+	return o
+}
+
+// validate returns an error that wraps ErrInvalidOptions and names the first
+// field with a value that is not accepted, and the values that are.
+func (o Options) validate() error {
+	if err := validManager("Options.FieldManager", o.FieldManager); err != nil {
+		return err
+	}
+	for i, name := range o.FormerManagers {
+		field := indexed("Options.FormerManagers", i)
+		if name == "" {
+			return invalid(field, "must not be empty")
+		}
+		if err := validManager(field, name); err != nil {
+			return err
+		}
+	}
+	for i, r := range o.Ownership {
+		if err := r.validate(indexed("Options.Ownership", i)); err != nil {
+			return err
+		}
+	}
+	for i, r := range o.Replace {
+		if err := r.validate(indexed("Options.Replace", i)); err != nil {
+			return err
+		}
+	}
+	if err := oneOf("Options.CRDs", o.CRDs, CRDsCompatible, CRDsCreate, CRDsUnsafeAll, CRDsSkip); err != nil {
+		return err
+	}
+	if o.As.UserName == "" && (o.As.UID != "" || len(o.As.Groups) > 0 || len(o.As.Extra) > 0) {
+		return invalid("Options.As", "UserName is empty although UID, Groups or Extra is set; Kubernetes impersonates a user")
+	}
+	if o.LeaseDuration < 0 {
+		return invalid("Options.LeaseDuration", "is %v; accepted are durations from 1s, and 0 (%v)", o.LeaseDuration, DefaultLeaseDuration)
+	}
+	if o.Concurrency < 0 {
+		return invalid("Options.Concurrency", "is %d; accepted are 1 and more, and 0 (%d)", o.Concurrency, DefaultConcurrency)
+	}
+	return nil
+}
+
+func (o Ownership) validate(field string) error {
+	if err := oneOf(field+".Settle", o.Settle, Fail, Take, Yield); err != nil {
+		return err
+	}
+	if err := validKind(field+".Kind", o.Kind); err != nil {
+		return err
+	}
+	if err := validPattern(field+".Manager", o.Manager); err != nil {
+		return err
+	}
+	if _, _, err := diff.Lookup(nil, o.Path); err != nil {
+		return invalid(field+".Path", "is %q; accepted is a path in the notation of diff.Field: %v", o.Path, err)
+	}
+	return nil
+}
+
+func (r Replace) validate(field string) error {
+	if err := oneOf(field+".Policy", r.Policy, ReplaceDefault, ReplaceNever, ReplaceRecreate, ReplaceOrphan); err != nil {
+		return err
+	}
+	if err := validKind(field+".Kind", r.Kind); err != nil {
+		return err
+	}
+	return validPattern(field+".Name", r.Name)
+}
+
+// validManager reports a name that the API server refuses for a field manager.
+func validManager(field, name string) error {
+	if len(name) > maxFieldManager {
+		return invalid(field, "has %d bytes; accepted are at most %d", len(name), maxFieldManager)
+	}
+	if i := strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		return invalid(field, "is %q; accepted are printable characters", name)
+	}
+	return nil
+}
+
+func validPattern(field, pattern string) error {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return invalid(field, "is %q; accepted is a pattern with *, ? and [a-z]: %v", pattern, err)
+	}
+	return nil
+}
+
+// validKind reports what cannot match any kind: a resource such as
+// "deployments", or an apiVersion.
+func validKind(field, kind string) error {
+	if kind == "" || kind[0] >= 'A' && kind[0] <= 'Z' && !strings.ContainsAny(kind, "/ ") {
+		return nil
+	}
+	return invalid(field, `is %q; accepted is a kind such as "Deployment" or "Deployment.apps", and "" (all kinds)`, kind)
+}

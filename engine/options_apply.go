@@ -1,0 +1,80 @@
+package engine
+
+import "time"
+
+// DefaultTimeout bounds the wait for readiness, and each hook.
+const DefaultTimeout = 5 * time.Minute
+
+// DefaultHistory is the number of revisions kept, which is Helm's.
+const DefaultHistory = 10
+
+// ApplyOptions are the settings of applying a plan. The zero value waits until
+// all objects are ready. A field that a call cannot honour is an error if it
+// asks for something to be done; a field that only bounds something may be set
+// for every call.
+type ApplyOptions struct {
+	// NoWait returns as soon as everything is written. The revision is recorded
+	// as deployed without knowing whether it works.
+	NoWait bool
+	// Timeout bounds the wait for readiness, and each hook. 0: DefaultTimeout.
+	// Negative: an error.
+	Timeout time.Duration
+	// FailurePolicy bounds how long each cause of trouble may last before the
+	// wait ends, ahead of the timeout. Zero: the defaults.
+	FailurePolicy FailurePolicy
+	// Foreground deletes with foreground propagation: each object stays until
+	// all objects that it owns are deleted, such as a Deployment until its pods
+	// are. False: background propagation.
+	Foreground bool
+	// NoHooks skips the chart's hooks. A Rollout runs none in any case.
+	NoHooks bool
+	// History is the number of revisions to keep; the deployed one is never
+	// deleted. 0: DefaultHistory. Negative: all. An uninstall goes by
+	// KeepHistory instead.
+	History int
+	// KeepHistory keeps the revisions of an uninstalled release, the last one
+	// with the status uninstalled. Calls other than Uninstall and Apply refuse
+	// it.
+	KeepHistory bool
+	// LockTimeout is how long to wait for another operation on the release. 0:
+	// only until it is known to be in progress, which takes at most
+	// LeaseDuration; the call then fails with ErrBusy. Negative: an error.
+	LockTimeout time.Duration
+	// Supersede takes the release over from an operation that has written
+	// everything and only waits for readiness; that call ends with
+	// ErrSuperseded, within a third of LeaseDuration.
+	Supersede bool
+	// OnFailure decides what happens if a deploy, or applying the plan of one,
+	// fails after its revision was recorded. Reverting may take up to three
+	// times Timeout, even if the caller's context has ended; the error is then
+	// a *RevertError. Empty: LeaveFailed. Calls other than Deploy and Apply
+	// refuse it, and Apply ignores it for other plans.
+	OnFailure OnFailure
+	// Release is needed to apply a plan of a deploy that was read from JSON: it
+	// is rendered again and must render what the plan was computed from. Calls
+	// other than Apply refuse it.
+	Release *Release
+}
+
+func (o ApplyOptions) timeout() time.Duration {
+	if o.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return o.Timeout
+}
+
+// OnFailure decides what is done about a deploy that has failed.
+type OnFailure string
+
+const (
+	// LeaveFailed leaves everything as it is; the next deploy continues from
+	// there. The default.
+	LeaveFailed OnFailure = ""
+	// RollBack goes back to the newest earlier revision that was healthy. If
+	// there is none, as after a first install, everything is left as it is.
+	RollBack OnFailure = "RollBack"
+	// RollBackOrUninstall is RollBack, and uninstalls if there is no revision
+	// to go back to. As with every uninstall, the claims of StatefulSets and
+	// objects with helm.sh/resource-policy: keep stay.
+	RollBackOrUninstall OnFailure = "RollBackOrUninstall"
+)

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"strings"
+	"time"
+)
+
+// refused returns an error about the options of a call; nil for nil.
+func refused(op string, k Key, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Key: k, Err: err}
+}
+
+// validate returns an error for options of planning that are not accepted.
+func (o PlanOptions) validate(k Key) error {
+	return refused("plan", k, oneOf("PlanOptions.DryRun", o.DryRun, DryRunChanged, DryRunAll, DryRunNone))
+}
+
+// validate returns an error for options that are not accepted, or that the
+// call cannot honour. op is the Operation as text.
+func (o ApplyOptions) validate(op string, k Key) error {
+	return refused(op, k, o.check(Operation(op)))
+}
+
+func (o ApplyOptions) check(op Operation) error {
+	if err := oneOf("ApplyOptions.OnFailure", o.OnFailure, LeaveFailed, RollBack, RollBackOrUninstall); err != nil {
+		return err
+	}
+	if err := notNegative("ApplyOptions.Timeout", o.Timeout); err != nil {
+		return err
+	}
+	if err := notNegative("ApplyOptions.LockTimeout", o.LockTimeout); err != nil {
+		return err
+	}
+	if err := o.FailurePolicy.validate("ApplyOptions.FailurePolicy"); err != nil {
+		return err
+	}
+	switch {
+	case o.OnFailure != LeaveFailed && op != OperationDeploy && op != OperationApply:
+		return onlyFor("ApplyOptions.OnFailure", op, "Deploy, and Apply of its plan")
+	case o.KeepHistory && op != OperationUninstall && op != OperationApply:
+		return onlyFor("ApplyOptions.KeepHistory", op, "Uninstall, and Apply of its plan")
+	case o.Release != nil && op != OperationApply:
+		return onlyFor("ApplyOptions.Release", op, "Apply")
+	}
+	return nil
+}
+
+// validate returns an error for options of tests that are not accepted.
+func (o TestOptions) validate(k Key) error {
+	err := notNegative("TestOptions.Timeout", o.Timeout)
+	if err == nil {
+		err = notNegative("TestOptions.LockTimeout", o.LockTimeout)
+	}
+	if err == nil {
+		err = o.FailurePolicy.validate("TestOptions.FailurePolicy")
+	}
+	return refused(string(OperationTest), k, err)
+}
+
+// validate returns an error for statuses that no revision can have: without it
+// List would return nothing for a misspelt one.
+func (o ListOptions) validate() error {
+	for i, s := range o.Statuses {
+		if err := oneOf(indexed("ListOptions.Statuses", i), s,
+			StatusDeployed, StatusSuperseded, StatusFailed, StatusUninstalling, StatusUninstalled,
+			StatusPendingInstall, StatusPendingUpgrade, StatusPendingRollback); err != nil {
+			return refused("list", Key{}, err)
+		}
+	}
+	return nil
+}
+
+// validate returns an error for a verb that does not exist, and for fields that
+// the verb does not use.
+func (r Rollout) validate(k Key) error {
+	err := oneOf("Rollout.Verb", r.Verb, Pause, Resume, Restart, Undo, Scale)
+	switch {
+	case err != nil:
+	case r.Replicas != 0 && r.Verb != Scale:
+		err = onlyFor("Rollout.Replicas", Operation(r.Verb), string(Scale))
+	case r.Replicas < 0:
+		err = invalid("Rollout.Replicas", "is %d; accepted are 0, which stops all pods, and more", r.Replicas)
+	case r.Revision != 0 && r.Verb != Undo:
+		err = onlyFor("Rollout.Revision", Operation(r.Verb), string(Undo))
+	case r.Revision < 0:
+		err = invalid("Rollout.Revision", "is %d; accepted are a revision of the workload, and 0 (the one before the current one)", r.Revision)
+	}
+	return refused(string(OperationRollout), k, err)
+}
+
+func (p FailurePolicy) validate(field string) error {
+	if p.CrashRestarts < 0 {
+		return invalid(field+".CrashRestarts", "is %d; accepted are 1 and more, and 0 (%d); a negative CrashLoop never ends the wait", p.CrashRestarts, defaultCrashRestarts)
+	}
+	return nil
+}
+
+func onlyFor(field string, op Operation, verbs string) error {
+	return invalid(field, "is set, and %s does not use it; it is for %s only", strings.ToLower(string(op)), verbs)
+}
+
+func notNegative(field string, d time.Duration) error {
+	if d < 0 {
+		return invalid(field, "is %v; accepted are 0 (the default) and more", d)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// builder assembles a plan from what was read and judged, none of which it
+// changes.
+type builder struct {
+	e *Engine
+	premise
+	reading
+	verdicts []verdict
+}
+
+// plan reads the objects, judges them, and completes the plan that a verb has
+// begun. event names the hooks that run: "install", "upgrade", "rollback",
+// "delete"; empty: none.
+func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, event string) (*Plan, error) {
+	r, err := e.read(ctx, p, want)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := e.judgeAll(ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{e, p, r, verdicts}
+	out := begun
+	if out.work == nil {
+		out.work = &work{}
+	}
+	if err := b.complete(ctx, &out, event); err != nil {
+		return nil, err
+	}
+	if p.asking.purpose == forReview {
+		return &out, out.addDigests()
+	}
+	return &out, nil
+}
+
+// complete fills in the plan in this order: steps, their order, the report,
+// problems, and what applying takes.
+func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
+	w := p.work
+	w.record, w.history, w.namespace, w.redactor = b.record, b.history, b.namespace, b.redactor
+	p.Key = b.key
+	if b.history.last != nil {
+		p.From = b.history.last.Revision
+	}
+	if w.record != nil {
+		w.record.ApplySet = b.set.wanted
+	}
+	found := b.addSteps(w)
+	b.addReport(p, found)
+	b.addProblems(p, found)
+	w.recordOnly = b.recordsAnyway && w.record != nil
+	if w.record != nil && p.Changed() {
+		p.To = w.record.Revision
+	}
+	if p.Kind == PlanUninstall || p.To != 0 {
+		if err := b.addHooks(ctx, p, event); err != nil {
+			return err
+		}
+		missing, err := b.missingPermissions(ctx, b.neededPermissions(p))
+		if err != nil {
+			return err
+		}
+		p.Missing = appendPermissions(p.Missing, missing...)
+	}
+	p.summarize()
+	return nil
+}
+
+// addSteps makes steps of the verdicts, and puts them in order.
+func (b *builder) addSteps(w *work) orderFindings {
+	for i, v := range b.verdicts {
+		w.steps = append(w.steps, step{b.objects[i], v.change, v.related, v.write})
+	}
+	var found orderFindings
+	w.applyOrder, found = b.applyOrder(w.steps)
+	w.deleteOrder = deleteOrder(w.steps)
+	for i, warnings := range found.warnings {
+		change := &w.steps[i].change
+		change.Warnings = slices.Clip(change.Warnings)
+		for _, text := range warnings {
+			change.Warnings = appendNew(change.Warnings, text)
+		}
+	}
+	return found
+}
+
+func (b *builder) addReport(p *Plan, found orderFindings) {
+	w := p.work
+	p.Report.Title = fmt.Sprintf("%s %s", strings.ToLower(string(p.Kind)), p.Key)
+	if p.Chart != "" {
+		p.Report.Title += " (" + p.Chart + ")"
+	}
+	p.Report.Notes = append(p.Report.Notes, w.applyOrder.notes(w.steps)...)
+	p.Report.Warnings = append(p.Report.Warnings, b.warnings...)
+	if w.namespace.missing && w.ownNamespace() == nil {
+		p.Report.Changes = append(p.Report.Changes, diff.Change{
+			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
+			Action: diff.Created, Reason: "the release's namespace does not exist", Local: true,
+		})
+	}
+	p.Report.Changes = slices.Grow(p.Report.Changes, len(w.steps))
+	for _, s := range w.steps {
+		if s.named() {
+			p.Report.Changes = append(append(p.Report.Changes, s.change), s.related...)
+		}
+	}
+}
+
+func (b *builder) addProblems(p *Plan, found orderFindings) {
+	for i, s := range p.work.steps {
+		if !s.named() {
+			continue
+		}
+		for _, problem := range slices.Concat(b.verdicts[i].problems, found.problems[i]) {
+			if problem.Source == "" && s.object.desired != nil {
+				problem.Source = s.object.source
+			}
+			p.Problems = append(p.Problems, problem)
+		}
+		p.Missing = appendPermissions(p.Missing, b.verdicts[i].missing...)
+	}
+	if p.Kind == PlanUpgrade && !b.policy.unsafePrune {
+		p.Problems = append(p.Problems, pruneProblems(p.work.steps)...)
+	}
+}
+
+// summarize puts into the report what concerns the plan as a whole.
+func (p *Plan) summarize() {
+	for _, problem := range p.Problems {
+		p.Report.Warnings = append(p.Report.Warnings, problem.Error())
+	}
+	if len(p.Missing) > 0 {
+		var texts []string
+		for _, m := range p.Missing {
+			texts = append(texts, m.String())
+		}
+		p.Report.Warnings = append(p.Report.Warnings, "missing permissions: "+strings.Join(texts, ", "))
+	}
+	var hooks []string
+	for _, h := range p.Hooks {
+		hooks = append(hooks, fmt.Sprintf("%s %s %s", h.Event, h.Object.Kind, h.Object.Name))
+	}
+	if len(hooks) > 0 {
+		p.Report.Notes = append(p.Report.Notes, "hooks: "+strings.Join(hooks, ", "))
+	}
+}

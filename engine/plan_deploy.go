@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"reflect"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// Plan computes what Deploy would do, and why. It writes nothing and works
+// with read-only permissions: what the API server does not allow to be tried is
+// computed locally and marked Local, and Plan.Missing lists the permissions that
+// applying will need.
+//
+// What blocks applying (conflicts, immutable fields, objects of other releases)
+// is in Plan.Problems. An error means that there is no plan: the chart does not
+// render, a kind is unknown, the namespace is missing, the API server cannot be
+// reached.
+func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	if err := opts.validate(r.Key); err != nil {
+		return nil, err
+	}
+	p, err := e.planDeploy(ctx, r, asking{DryRun: opts.DryRun})
+	if err == nil {
+		err = p.work.hooksRefused
+	}
+	return e.planned("plan", r.Key, p, err)
+}
+
+// planned ends a call that plans: it reports the plan, or explains the error.
+func (e *Engine) planned(op string, k Key, p *Plan, err error) (*Plan, error) {
+	if err != nil {
+		return nil, explain(op, k, diff.Object{}, err)
+	}
+	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
+	return p, nil
+}
+
+func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, error) {
+	if err := r.Key.validate(); err != nil {
+		return nil, err
+	}
+	if r.Source == nil || reflect.ValueOf(r.Source).Kind() == reflect.Pointer && reflect.ValueOf(r.Source).IsNil() {
+		return nil, &Error{Op: "plan", Key: r.Key, Hint: "set Release.Source, for example to charts.WebApp()", Err: errors.New("the release has no source")}
+	}
+	in, err := e.readDeploy(ctx, r, a)
+	if err != nil {
+		return nil, err
+	}
+	record := newRecord(r.Key, in.history, in.manifest, r.Values)
+	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
+	kind, event := PlanInstall, "install"
+	if in.history.upgrades() {
+		kind, event, record.Status = PlanUpgrade, "upgrade", storage.StatusPendingUpgrade
+	}
+	hidden := hookObjects(record)
+	kept, err := carryOverrides(r.Key, in.history.last, in.manifest.Objects, record.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	record.Manifest = kept.text
+	p := e.premise(premise{
+		key: r.Key, mode: deploying, asking: a, cause: r.Cause,
+		history: in.history, namespace: in.namespace, record: record, hidden: hidden,
+	}, r)
+	begun := Plan{
+		Kind: kind, Cause: r.Cause,
+		Chart: chartName(in.manifest.Chart.Name, in.manifest.Chart.Version), ChartDigest: in.manifest.Chart.Digest,
+		work: &work{release: r, manifest: in.manifest},
+	}
+	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
+}
+
+// deployInput is what a deploy is planned from.
+type deployInput struct {
+	history   *history
+	namespace namespaceState
+	manifest  *render.Manifest
+}
+
+// readDeploy reads history and namespace, and renders beside reading.
+func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInput, error) {
+	var in deployInput
+	var caps *render.Capabilities
+	err := parallel.All(ctx,
+		func(ctx context.Context) (err error) { in.history, err = e.listHistory(ctx, r.Key); return err },
+		func(ctx context.Context) (err error) {
+			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace)
+			return err
+		},
+		func(ctx context.Context) (err error) { caps, err = e.cluster.Capabilities(ctx); return err },
+	)
+	if err != nil {
+		return deployInput{}, err
+	}
+	in.manifest, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+	if errors.Is(err, storage.ErrNotFound) { // another operation has trimmed the history meanwhile
+		if in.history, err = e.listHistory(ctx, r.Key); err == nil {
+			in.manifest, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
+		}
+	}
+	return in, err
+}
+
+// renderBesideReading completes the history, and renders the release at the same
+// time. If both fail, the error is always that of reading.
+func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (*render.Manifest, error) {
+	manifest := a.rendered
+	var unread, unrendered error
+	err := parallel.All(ctx,
+		func(ctx context.Context) error { unread = e.readRecords(ctx, h); return nil },
+		func(ctx context.Context) error {
+			if manifest != nil {
+				return nil
+			}
+			manifest, unrendered = r.Source.Render(ctx, render.Input{
+				Name: r.Name, Namespace: r.Namespace,
+				Revision: h.nextRevision(), Upgrade: h.upgrades(),
+				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
+				PostRender: r.PostRender, Limits: r.Limits,
+			})
+			return nil
+		},
+	)
+	return manifest, cmp.Or(unread, unrendered, err)
+}

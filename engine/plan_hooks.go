@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// triedHook is a hook that the API server is asked about, and what it says.
+type triedHook struct {
+	hook
+	at       location
+	before   bool // it runs before anything else is written
+	shifting bool // a CRD of this release changes its kind's schema first
+	problems []Problem
+	warnings []string
+}
+
+// addHooks lists the hooks that the plan runs. One whose kind is not served, or
+// that the API server refuses, is found here, before anything is written.
+func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
+	record := p.work.record
+	if p.Kind == PlanUninstall {
+		record = b.history.last
+	}
+	var desired []render.Object
+	for _, o := range b.objects {
+		if o.desired != nil {
+			desired = append(desired, render.Object{Unstructured: o.desired})
+		}
+	}
+	locator := b.e.locator(b.key, kindsOf(desired...))
+	var tried []*triedHook
+	for _, phase := range []string{"pre-", "post-"} {
+		for _, h := range hooksFor(record, phase+event) {
+			at, err := locator.locate(ctx, h.parsed.Unstructured, h.parsed.Source)
+			object := at.id
+			var unknown *Error
+			switch {
+			case errors.As(err, &unknown) && errors.Is(err, ErrUnknownKind):
+				unknown.Hint = "install its CustomResourceDefinition first, or leave hooks out by ApplyOptions.NoHooks"
+				p.work.hooksRefused, object = unknown, h.object
+			case err != nil:
+				return err
+			case !b.allowed(at.id):
+				p.work.hooksRefused = notAllowed(phase+event+" hook", b.key, at.id)
+			default:
+				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(at.target)...)
+				tried = append(tried, &triedHook{hook: h, at: at, before: phase == "pre-"})
+			}
+			p.Hooks = append(p.Hooks, PlannedHook{Object: object, Event: phase + event, Weight: h.weight})
+		}
+	}
+	return b.tryHooks(ctx, p, tried)
+}
+
+// permissionsOfHook are those to create a hook, and to delete the one that an
+// earlier revision left.
+func (b *builder) permissionsOfHook(t target) []Permission {
+	verbs := []string{"create"}
+	if b.history.installed() {
+		verbs = append(verbs, "delete")
+	}
+	var out []Permission
+	for _, verb := range verbs {
+		p := permissionTo(verb, t)
+		p.HooksOnly = true
+		out = append(out, p)
+	}
+	return out
+}
+
+// tryHooks asks the API server by dry-runs whether it would create the hooks.
+// What it refuses becomes problems of the plan. It is not asked about what waits
+// for the release: for its namespace, or for a CRD that is created or changes.
+func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) error {
+	shifting := map[schema.GroupKind]bool{}
+	for i, o := range b.objects {
+		if o.desired != nil && o.live != nil && b.verdicts[i].change.Changed() {
+			for kind := range kindsDefinedBy(o.desired) {
+				shifting[kind] = true
+			}
+		}
+	}
+	for _, h := range hooks {
+		for kind := range kindsOf(h.parsed) {
+			shifting[kind] = true
+		}
+	}
+	asked := map[string]bool{}
+	work := parallel.New(ctx, b.e.opts.Concurrency)
+	for _, h := range hooks {
+		h.shifting = shifting[h.at.groupKind()]
+		text := h.stored.Path + "\n" + h.stored.Manifest
+		if asked[text] || !b.mayTry(h) {
+			continue
+		}
+		asked[text] = true // it may run both before and after
+		work.Do(func(ctx context.Context) error {
+			ctx, warned := cluster.WithWarnings(ctx)
+			err := b.tryHook(ctx, p.Kind, h)
+			for _, w := range warned.Texts() {
+				h.warnings = append(h.warnings, b.redactor.String(w))
+			}
+			return hideError(b.redactor, h.at.id, explain("plan", b.key, h.at.id, err))
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		for _, w := range h.warnings {
+			p.Report.Warnings = appendNew(p.Report.Warnings, fmt.Sprintf("%s: %s", h.at.id, w))
+		}
+		for _, problem := range h.problems {
+			problem.Source, problem.Hook = h.parsed.Source, true
+			problem.Hint += ", or leave hooks out by ApplyOptions.NoHooks"
+			p.Problems = append(p.Problems, problem)
+		}
+	}
+	return nil
+}
+
+func (b *builder) mayTry(h *triedHook) bool {
+	return b.asking.DryRun != DryRunNone && !h.shifting && h.at.readAs == nil && !h.at.pending && !b.createdNamespaces[h.at.id.Namespace]
+}
+
+func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) error {
+	o := metav1.CreateOptions{FieldManager: b.manager, DryRun: []string{metav1.DryRunAll}}
+	if kind == PlanInstall || kind == PlanUpgrade {
+		// What is stored ran with its unknown fields before, and cannot be fixed
+		// any more: there they are only warnings.
+		o.FieldValidation = metav1.FieldValidationStrict
+	}
+	u := h.parsed.DeepCopy()
+	if cluster.Namespaced(h.at.mapping) {
+		u.SetNamespace(h.at.id.Namespace)
+	}
+	removeAllocated(u) // which the one that an earlier run left may have
+	_, err := b.e.cluster.Resource(h.at.mapping, h.at.id.Namespace).Create(ctx, u, o)
+	switch {
+	case err == nil, apierrors.IsAlreadyExists(err): // what exists was found valid first
+		return nil
+	case apierrors.IsNotFound(err):
+		return nil // what it is in, or refers to, may be created by an earlier hook
+	case apierrors.IsForbidden(err) && lacksPermission(err):
+		return nil // Plan.Missing has it
+	case isTerminating(err):
+		h.problems = append(h.problems, newProblem(ProblemTerminating, h.at.id, b.redactor.String(err.Error()), "wait until it is gone, then call again"))
+		return nil
+	case strings.Contains(err.Error(), "does not support dry run"):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isAdmission(err):
+		h.problems = append(h.problems, refusalOf(h.at.id, false, err, b.redactor).problems...)
+		return nil
+	case apierrors.IsForbidden(err):
+		stays, readErr := b.staysForbidden(ctx, h, err)
+		if readErr != nil {
+			return readErr
+		}
+		if stays {
+			h.problems = append(h.problems, refusalOf(h.at.id, false, err, b.redactor).problems...)
+			return nil
+		}
+	default:
+		var status apierrors.APIStatus
+		if !errors.As(err, &status) {
+			return err
+		}
+	}
+	h.warnings = append(h.warnings, "whether the hook can be created is not known: "+hide(b.redactor, h.at.id, err.Error()))
+	return nil
+}
+
+// staysForbidden reports whether a refusal by quota or admission will still hold
+// when the hook runs: not if it depends on what may exist by then, if the release
+// has changed it, or if a quota counts the hook that an earlier run left, which
+// is deleted first.
+func (b *builder) staysForbidden(ctx context.Context, h *triedHook, refusal error) (bool, error) {
+	text := refusal.Error()
+	if !h.before || strings.Contains(text, "not found") || strings.Contains(text, "was found") {
+		return false, nil
+	}
+	if h.at.id.Name == "" {
+		return true, nil
+	}
+	_, err := b.e.cluster.Resource(h.at.mapping, h.at.id.Namespace).Get(ctx, h.at.id.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err == nil, apierrors.IsForbidden(err):
+		return false, nil
+	}
+	return false, fmt.Errorf("read: %w", err)
+}

@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// newRecord is the revision that applying the manifest will store.
+func newRecord(k Key, h *history, m *render.Manifest, values render.Values) *storage.Record {
+	r := &storage.Record{
+		Name: k.Name, Namespace: k.Namespace, Revision: h.nextRevision(),
+		Chart:    storageChart(m.Chart),
+		Values:   values.Map(),
+		Manifest: storage.TextOf(m.Parts()...),
+		Notes:    m.Notes,
+	}
+	for _, h := range m.Hooks {
+		r.Hooks = append(r.Hooks, storageHook(h))
+	}
+	return r
+}
+
+func storageChart(c render.ChartInfo) storage.Chart {
+	out := storage.Chart{Name: c.Name, Version: c.Version, AppVersion: c.AppVersion, Description: c.Description}
+	for _, f := range c.Files {
+		out.Files = append(out.Files, storage.File{Name: f.Name, Data: f.Data})
+	}
+	return out
+}
+
+func storageHook(h render.Hook) storage.Hook {
+	out := storage.Hook{Name: h.GetName(), Kind: h.GetKind(), Path: h.Source, Manifest: h.Text, Weight: h.Weight}
+	for _, e := range h.Events {
+		out.Events = append(out.Events, string(e))
+	}
+	for _, p := range h.DeletePolicies {
+		out.DeletePolicies = append(out.DeletePolicies, string(p))
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// PlanRollback computes what Rollback would do.
+func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts PlanOptions) (*Plan, error) {
+	defer e.events.drain()
+	if err := opts.validate(k); err != nil {
+		return nil, err
+	}
+	p, err := e.planRollback(ctx, k, revision, asking{DryRun: opts.DryRun})
+	return e.planned("plan rollback", k, p, err)
+}
+
+func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking) (*Plan, error) {
+	in, err := e.readRestore(ctx, "rollback", k)
+	if err != nil {
+		return nil, err
+	}
+	if revision == 0 {
+		if revision = in.history.previous(); revision == 0 {
+			return nil, &Error{Op: "rollback", Key: k, Hint: "History shows the revisions there are", Err: fmt.Errorf("%w: no earlier revision was deployed", ErrRevisionNotFound)}
+		}
+	}
+	target, err := e.storedRevision(ctx, "rollback", k, revision)
+	if err != nil {
+		return nil, err
+	}
+	record := target.Again(in.history.nextRevision())
+	record.Cause, record.Status = rollbackCause(revision, target.Cause), storage.StatusPendingRollback
+	p, err := e.planRestore(ctx, rollingBack, k, a, in, target, record,
+		Plan{Kind: PlanRollback, Target: revision, Cause: record.Cause}, "rollback")
+	if err == nil {
+		p.Report.Title = fmt.Sprintf("rollback %s to revision %d", k, revision)
+	}
+	return p, err
+}
+
+func rollbackCause(revision int, cause string) string {
+	if cause == "" {
+		return fmt.Sprintf("rollback to %d", revision)
+	}
+	return fmt.Sprintf("rollback to %d: %s", revision, cause)
+}
+
+// restoreInput is what going back to a stored revision is planned from.
+type restoreInput struct {
+	history   *history
+	namespace namespaceState
+}
+
+func (e *Engine) readRestore(ctx context.Context, op string, k Key) (restoreInput, error) {
+	if err := k.validate(); err != nil {
+		return restoreInput{}, err
+	}
+	var in restoreInput
+	err := parallel.All(ctx,
+		func(ctx context.Context) (err error) { in.history, err = e.readHistory(ctx, k); return err },
+		func(ctx context.Context) (err error) {
+			in.namespace, err = e.readNamespace(ctx, k, true)
+			in.namespace.missing = false // what was in it is gone, and is reported as missing
+			return err
+		},
+	)
+	if err == nil && in.history.last == nil {
+		err = notFound(op, k)
+	}
+	return in, err
+}
+
+func (e *Engine) storedRevision(ctx context.Context, op string, k Key, revision int) (*storage.Record, error) {
+	target, err := e.store.Get(ctx, k.Namespace, k.Name, revision)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, revisionNotFound(op, k, revision)
+	}
+	return target, err
+}
+
+// planRestore plans to make the objects of a stored revision the release's
+// again.
+func (e *Engine) planRestore(ctx context.Context, m mode, k Key, a asking, in restoreInput, target, record *storage.Record, begun Plan, event string) (*Plan, error) {
+	desired, err := parseManifest(target.Manifest.String())
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of revision %d: %w", target.Revision, err)
+	}
+	p := e.premise(premise{
+		key: k, mode: m, asking: a, cause: target.Cause,
+		history: in.history, namespace: in.namespace, record: record, hidden: hookObjects(target),
+	}, Release{})
+	begun.Chart = chartName(record.Chart.Name, record.Chart.Version)
+	return e.plan(ctx, p, wanted{objects: desired}, begun, event)
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// mode is what a plan does to the release.
+type mode int
+
+const (
+	// deploying: what a source renders becomes the release.
+	deploying mode = iota
+	// rollingBack: an earlier revision becomes the release again.
+	rollingBack
+	// correcting: changes that others made since the newest revision are undone.
+	correcting
+	// comparing: they are only reported, against what each object's last
+	// revision wrote, because the newest one did not become healthy.
+	comparing
+	// rollingOut: one field of one workload is set.
+	rollingOut
+	// uninstalling: everything of the release is deleted.
+	uninstalling
+)
+
+// restores reports whether what is desired comes from the history, so that its
+// annotations and sizes may be out of date.
+func (m mode) restores() bool { return m == rollingBack || m.undoesDrift() }
+
+// undoesDrift reports whether fields that others changed are taken back.
+func (m mode) undoesDrift() bool { return m == correcting || m == comparing }
+
+// keepsMembers reports whether an apply set stays as the newest revision left
+// it.
+func (m mode) keepsMembers() bool { return m.undoesDrift() || m == rollingOut }
+
+// purpose is what a plan is needed for, which decides how much is asked of the
+// API server beforehand.
+type purpose int
+
+const (
+	// forReview: the plan is shown, and perhaps stored.
+	forReview purpose = iota
+	// forApply: a plan that was reviewed is made again, to be compared and
+	// applied.
+	forApply
+	// immediate: the plan is applied at once, without review.
+	immediate
+)
+
+// asking is how a plan is made.
+type asking struct {
+	DryRun  DryRun
+	purpose purpose
+	// rendered is planned in place of rendering again; nil: render.
+	rendered *render.Manifest
+	// purge plans the deletion of the history of an uninstalled release.
+	purge bool
+}
+
+// policy is what the caller and the engine's options allow.
+type policy struct {
+	adopt, force, unsafePrune bool
+
+	formerManagers []string
+	ownership      []Ownership
+	replace        []Replace
+	definitions    CRDPolicy
+	applySet       bool
+	allow          func(Key, diff.Object) bool
+}
+
+// allowed reports whether the release may touch the object, or read it.
+func (p policy) allowed(k Key, o diff.Object) bool { return p.allow == nil || p.allow(k, o) }
+
+// premise is what holds for one plan as a whole. Engine.premise completes it,
+// for every verb; afterwards it is not changed.
+type premise struct {
+	key    Key
+	mode   mode
+	asking asking
+	cause  string // for workloads whose pods change
+
+	history   *history
+	namespace namespaceState
+	record    *storage.Record // the revision that applying records; nil for an uninstall
+	// hidden are objects beside those of the plan whose Secrets are hidden.
+	hidden []*unstructured.Unstructured
+	// workload and field are what a rollout sets, even if another manager owns
+	// the field; zero in other modes.
+	workload diff.Object // by identity
+	field    string
+
+	policy  policy
+	manager string // the engine's own field manager
+	set     applySet
+	// recordsAnyway: the recorded revision differs from the newest one,
+	// whatever becomes of the objects.
+	recordsAnyway bool
+}
+
+// premise completes what a verb has filled in by what follows from it and from
+// the engine's options. release is that of a deploy; zero otherwise.
+func (e *Engine) premise(p premise, release Release) premise {
+	p.manager = e.opts.FieldManager
+	p.policy = policy{
+		adopt: release.Adopt, force: release.Force, unsafePrune: release.UnsafePrune,
+		formerManagers: e.opts.FormerManagers, ownership: e.opts.Ownership, replace: e.opts.Replace,
+		definitions: e.opts.CRDs, applySet: e.opts.ApplySet, allow: e.opts.Allow,
+	}
+	p.set = p.applySet()
+	p.recordsAnyway = p.recordDiffers()
+	return p
+}
+
+func (p premise) allowed(o diff.Object) bool { return p.policy.allowed(p.key, o) }
+
+// recordDiffers reports whether a revision is recorded even if no object
+// changes.
+func (p premise) recordDiffers() bool {
+	switch {
+	case p.record == nil:
+		return true
+	case p.mode.undoesDrift():
+		return false
+	case p.mode == rollingOut && p.record.Manifest.Equal(p.history.last.Manifest):
+		return false
+	}
+	return recordDiffers(p.history.last, p.record)
+}

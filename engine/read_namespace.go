@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// readNamespace reads the release's own namespace. A missing one is an error
+// unless create is set. Without the permission to read it, it is treated as
+// existing, with no UID; the API server refuses what is in it otherwise.
+func (e *Engine) readNamespace(ctx context.Context, k Key, create bool) (namespaceState, error) {
+	own := diff.Object{Version: "v1", Kind: "Namespace", Name: k.Namespace}
+	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(ctx, k.Namespace, metav1.GetOptions{})
+	switch {
+	case err == nil && ns.DeletionTimestamp != nil:
+		return namespaceState{}, &Error{
+			Op: "plan", Key: k, Hint: "wait until it is gone, or use another namespace",
+			Err: fmt.Errorf("namespace %s is being deleted", k.Namespace),
+		}
+	case err == nil:
+		return namespaceState{uid: ns.UID}, nil
+	case apierrors.IsForbidden(err):
+		return namespaceState{}, nil
+	case !apierrors.IsNotFound(err):
+		return namespaceState{}, fmt.Errorf("read namespace %s: %w", k.Namespace, err)
+	case create && !e.allowed(k, own):
+		return namespaceState{}, notAllowed("plan", k, own)
+	case create:
+		return namespaceState{missing: true}, nil
+	}
+	return namespaceState{}, &Error{
+		Op: "plan", Key: k, Hint: "create it, or set Release.CreateNamespace",
+		Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, k.Namespace),
+	}
+}
+
+// requireNamespace fails with ErrNamespaceNotFound if the namespace of an
+// object does not exist.
+func (e *Engine) requireNamespace(ctx context.Context, k Key, o diff.Object) error {
+	_, err := e.cluster.Typed.CoreV1().Namespaces().Get(ctx, o.Namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return namespaceNotFound(k, o)
+	case err != nil && !apierrors.IsForbidden(err):
+		return fmt.Errorf("read namespace %s: %w", o.Namespace, err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// recordingTime is how long recording the outcome may take after the caller's
+// context has ended.
+const recordingTime = 15 * time.Second
+
+// recordOutcome records the outcome: deployed and earlier revisions superseded,
+// or failed. release releases the lock as soon as the outcome is known.
+func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyOptions, release func()) error {
+	last := r.p.work.history.last
+	switch {
+	case failure != nil:
+		r.record.Status = storage.StatusFailed
+		r.record.Description = r.describeFailure(failure)
+	case r.p.Kind == PlanRollout && last.Status != storage.StatusDeployed:
+		// The revision that it builds on is still not healthy as a whole.
+		r.record.Status = storage.StatusFailed
+		r.record.Description = fmt.Sprintf("%s; revision %d before it is %s", describe(r.p, "complete"), last.Revision, last.Status)
+	default:
+		r.record.Status = storage.StatusDeployed
+		r.record.Unproven = opts.NoWait
+		r.record.Description = describe(r.p, "complete")
+	}
+	if err := r.e.store.Update(ctx, r.record); err != nil {
+		return err
+	}
+	r.reportRecorded()
+	keep := opts.History
+	if keep == 0 {
+		keep = DefaultHistory
+	}
+	if r.record.Status == storage.StatusFailed {
+		return r.trimAttempts(ctx, keep)
+	}
+	return r.retireAndTrim(ctx, keep, release)
+}
+
+// recordUninstalled records how an uninstall ended, and deletes the history
+// unless keepHistory is set. After a failure the revision stays "uninstalling": the
+// next Uninstall continues from there.
+func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHistory bool) error {
+	if failure != nil {
+		r.record.Description = r.describeFailure(failure)
+		return r.e.store.Update(ctx, r.record)
+	}
+	r.record.Status = storage.StatusUninstalled
+	r.record.Description = describe(r.p, "complete")
+	r.record.Deleted = time.Now()
+	var err error
+	if keepHistory {
+		err = r.e.store.Update(ctx, r.record)
+	} else {
+		err = r.e.store.Forget(ctx, r.p.Key.Namespace, r.p.work.history.inventory)
+	}
+	if err != nil {
+		return err
+	}
+	r.reportRecorded()
+	return nil
+}
+
+func (r *recorder) describeFailure(failure error) string {
+	return short(r.p.work.redactor.String(describe(r.p, "failed: "+headline(failure))))
+}
+
+// describe is what the history shows, in Helm's own phrases.
+func describe(p *Plan, outcome string) string {
+	switch p.Kind {
+	case PlanInstall:
+		return "Install " + outcome
+	case PlanCorrection:
+		return fmt.Sprintf("Correction of drift from %d %s", p.Target, outcome)
+	case PlanRollback:
+		if outcome == "complete" {
+			return fmt.Sprintf("Rollback to %d", p.Target)
+		}
+		return fmt.Sprintf("Rollback to %d %s", p.Target, outcome)
+	case PlanUninstall:
+		return "Uninstallation " + outcome
+	case PlanRollout:
+		return p.Rollout.String() + " " + outcome
+	}
+	return "Upgrade " + outcome
+}

@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// recorder records the revision of a plan, and what becomes of it.
+type recorder struct {
+	e      *Engine
+	p      *Plan
+	record *storage.Record // the revision that stands for the outcome
+	begun  bool            // the pending revision is recorded
+}
+
+// errRaced: another operation recorded the revision that was planned.
+var errRaced = errors.New("another operation has recorded the revision")
+
+// recordPending records the pending revision, before anything else is written.
+// It fails with errRaced if another operation has recorded that revision.
+func (r *recorder) recordPending(ctx context.Context) error {
+	now := time.Now()
+	r.record.LastDeployed, r.record.FirstDeployed = now, now
+	if last := r.p.work.history.last; last != nil && !last.FirstDeployed.IsZero() {
+		r.record.FirstDeployed = last.FirstDeployed
+	}
+	r.record.Description = describe(r.p, "in progress")
+	err := r.e.store.Create(ctx, r.record)
+	if errors.Is(err, storage.ErrRevisionExists) {
+		return errRaced
+	}
+	if err != nil {
+		return err
+	}
+	r.begun = true
+	r.reportPlanned()
+	return nil
+}
+
+// recordUninstalling records in the newest revision that it is being
+// uninstalled, before anything is deleted. It fails with errRaced if another
+// operation has changed the revision.
+func (r *recorder) recordUninstalling(ctx context.Context) error {
+	record := *r.p.work.history.last
+	record.Status = storage.StatusUninstalling
+	record.Description = describe(r.p, "in progress")
+	r.record = &record
+	err := r.e.store.Update(ctx, r.record)
+	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
+		return errRaced
+	}
+	if err != nil {
+		return err
+	}
+	r.reportPlanned()
+	return nil
+}
+
+// reportPlanned reports the plan, once its revision is recorded.
+func (r *recorder) reportPlanned() {
+	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
+	r.reportRecorded()
+}
+
+func (r *recorder) reportRecorded() {
+	r.e.events.emit(Recorded{about(r.p.Key), r.record.Revision, RevisionStatus(r.record.Status)})
+}

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+)
+
+// trimAttempts keeps a release that fails again and again from filling the
+// cluster with its history. Revisions that were healthy are something to go
+// back to, and stay.
+func (r *recorder) trimAttempts(ctx context.Context, keep int) error {
+	excess := len(r.p.work.history.inventory.Revisions) + 1 - keep
+	if keep < 0 || excess <= 0 {
+		return nil
+	}
+	wants, ok := objectsWantedBy(r.record)
+	if !ok {
+		return nil
+	}
+	attempts := make([]attempt, len(r.p.work.history.base))
+	for i, record := range r.p.work.history.base {
+		attempts[i] = attempt{revision: record.Revision, status: record.Status}
+		attempts[i].wants, attempts[i].readable = objectsWantedBy(record)
+	}
+	for _, revision := range attemptsToTrim(attempts, wants, excess) {
+		if err := r.e.store.Delete(ctx, r.record.Namespace, r.record.Name, revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt is a revision that may be in the cluster.
+type attempt struct {
+	revision int
+	status   storage.Status
+	wants    map[diff.Object]bool
+	readable bool // its manifest
+}
+
+// attemptsToTrim decides which attempts are deleted, the oldest first, up to
+// excess: those that did not become healthy, and only if the one that has just
+// failed wants everything that they wanted, so that nothing is orphaned.
+func attemptsToTrim(attempts []attempt, wants map[diff.Object]bool, excess int) []int {
+	var out []int
+	for _, a := range attempts {
+		if len(out) >= excess {
+			break
+		}
+		if a.status != storage.StatusFailed && !a.status.Pending() || !a.readable {
+			continue
+		}
+		covered := true
+		for o := range a.wants {
+			covered = covered && wants[o]
+		}
+		if covered {
+			out = append(out, a.revision)
+		}
+	}
+	return out
+}
+
+// objectsWantedBy are the objects of a revision's manifest, by identity; not ok
+// if it cannot be read.
+func objectsWantedBy(record *storage.Record) (wanted map[diff.Object]bool, ok bool) {
+	objects, err := parseManifest(record.Manifest.String())
+	if err != nil {
+		return nil, false
+	}
+	wanted = map[diff.Object]bool{}
+	for _, o := range objects {
+		wanted[identity(diff.ObjectOf(o.Unstructured))] = true
+	}
+	return wanted, true
+}

@@ -1,0 +1,22 @@
+package engine
+
+import (
+	"crypto/rand"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// publicKeys are keys of Secrets whose values are not secret: shown elsewhere,
+// they are not hidden.
+var publicKeys = []string{"username", "user", "database"}
+
+// redactorOf hides the values of Secrets, in all their states, under a key of
+// its own, so that hashes of two plans cannot be compared. Objects that are nil,
+// or no Secrets, are ignored.
+func redactorOf(secrets ...*unstructured.Unstructured) *diff.Redactor {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails, see crypto/rand
+	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, secrets...)
+}

@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Apply applies a plan, all of it and nothing else. It plans again first, and
+// fails with *StalePlanError if that gives anything else: a field that the plan
+// touches has changed, or a newer revision exists. Changes that the plan does
+// not touch do not matter.
+//
+// It returns the recorded revision; for a plan that changes nothing, the
+// newest one; for an uninstall, the last one. If something fails, the revision
+// is recorded as failed and returned along with the error (*ApplyError,
+// *NotReadyError, or the context's), and the next call continues from there.
+func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	if p == nil {
+		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
+	}
+	if err := p.refusal(opts.NoHooks); err != nil {
+		return nil, err
+	}
+	return e.carryOut(ctx, p.Key, OperationApply, opts, func(ctx context.Context) (*Plan, error) {
+		fresh, err := e.planAgain(ctx, p, opts)
+		if err == nil {
+			err = comparePlans(p, fresh)
+		}
+		return fresh, err
+	})
+}
+
+// planAgain makes a plan again from the current state.
+func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
+	ask := asking{purpose: forApply}
+	switch p.Kind {
+	case PlanCorrection:
+		return e.planCorrection(ctx, p.Key, ask)
+	case PlanRollback:
+		return e.planRollback(ctx, p.Key, p.Target, ask)
+	case PlanUninstall:
+		return e.planUninstall(ctx, p.Key, ask)
+	case PlanRollout:
+		return e.planRollout(ctx, p.Key, deref(p.Rollout), ask)
+	}
+	var r Release
+	switch {
+	case p.work != nil:
+		r, ask.rendered = p.work.release, p.work.manifest
+	case opts.Release != nil:
+		r = *opts.Release
+	default:
+		return nil, &Error{Op: "apply", Key: p.Key, Hint: "a stored plan holds no manifest: set ApplyOptions.Release to what was planned", Err: ErrSourceNeeded}
+	}
+	if r.Key != p.Key {
+		return nil, &Error{Op: "apply", Key: p.Key, Err: fmt.Errorf("ApplyOptions.Release is %s", r.Key)}
+	}
+	return e.planDeploy(ctx, r, ask)
+}
+
+// Deploy plans and applies in one call. If nothing changes, nothing is
+// written, the history included, and the newest revision is returned; it still
+// waits until that is ready, unless NoWait is set.
+//
+// What Plan checks by dry-run before anything is written is checked here too,
+// except for ConfigMaps, opaque Secrets and ServiceAccounts: for those the API
+// server's admission decides as they are written.
+func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
+	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
+		return e.planDeploy(ctx, r, asking{purpose: immediate})
+	})
+}
+
+// Rollback goes back to an earlier revision: its manifest and values become a
+// new revision. revision 0 is the newest one before the present that was
+// deployed.
+func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
+	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
+		return e.planRollback(ctx, k, revision, asking{purpose: immediate})
+	})
+}
+
+// Uninstall deletes the release's objects in reverse order, and its history
+// unless opts.KeepHistory. Objects with helm.sh/resource-policy: keep stay,
+// and so do the claims of StatefulSets, which no manifest names; PlanUninstall
+// lists them. Of a release that is uninstalled, with its history kept, it
+// deletes the history.
+func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
+	_, err := e.carryOut(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
+		return e.planUninstall(ctx, k, asking{purpose: forApply, purge: !opts.KeepHistory})
+	})
+	return err
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// verdict is what judging an object returns. It is never edited afterwards.
+type verdict struct {
+	// change is zero if there is nothing to say about the object.
+	change diff.Change
+	// related are changes of other objects that come with this one's, such as
+	// those of a StatefulSet's claims.
+	related  []diff.Change
+	problems []Problem
+	// missing are permissions that a dry-run has shown to be missing.
+	missing []Permission
+	write   write
+	// proven: a dry-run has shown that the object can be applied.
+	proven bool
+}
+
+// write is how an object is written. Of an object that is deleted or kept it
+// is zero.
+type write struct {
+	// body is what is applied; nil: nothing is.
+	body *unstructured.Unstructured
+	// force: all conflicts with other field managers are settled in favour of
+	// the release.
+	force bool
+	// takeOver says which fields of former managers become the release's own
+	// before body is applied; nil: none.
+	takeOver *takeOver
+	replace  replacement
+	// growth are the claims to expand before the object is replaced: the first
+	// of the step's related changes.
+	growth []claimGrowth
+	// awaitKind: the kind may not be served yet, so "not found" is tried again.
+	awaitKind bool
+	// awaitSchema: the kind's schema changes first, so "invalid" is tried
+	// again.
+	awaitSchema bool
+}
+
+// withBody is w with another object to apply.
+func (w write) withBody(body *unstructured.Unstructured) write {
+	w.body = body
+	return w
+}
+
+// withoutTakeOver is w for an object that no former manager owns a field of.
+func (w write) withoutTakeOver() write {
+	w.takeOver = nil
+	return w
+}
+
+// takeOver names the former field managers of a live object, and what they
+// applied last; nil if that is not known.
+type takeOver struct {
+	base     *unstructured.Unstructured
+	managers []string
+}
+
+// replacement is how an object is deleted and created again.
+type replacement int
+
+const (
+	notReplaced            replacement = iota
+	replacedWithDependents             // deleted along with what it owns
+	replacedOrphaning                  // what it owns stays
+)
+
+// step is what the apply stage does about one object.
+type step struct {
+	object  *object
+	change  diff.Change
+	related []diff.Change
+	write   write
+}
+
+// named reports whether the plan says anything about the object.
+func (s step) named() bool { return s.change.Action != "" }

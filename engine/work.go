@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// work is what a plan hands to the apply stage. It holds secrets, and never
+// leaves the process. Apart from record, which becomes the outcome, nothing of
+// it is changed.
+type work struct {
+	release  Release          // of a deploy; zero otherwise
+	manifest *render.Manifest // of a deploy
+	record   *storage.Record  // the revision to record; nil for an uninstall
+	history  *history         // as planning read it
+	// steps are in the order of the report: writes in install order, then
+	// deletions in uninstall order.
+	steps    []step
+	redactor *diff.Redactor
+	// applyOrder and deleteOrder are what annotations ask for beyond the order
+	// of kinds; nil: nothing, which is the rule.
+	applyOrder, deleteOrder *annotatedOrder
+	namespace               namespaceState
+	// hooksRefused is why the hooks cannot run; nil: they can.
+	hooksRefused    error
+	hookPermissions []Permission
+	// recordOnly: no object changes, but what is recorded does.
+	recordOnly bool
+	// historyOnly: the release is uninstalled, and only its history goes.
+	historyOnly bool
+}
+
+// namespaceState is what planning knows of the release's own namespace.
+type namespaceState struct {
+	uid types.UID // empty: not known
+	// missing: it does not exist, and applying creates it.
+	missing bool
+}
+
+// annotatedOrder is what annotations say of the order of steps, which are
+// known by their index.
+type annotatedOrder struct {
+	waves map[int]int   // of the steps that are not in wave 0
+	needs map[int][]int // the steps that come before each
+}
+
+// ownNamespace is the step of the release's own namespace, if the manifest
+// holds it; nil otherwise.
+func (w *work) ownNamespace() *step {
+	for i := range w.steps {
+		o := w.steps[i].object
+		if o.desired != nil && isNamespace(o.id) && w.record != nil && o.id.Name == w.record.Namespace {
+			return &w.steps[i]
+		}
+	}
+	return nil
+}

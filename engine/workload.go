@@ -1,0 +1,28 @@
+package engine
+
+import (
+	"strings"
+
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// annotationCause is where kubectl rollout history looks for a change cause.
+const annotationCause = "kubernetes.io/change-cause"
+
+var (
+	replicasAt   = []string{"spec", "replicas"}
+	replicasPath = fieldpath.MakePathOrDie("spec", "replicas")
+)
+
+// isWorkload reports whether the kind has revisions of its own, with a change
+// cause, that kubectl rollout shows.
+func isWorkload(o diff.Object) bool {
+	return o.Group == "apps" && (o.Kind == "Deployment" || o.Kind == "StatefulSet" || o.Kind == "DaemonSet")
+}
+
+// ofPodTemplate reports whether a field is of a workload's pod template.
+func ofPodTemplate(f diff.Field) bool {
+	return f.Path == "spec.template" || strings.HasPrefix(f.Path, "spec.template.")
+}
