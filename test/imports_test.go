@@ -110,7 +110,7 @@ func TestNoKubernetesBelowThePurePackages(t *testing.T) {
 func TestObserversAreApart(t *testing.T) {
 	for _, p := range list(t, "./engine", "./charts", "./diff", "./render") {
 		for _, dep := range p.Deps {
-			for _, apart := range []string{"github.com/vbauerster/mpb", "github.com/mattn/go-runewidth", "go.opentelemetry.io/otel", module + "/engine/"} {
+			for _, apart := range []string{"github.com/vbauerster/mpb", "github.com/mattn/go-runewidth", "go.opentelemetry.io/otel", module + "/engine/progress", module + "/engine/telemetry"} {
 				if strings.HasPrefix(dep, apart) {
 					t.Errorf("%s depends on %s", p.ImportPath, dep)
 				}

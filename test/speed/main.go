@@ -80,7 +80,7 @@ const heading = `# How fast rendering is
 Made by ` + "`make rendering-speed`" + ` on %s; medians of %d runs. Three generated charts: what
 ` + "`helm create`" + ` makes, an umbrella of thirty of these that read globals, and one that
 renders nearly all through ` + "`tpl`" + `. On both sides a render begins with the values and ends with
-the objects and hooks told apart and in order.
+the objects and hooks separated and in order.
 
 | Chart | | Helm 3 | here | times faster | allocations | here | bytes | here |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
