@@ -94,7 +94,7 @@ func TestPlanAndApplyInSeparateProcesses(t *testing.T) {
 
 	step(exitChanges, "1 to update (colour)", "plan", "-set", "colour=white")
 	edit("fairlead", `{"data":{"colour":"grey"}}`)
-	step(exitStale, "data.colour was red when it was made and is grey now", "apply", "-set", "colour=white")
+	step(exitStale, "data.colour was red when it was computed and is grey now", "apply", "-set", "colour=white")
 
 	edit("other", `{"data":{"size":"2"}}`)
 	step(exitProblem, "other own", "plan", "-set", "colour=white")

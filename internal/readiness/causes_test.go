@@ -16,13 +16,26 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// fast is a policy with short durations, so that each cause ends a wait soon.
-func fast() FailurePolicy {
+// fast returns short limits, so that each cause ends a wait soon.
+func fast() Limits {
 	const d = 50 * time.Millisecond
-	return FailurePolicy{
-		ImagePull: d, ImageRefused: d, CrashLoop: d, CrashRestarts: 1, Config: d, CreateRefused: d,
-		Unschedulable: d, Claim: 2 * time.Second, ClaimRefused: d, Unready: d, Stalled: d, Gone: d,
-	}
+	return Limits{CrashRestarts: 1, Unknown: 2 * time.Second, Grace: map[Cause]time.Duration{
+		CauseImagePull: d, CauseImageRefused: d, CauseCrashLoop: d, CauseOutOfMemory: d, CauseConfig: d,
+		CauseQuota: d, CauseLimits: d, CauseAdmission: d, CauseServiceAccount: d,
+		CauseUnschedulable: d, CauseClaim: 2 * time.Second, CauseClaimRefused: d,
+		CauseUnready: d, CauseDeadline: d, CauseStalled: d, CauseGone: d, CauseFinal: 0,
+	}}
+}
+
+// usual returns limits as an application would set them, for tests whose wait
+// is not to end by them, or only at once.
+func usual() Limits {
+	const d = 30 * time.Second
+	return Limits{CrashRestarts: 3, Unknown: 2 * time.Second, Grace: map[Cause]time.Duration{
+		CauseImagePull: d, CauseImageRefused: 3 * time.Second, CauseCrashLoop: d, CauseOutOfMemory: d, CauseConfig: d,
+		CauseUnschedulable: d, CauseClaim: d, CauseClaimRefused: d, CauseDeadline: 2 * time.Second, CauseStalled: 2 * time.Second,
+		CauseGone: 5 * time.Second, CauseFinal: 0,
+	}}
 }
 
 func fakeLogs(lines ...string) LogReader {
@@ -131,7 +144,7 @@ func TestCausesInPods(t *testing.T) {
 			if c.spec != "" {
 				text = strings.Replace(text, "schedulerName: none", "schedulerName: none\n      "+c.spec, 1)
 			}
-			w := b.wait(Options{Policy: fast(), Logs: fakeLogs(c.logs...)}, b.apply(text))
+			w := b.wait(Options{Limits: fast(), Logs: fakeLogs(c.logs...)}, b.apply(text))
 			p := b.pods("web", "web:1", 1)[0]
 			b.play(p.GetName(), c.status)
 			if c.event[0] != "" {
@@ -233,7 +246,7 @@ func TestCausesInTheControlPlane(t *testing.T) {
 				time.Sleep(500 * time.Millisecond) // the quota controller counts first
 			}
 			since := time.Now()
-			failure(t, b.wait(Options{Policy: fast()}, b.apply(c.apply)), since, c.cause, c.texts...)
+			failure(t, b.wait(Options{Limits: fast()}, b.apply(c.apply)), since, c.cause, c.texts...)
 		})
 	}
 }
@@ -241,7 +254,7 @@ func TestCausesInTheControlPlane(t *testing.T) {
 func TestAnObjectThatIsNotThere(t *testing.T) {
 	b := newBench(t)
 	target := b.apply(workload("Deployment", "web", "web:1", 1, ""))
-	w := b.wait(Options{Policy: fast()}, target)
+	w := b.wait(Options{Limits: fast()}, target)
 	w.until(t, "the first look", func(u Update) bool { return u.Status.Desired == 1 })
 	if err := b.client.Resource(target.GVR).Namespace(b.ns).Delete(b.ctx, "web", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -249,7 +262,7 @@ func TestAnObjectThatIsNotThere(t *testing.T) {
 	failure(t, w, time.Now(), CauseGone, "it was deleted or replaced: NotFound")
 
 	b.apply(workload("Deployment", "web", "web:1", 1, ""))
-	failure(t, b.wait(Options{Policy: fast()}, target), time.Now(), CauseGone, "Replaced", "another object of this name")
+	failure(t, b.wait(Options{Limits: fast()}, target), time.Now(), CauseGone, "Replaced", "another object of this name")
 }
 
 func TestWaitGone(t *testing.T) {
@@ -286,7 +299,7 @@ func TestWaitGone(t *testing.T) {
 func TestRulesAndUnknown(t *testing.T) {
 	b := newBench(t)
 	target := b.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}")
-	w := b.wait(Options{Policy: FailurePolicy{Unknown: 100 * time.Millisecond}, Rules: map[schema.GroupKind]Rule{
+	w := b.wait(Options{Limits: Limits{Unknown: 100 * time.Millisecond}, Rules: map[schema.GroupKind]Rule{
 		target.GroupKind(): func(o *unstructured.Unstructured) (Status, error) {
 			if o.GetLabels()["done"] != "" {
 				return Status{State: Ready}, nil
@@ -299,7 +312,7 @@ func TestRulesAndUnknown(t *testing.T) {
 	if err := w.end(t); err != nil {
 		t.Fatal(err)
 	}
-	w = b.wait(Options{Policy: FailurePolicy{Unknown: 100 * time.Millisecond}, Rules: map[schema.GroupKind]Rule{
+	w = b.wait(Options{Limits: Limits{Unknown: 100 * time.Millisecond}, Rules: map[schema.GroupKind]Rule{
 		target.GroupKind(): func(*unstructured.Unstructured) (Status, error) { return Status{State: Unknown}, nil },
 	}}, target)
 	if err := w.end(t); err != nil || w.result.Objects[0].Status.State != Unknown {

@@ -189,6 +189,9 @@ func (b *bench) wait(o Options, targets ...Target) *waiting {
 	if o.Client == nil {
 		o.Client = b.client
 	}
+	if o.Limits.Grace == nil && o.Limits.Unknown == 0 {
+		o.Limits = usual()
+	}
 	o.OnUpdate = func(u Update) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

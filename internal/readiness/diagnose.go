@@ -12,7 +12,7 @@ import (
 
 // Diagnose returns the current state of one object, and its cause, whenever it
 // was deployed. Only a failure to read the object itself is an error; an absent
-// object is a diagnosis. o.OnUpdate and o.Policy are not used.
+// object is a diagnosis. o.OnUpdate and o.Limits are not used.
 func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 	if err := o.check([]Target{t}); err != nil {
 		return Diagnosis{}, err

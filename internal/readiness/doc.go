@@ -37,7 +37,7 @@
 //     observedGeneration. One without a status is ready if its kind has no
 //     status subresource that a controller could write ([Target].NoStatus).
 //     Otherwise it is Unknown, not ready: the wait allows it
-//     [FailurePolicy].Unknown to report something, counted from its creation
+//     [Limits].Unknown to report something, counted from its creation
 //     if that was long ago, and then goes on without it. A timeout that comes
 //     first does not fail because of it either.
 //
@@ -59,7 +59,7 @@
 // generation. A broken pod of an old revision is shown but does not fail the
 // wait, except for a StatefulSet with OrderedReady pod management: its
 // controller does not replace such a pod, and the hint is to delete it.
-// [FailurePolicy] is how long each [Cause] may last. A crash loop counts from
+// [Limits].Grace is how long each [Cause] may last. A crash loop counts from
 // the last progress of any other target, as an application may need the
 // database that is deployed with it.
 //

@@ -19,14 +19,14 @@ func isCrashKey(key string) bool { return strings.HasSuffix(key, "/"+string(Caus
 // failsAt returns when a trouble ends the wait, unless it goes away before.
 // False: it never does.
 func (w *waiter) failsAt(tr *tracked, t trouble) (time.Time, bool) {
-	grace := w.policy.grace(t.cause)
+	grace := w.limits.grace(t.cause)
 	s := tr.seen[t.key]
 	if t.harmless || grace < 0 || s == nil {
 		return time.Time{}, false
 	}
 	from := s.first
 	if t.cause == CauseCrashLoop || t.cause == CauseOutOfMemory {
-		if t.pod != nil && t.pod.Restarts < w.policy.CrashRestarts {
+		if t.pod != nil && t.pod.Restarts < w.limits.CrashRestarts {
 			return time.Time{}, false
 		}
 		// The container may depend on an object that is still being rolled out.
@@ -76,8 +76,8 @@ func (w *waiter) nextLook(now time.Time) time.Duration {
 				sooner(now.Add(refreshAfter))
 			}
 		}
-		if tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0 {
-			sooner(tr.silentSince().Add(w.policy.Unknown))
+		if tr.known && tr.status.State == Unknown && w.limits.Unknown >= 0 {
+			sooner(tr.silentSince().Add(w.limits.Unknown))
 		}
 	}
 	for _, s := range w.spaces {

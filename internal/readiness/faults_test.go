@@ -163,7 +163,7 @@ func TestWaitWithFewPermissions(t *testing.T) {
 	}
 
 	// Nothing but Deployments: no early diagnosis, but the wait itself works.
-	w := b.wait(Options{Client: as(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"list", "watch"}}), Policy: fast()}, target)
+	w := b.wait(Options{Client: as(rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"list", "watch"}}), Limits: fast()}, target)
 	w.until(t, "the first look", func(u Update) bool { return u.Status.Desired == 1 })
 	p := b.pods("web", "web:1", 1)[0].GetName()
 	time.Sleep(1500 * time.Millisecond)

@@ -29,8 +29,8 @@ type Options struct {
 	// Rules override the built-in ones, by kind. See also CompileRule.
 	Rules map[schema.GroupKind]Rule
 
-	// Policy decides when an object will not become ready. Zero: the defaults.
-	Policy FailurePolicy
+	// Limits bound how long trouble may last. Zero: trouble ends no wait.
+	Limits Limits
 }
 
 func (o Options) check(targets []Target) error {

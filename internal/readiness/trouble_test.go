@@ -57,7 +57,7 @@ func TestPodTroubles(t *testing.T) {
 			if len(got) != 1 || got[0].cause != c.want {
 				t.Fatalf("got %+v, want %s", got, c.want)
 			}
-			fails := !got[0].harmless && FailurePolicy{}.withDefaults().grace(got[0].cause) >= 0
+			fails := !got[0].harmless && fast().grace(got[0].cause) >= 0
 			if fails != c.fails {
 				t.Errorf("may end a wait: %v, want %v", fails, c.fails)
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 // Wait returns nil as soon as all targets are ready at the same time, and a
-// *NotReady as soon as one of them will not become ready by o.Policy, or ctx
+// *NotReady as soon as one of them will not become ready by o.Limits, or ctx
 // ends. Any other error means that the options or targets are invalid. The
 // result holds the last known status of every target in either case.
 //
@@ -63,7 +63,7 @@ const crashMemory = time.Minute
 type waiter struct {
 	ctx     context.Context
 	o       Options
-	policy  FailurePolicy
+	limits  Limits
 	all     []*tracked
 	byName  map[identity][]*tracked
 	spaces  map[string]*space
@@ -88,7 +88,7 @@ type space struct {
 func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	now := time.Now()
 	w := &waiter{
-		ctx: ctx, o: o, policy: o.Policy.withDefaults(), began: now,
+		ctx: ctx, o: o, limits: o.Limits, began: now,
 		byName: map[identity][]*tracked{}, spaces: map[string]*space{},
 		notes: make(chan note), broken: map[*feed]error{}, classes: map[string]*class{}, claims: map[types.UID]*podClaims{},
 		logs: map[string][]string{},
@@ -338,7 +338,7 @@ func (w *waiter) done(tr *tracked, now time.Time) bool {
 	case Ready:
 		return true
 	case Unknown:
-		return w.policy.Unknown >= 0 && now.Sub(tr.silentSince()) >= w.policy.Unknown
+		return w.limits.Unknown >= 0 && now.Sub(tr.silentSince()) >= w.limits.Unknown
 	}
 	return false
 }
@@ -359,7 +359,7 @@ func (tr *tracked) silentSince() time.Time {
 // that it may go on without them.
 func (w *waiter) onlySilent() bool {
 	for _, tr := range w.all {
-		silent := tr.known && tr.status.State == Unknown && w.policy.Unknown >= 0
+		silent := tr.known && tr.status.State == Unknown && w.limits.Unknown >= 0
 		if !silent && !(tr.known && tr.status.State == Ready) {
 			return false
 		}

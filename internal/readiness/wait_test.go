@@ -73,7 +73,7 @@ func TestBrokenOldPodDoesNotFailTheRolloutThatReplacesIt(t *testing.T) {
 			b.apply(workload(kind, "web", "bad:1", 1, extra))
 			old := b.pods("web", "bad:1", 1)[0]
 			b.play(old.GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
-			w := b.wait(Options{Policy: FailurePolicy{ImageRefused: time.Millisecond}}, b.apply(workload(kind, "web", "good:1", 1, extra)))
+			w := b.wait(Options{Limits: Limits{Grace: map[Cause]time.Duration{CauseImageRefused: time.Millisecond}}}, b.apply(workload(kind, "web", "good:1", 1, extra)))
 			fixed := b.pods("web", "good:1", 1)[0]
 			time.Sleep(300 * time.Millisecond)
 			b.play(fixed.GetName(), playReady)
@@ -89,7 +89,7 @@ func TestBrokenOldPodBlocksStatefulSetWithOrderedReady(t *testing.T) {
 	b.apply(workload("StatefulSet", "web", "bad:1", 1, "serviceName: web"))
 	b.play(b.pods("web", "bad:1", 1)[0].GetName(), fmt.Sprintf(playWaiting, 0, "InvalidImageName", "no good", "{}"))
 	since := time.Now()
-	w := b.wait(Options{Policy: FailurePolicy{ImageRefused: time.Second}}, b.apply(workload("StatefulSet", "web", "good:1", 1, "serviceName: web")))
+	w := b.wait(Options{Limits: Limits{Grace: map[Cause]time.Duration{CauseImageRefused: time.Second}}}, b.apply(workload("StatefulSet", "web", "good:1", 1, "serviceName: web")))
 	d := failure(t, w, since, CauseImageRefused, "pod web-0, container app, of the old revision", "kubectl delete pod -n "+b.ns+" web-0")
 	if !d.Pods[0].Old {
 		t.Errorf("%+v", d.Pods[0])
@@ -98,7 +98,7 @@ func TestBrokenOldPodBlocksStatefulSetWithOrderedReady(t *testing.T) {
 
 func TestCrashLoopThatRecoversDoesNotFail(t *testing.T) {
 	b := newBench(t)
-	w := b.wait(Options{Policy: FailurePolicy{CrashLoop: 2 * time.Second, CrashRestarts: 2}}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
+	w := b.wait(Options{Limits: Limits{CrashRestarts: 2, Grace: map[Cause]time.Duration{CauseCrashLoop: 2 * time.Second}}}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
 	name := b.pods("web", "web:1", 1)[0].GetName()
 	for restarts := range 3 {
 		b.play(name, fmt.Sprintf(playWaiting, restarts, "CrashLoopBackOff", "back-off", "{terminated: {exitCode: 1, reason: Error}}"))
@@ -117,7 +117,7 @@ func TestCrashLoopDoesNotFailWhileDependencyProgresses(t *testing.T) {
 	b := newBench(t)
 	web := b.apply(workload("Deployment", "web", "web:1", 1, ""))
 	db := b.apply(workload("StatefulSet", "db", "db:1", 3, "serviceName: db"))
-	w := b.wait(Options{Policy: FailurePolicy{CrashLoop: 1500 * time.Millisecond, CrashRestarts: 1}}, web, db)
+	w := b.wait(Options{Limits: Limits{CrashRestarts: 1, Grace: map[Cause]time.Duration{CauseCrashLoop: 1500 * time.Millisecond}}}, web, db)
 	name := b.pods("web", "web:1", 1)[0].GetName()
 	b.play(name, fmt.Sprintf(playWaiting, 4, "CrashLoopBackOff", "back-off", "{terminated: {exitCode: 1, reason: Error}}"))
 	for i := range 3 {
