@@ -20,11 +20,11 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// tenantLoot is what lies in the neighbour's namespace.
+// tenantLoot is the content of the neighbour's namespace.
 const tenantLoot = "canary-Neighbour-77"
 
-// tenantAttempts are charts by which a tenant tries to get at NEIGHBOUR's
-// namespace, or at what is in none.
+// tenantAttempts are charts by which a tenant tries to read or write in
+// NEIGHBOUR's namespace, or cluster-scoped objects.
 var tenantAttempts = map[string]map[string]string{
 	"an object in the namespace": {"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: planted, namespace: NEIGHBOUR}\n"},
 	"by a value":                 {"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: planted, namespace: {{ .Values.target }}}\n"},
@@ -58,14 +58,14 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
 `
 
-// stolen is a ConfigMap that holds what an expression gives.
+// stolen is a ConfigMap with the result of an expression.
 func stolen(expression string) string {
 	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stolen}\ndata:\n  loot: {{ " + expression + " | toJson | quote }}\n"
 }
 
-// A tenant reaches nothing outside of its namespace through what it gives to
-// the engine: neither where the engine acts as the tenant, nor where the
-// engine may do everything and a fence stands.
+// A tenant reaches nothing outside of its namespace with any input to the
+// engine: neither if the engine impersonates the tenant, nor if the engine is
+// cluster-admin and has an allow-list.
 func TestTenantStaysInItsNamespace(t *testing.T) {
 	f := newFixture(t)
 	neighbour := f.cluster.Namespace(t)
@@ -77,7 +77,7 @@ func TestTenantStaysInItsNamespace(t *testing.T) {
 	tenant := "tenant-" + f.namespace
 	f.makeTenant(tenant)
 	for way, opts := range map[string]engine.Options{
-		"fence":         {Allow: engine.OwnNamespace},
+		"allow-list":    {Allow: engine.OwnNamespace},
 		"impersonation": {As: rest.ImpersonationConfig{UserName: tenant}},
 	} {
 		for name, templates := range tenantAttempts {
@@ -97,7 +97,7 @@ func TestTenantStaysInItsNamespace(t *testing.T) {
 	}
 }
 
-// makeTenant gives a user all rights in the fixture's namespace.
+// makeTenant gives a user all permissions in the fixture's namespace.
 func (f *fixture) makeTenant(user string) {
 	f.Helper()
 	rbac := f.client.RbacV1()
@@ -141,7 +141,7 @@ func (f *fixture) attempt(t *testing.T, opts engine.Options, neighbour string, c
 		out.Write(text)
 	}
 	if err == nil {
-		// It was no attempt to write, so it is one to read.
+		// It is not an attempt to write, so it is one to read.
 		cm, getErr := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "stolen", metav1.GetOptions{})
 		if getErr != nil {
 			t.Fatalf("it was let through: %v", getErr)
@@ -151,7 +151,7 @@ func (f *fixture) attempt(t *testing.T, opts engine.Options, neighbour string, c
 			t.Error(err)
 		}
 	} else if err := e.Uninstall(f.ctx, f.key, engine.ApplyOptions{NoWait: true}); !errors.Is(err, engine.ErrReleaseNotFound) && (err != nil || opts.Allow != nil) {
-		// Without a fence a hook is refused only when it runs.
+		// Without an allow-list a hook is refused only when it runs.
 		t.Errorf("something was recorded: %v", err)
 	}
 	if strings.Contains(out.String(), tenantLoot) || strings.Contains(out.String(), "Y2FuYXJ5") {
@@ -160,8 +160,8 @@ func (f *fixture) attempt(t *testing.T, opts engine.Options, neighbour string, c
 	f.untouched(t, opts, neighbour, requests)
 }
 
-// untouched looks whether the neighbour's namespace is as it was, and, behind a
-// fence, whether it was not even looked at.
+// untouched checks that the neighbour's namespace is unchanged and, with an
+// allow-list, that it was not even read.
 func (f *fixture) untouched(t *testing.T, opts engine.Options, neighbour string, requests *testcluster.Recorder) {
 	t.Helper()
 	client := kubernetes.NewForConfigOrDie(f.cluster.Config())
@@ -189,8 +189,8 @@ func (f *fixture) untouched(t *testing.T, opts engine.Options, neighbour string,
 	}
 }
 
-// attemptStored gives the engine a revision, as the tenant may write it into
-// its own namespace, whose manifest names the neighbour's objects.
+// attemptStored stores a forged revision, as the tenant may do in its own
+// namespace, whose manifest names the neighbour's objects.
 func (f *fixture) attemptStored(t *testing.T, opts engine.Options, neighbour string) {
 	all := f.newEngine(f.cluster.Config())
 	text := strings.ReplaceAll(tenantAttempts["over what is there"]["a.yaml"], "NEIGHBOUR", f.namespace)

@@ -29,7 +29,7 @@ const (
 )
 
 // setTemplates is a release of a ConfigMap; a Service, if there is a port; and
-// a ConfigMap elsewhere, if there is a place.
+// a ConfigMap in another namespace, if one is given.
 var setTemplates = map[string]string{"a.yaml": configMap, "b.yaml": `
 {{ if .Values.port }}
 apiVersion: v1
@@ -45,7 +45,7 @@ metadata: {name: there, namespace: {{ .Values.place }}}
 {{ end }}
 `}
 
-// sets is an engine that makes releases sets.
+// sets returns an engine with Options.ApplySet.
 func (f *fixture) sets() *engine.Engine {
 	f.Helper()
 	return f.newEngineWith(engine.Options{ApplySet: true})
@@ -64,8 +64,8 @@ func (f *fixture) parent() *corev1.ConfigMap {
 	return got
 }
 
-// wantSet checks the parent, and by its label the members in the release's
-// namespace.
+// wantSet checks the parent, and the members in the release's namespace by
+// their label.
 func (f *fixture) wantSet(kinds, namespaces string, members ...string) {
 	f.Helper()
 	p := f.parent()
@@ -125,18 +125,19 @@ func (f *fixture) wantNoChange(r engine.Release) {
 	}
 }
 
-// changedIn are the changes of a report that change anything.
+// changedIn returns the changes of a report that change something.
 func changedIn(r diff.Report) []diff.Change {
 	return slices.DeleteFunc(slices.Clone(r.Changes), func(c diff.Change) bool { return !c.Changed() })
 }
 
-// position is that of the first write with a method and an end of its path.
+// position returns the position of the first write by its method and the end of
+// its path.
 func position(writes []string, method, end string) int {
 	return slices.IndexFunc(writes, func(w string) bool { return strings.HasPrefix(w, method+" ") && strings.Contains(w, end) })
 }
 
-// A release is a set as long as it lives: its parent lists what its members
-// are before the first is written and until the last has gone.
+// A release is a set until it is uninstalled: its parent lists the members
+// before the first is written and until the last is deleted.
 func TestApplySetOfARelease(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.sets()
@@ -152,7 +153,7 @@ func TestApplySetOfARelease(t *testing.T) {
 	}
 	f.wantNoChange(full)
 
-	// What goes is listed until it has gone.
+	// A pruned member is listed until it is deleted.
 	f.requests.Reset()
 	f.deploy(f.release(c))
 	f.wantSet("ConfigMap", "", "ConfigMap shop-config")
@@ -168,7 +169,7 @@ func TestApplySetOfARelease(t *testing.T) {
 	f.wantSet("ConfigMap,Service", place, "ConfigMap shop-config", "Service shop")
 	f.wantNoChange(full)
 
-	f.told.take()
+	f.events.take()
 	p := f.plan(f.release(c, "port=81"))
 	if p.Err() != nil {
 		t.Fatal(p.Err())
@@ -177,8 +178,8 @@ func TestApplySetOfARelease(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Drift of the parent is seen, and put right.
-	f.edit("configmaps", "fairlead-shop", "somebody", `{"metadata":{"annotations":{"`+setKinds+`":"ConfigMap"}}}`)
+	// Drift of the parent is detected and corrected.
+	f.edit("configmaps", "fairlead-shop", "other-manager", `{"metadata":{"annotations":{"`+setKinds+`":"ConfigMap"}}}`)
 	drift, err := f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -198,8 +199,8 @@ func TestApplySetOfARelease(t *testing.T) {
 	}
 }
 
-// A deploy that both brings and loses kinds lists them all in between, also
-// after it has failed in between.
+// While a deploy adds and removes kinds, the parent lists them all, also after
+// it has failed in between.
 func TestApplySetListsBothInBetween(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.sets()
@@ -227,7 +228,7 @@ metadata: {name: other}
 	failing := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": setTemplates["b.yaml"]})
 	refusing := testcluster.Inject(f.config, func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/services/shop") && r.URL.Query().Get("dryRun") == "" {
-			return nil, x509.UnknownAuthorityError{} // which nobody tries again
+			return nil, x509.UnknownAuthorityError{} // which is not retried
 		}
 		return nil, nil
 	})
@@ -249,8 +250,8 @@ metadata: {name: other}
 	f.wantNoChange(f.release(failing, "port=80"))
 }
 
-// A set may have no members, in a namespace that comes with it, and be planned
-// in one process and applied in another.
+// A set may have no members, be in a namespace that is created with it, and be
+// planned in one process and applied in another.
 func TestApplySetWithoutMembers(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.sets()
@@ -281,7 +282,7 @@ func TestApplySetWithoutMembers(t *testing.T) {
 }
 
 // A rollout leaves its workload in the set, whatever the engine's option, and
-// the parent alone.
+// does not change the parent.
 func TestRolloutInAnApplySet(t *testing.T) {
 	f := newFixture(t)
 	plain := f.engine
@@ -305,7 +306,7 @@ func TestRolloutInAnApplySet(t *testing.T) {
 	f.wantNoChange(f.release(c))
 }
 
-// Turning sets on and off is a change like any other, and no drift.
+// Turning sets on and off is a change like any other, and not drift.
 func TestApplySetOnAndOff(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(setTemplates)
@@ -343,7 +344,7 @@ func TestApplySetOnAndOff(t *testing.T) {
 	f.wantNoChange(r)
 }
 
-// Helm knows nothing of sets, and does them no harm.
+// Helm does not know ApplySets, and does not break them.
 func TestApplySetAfterHelm(t *testing.T) {
 	f := newFixture(t)
 	plain, sets := f.engine, f.sets()
@@ -372,8 +373,8 @@ func TestApplySetAfterHelm(t *testing.T) {
 	}
 }
 
-// What is another set's, or another tool's, is not taken, nor what lies beyond
-// the fence.
+// Members of another set, parents of another tool, and objects that
+// Options.Allow blocks are not taken.
 func TestApplySetKeepsOffOthers(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.sets()
@@ -384,7 +385,7 @@ func TestApplySetKeepsOffOthers(t *testing.T) {
 		_, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
 		var problem engine.Problem
 		if !errors.As(err, &problem) || problem.Kind != kind || !strings.Contains(problem.Message, says) {
-			t.Errorf("answered %v, want a problem %s that says %q", err, kind, says)
+			t.Errorf("returned %v, want a problem %s that says %q", err, kind, says)
 		}
 		if w := f.writes(); len(w) > 0 {
 			t.Errorf("wrote %v", w)

@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// many answers an engine, and releases of n ConfigMaps of 2 KB, each in a
+// many returns an engine, and releases of n ConfigMaps of 2 KB, each in a
 // namespace of its own.
 func many(b *testing.B, n int) (*engine.Engine, func() engine.Release) {
 	cluster := testcluster.Shared(b)
@@ -32,7 +32,7 @@ func which(b *testing.B, value string) render.Values {
 	return values
 }
 
-// BenchmarkPlan plans with an engine that is kept.
+// BenchmarkPlan plans with an engine that is used for all iterations.
 func BenchmarkPlan(b *testing.B) {
 	eng, release := many(b, 1000)
 	r := release()
@@ -52,7 +52,8 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// BenchmarkDeploy upgrades with an engine that is kept; one object changes.
+// BenchmarkDeploy upgrades one object with an engine that is used for all
+// iterations.
 func BenchmarkDeploy(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -72,7 +73,7 @@ func BenchmarkDeploy(b *testing.B) {
 	}
 }
 
-// BenchmarkInstall installs with an engine that is kept.
+// BenchmarkInstall installs with an engine that is used for all iterations.
 func BenchmarkInstall(b *testing.B) {
 	eng, release := many(b, 1000)
 	b.ReportAllocs()

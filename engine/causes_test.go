@@ -25,8 +25,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// sighting watches a namespace beside the engine, to know when a failure could
-// be seen first.
+// sighting watches a namespace beside the engine, to know when a failure was
+// first visible in the API.
 type sighting struct {
 	mu sync.Mutex
 	at time.Time
@@ -38,8 +38,8 @@ func (s *sighting) first() time.Time {
 	return s.at
 }
 
-// lookOut notes when mark first stands in a status, or in an event, of the
-// namespace.
+// lookOut records when a status or an event of the namespace first contains
+// mark.
 func (f *fixture) lookOut(mark string) *sighting {
 	f.Helper()
 	s := &sighting{}
@@ -79,7 +79,8 @@ func (f *fixture) lookOut(mark string) *sighting {
 	return s
 }
 
-// behaving is a workload whose pods behave as a word of the test cluster says.
+// behaving returns a workload whose pods behave as the test cluster's annotation
+// says.
 func behaving(word string) string {
 	return strings.ReplaceAll(deployment, "annotations: {{ .Values.podAnnotations | default dict | toJson }}", "annotations: {fairlead.dev/pod: "+word+"}")
 }
@@ -92,7 +93,7 @@ func withResources(resources string) string {
 	return strings.Replace(deployment, "        image:", "        resources: "+resources+"\n        image:", 1)
 }
 
-// create makes an object of YAML, and lets controllers see it first.
+// create creates an object from YAML, and waits until controllers have seen it.
 func (f *fixture) create(text string) {
 	f.Helper()
 	var obj unstructured.Unstructured
@@ -120,7 +121,7 @@ func (f *fixture) create(text string) {
 			f.Fatal(err)
 		}
 		if obj.GetKind() == "LimitRange" {
-			time.Sleep(time.Second) // the admission plug-in learns of it by its own watch
+			time.Sleep(time.Second) // until the admission plug-in's own watch has it
 			return
 		}
 		testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
@@ -169,10 +170,10 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 		Unschedulable: soon, Claim: 4 * time.Second, ClaimRefused: soon, Unready: soon, Gone: soon, Stalled: soon,
 	}
 	cases := map[string]struct {
-		before   string            // an object that is there first
+		before   string            // an object that exists before
 		labels   map[string]string // of the namespace
 		template string
-		mark     string // what is seen in the API
+		mark     string // what is visible in the API
 		cause    string
 		texts    []string // in this order: what is wrong, where, what to try
 		check    func(engine.Diagnosis) bool
@@ -248,11 +249,11 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 			texts: []string{"its pods are not admitted", "violates PodSecurity", "try: change the pod template"},
 		},
 		"service account": {
-			template: withPodSpec(deployment, "serviceAccountName: nobody"), mark: "serviceaccount", cause: "ServiceAccount",
-			texts: []string{"its service account does not exist", `serviceaccount \"nobody\" not found`, "try: create the service account"},
+			template: withPodSpec(deployment, "serviceAccountName: missing"), mark: "serviceaccount", cause: "ServiceAccount",
+			texts: []string{"its service account does not exist", `serviceaccount \"missing\" not found`, "try: create the service account"},
 		},
 		"progress deadline": {
-			template: strings.Replace(withPodSpec(deployment, "schedulerName: nobody"), "  selector:", "  progressDeadlineSeconds: 1\n  selector:", 1), mark: "ProgressDeadlineExceeded", cause: "Deadline",
+			template: strings.Replace(withPodSpec(deployment, "schedulerName: none"), "  selector:", "  progressDeadlineSeconds: 1\n  selector:", 1), mark: "ProgressDeadlineExceeded", cause: "Deadline",
 			texts: []string{"its progress deadline is exceeded", "ProgressDeadlineExceeded", "try: kubectl describe deployment"},
 		},
 		"job": {
@@ -298,19 +299,19 @@ func TestEachCauseIsReportedWithItsReason(t *testing.T) {
 				rest = after
 			}
 			f.wantPlain(d)
-			told := f.wantTold(d)
+			reported := f.wantReported(d)
 
 			at := seen.first()
 			if at.IsZero() {
 				t.Fatalf("%q was never seen in the API:\n%v", c.mark, err)
 			}
 			took := ended.Sub(at)
-			t.Logf("%s: told %v and failed %v after it was visible", name, told.Sub(at).Round(time.Millisecond), took.Round(time.Millisecond))
+			t.Logf("%s: reported %v and failed %v after it was visible", name, reported.Sub(at).Round(time.Millisecond), took.Round(time.Millisecond))
 			// The bound is 5 s where nothing else runs on the machine.
 			if took > 25*time.Second {
 				t.Errorf("reported %v after it was visible", took)
 			}
-			// The same is told at any later time.
+			// Status reports the same at any later time.
 			s, err := f.engine.Status(f.ctx, f.key)
 			if err != nil || s.Ready || len(s.Objects) != 1 {
 				t.Fatalf("status %+v, %v", s, err)
@@ -332,12 +333,12 @@ func (f *fixture) wantPlain(d engine.Diagnosis) {
 	}
 }
 
-// wantTold checks that the events told of the trouble before they told of the
-// end, and of the logs. It answers when it first told.
-func (f *fixture) wantTold(d engine.Diagnosis) (first time.Time) {
+// wantReported checks that events reported the trouble before the end, and the
+// logs. It returns when the trouble was first reported.
+func (f *fixture) wantReported(d engine.Diagnosis) (first time.Time) {
 	f.Helper()
 	var trouble, lines, unready int
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		switch e := e.(type) {
 		case engine.Trouble:
 			if e.Object != d.Object || unready > 0 {
@@ -355,15 +356,16 @@ func (f *fixture) wantTold(d engine.Diagnosis) (first time.Time) {
 		}
 	}
 	if trouble == 0 || unready != 1 {
-		f.Errorf("told %d times of the trouble, %d times of the end", trouble, unready)
+		f.Errorf("reported the trouble %d times, the end %d times", trouble, unready)
 	}
 	if len(d.Pods) > 0 && lines < len(d.Pods[0].Logs) {
-		f.Errorf("told %d log lines of %d", lines, len(d.Pods[0].Logs))
+		f.Errorf("reported %d log lines of %d", lines, len(d.Pods[0].Logs))
 	}
 	return first
 }
 
-// withLogs answers for the kubelets, which the test cluster does not have.
+// withLogs responds in place of the kubelets, which the test cluster does not
+// have.
 func withLogs(cfg *rest.Config, text string) *rest.Config {
 	return testcluster.Inject(cfg, func(r *http.Request) (*http.Response, error) {
 		if !strings.HasSuffix(r.URL.Path, "/log") {
@@ -376,11 +378,10 @@ func withLogs(cfg *rest.Config, text string) *rest.Config {
 	})
 }
 
-// A pod that its node threw out is replaced where somebody makes pods, and has
-// failed where nobody does.
+// An evicted pod is replaced if a controller owns it, and has failed otherwise.
 func TestAnEvictedPodHasFailed(t *testing.T) {
 	f := newFixture(t)
-	c := f.chart(map[string]string{"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: shop}\nspec: {schedulerName: nobody, containers: [{name: web, image: 'shop:1'}]}"})
+	c := f.chart(map[string]string{"a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: shop}\nspec: {schedulerName: none, containers: [{name: web, image: 'shop:1'}]}"})
 	go func() {
 		for f.ctx.Err() == nil {
 			_, err := f.client.CoreV1().Pods(f.namespace).Patch(f.ctx, "shop", types.MergePatchType, []byte(`{"status":{"phase":"Failed","reason":"Evicted","message":"The node was low on resource: memory."}}`), metav1.PatchOptions{}, "status")

@@ -16,7 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// gadgets is a definition whose versions and fields come and go.
+// gadgets is a definition whose versions and fields change.
 type gadgets struct {
 	*fixture
 	group string
@@ -35,8 +35,8 @@ func newGadgets(t *testing.T) *gadgets {
 	return g
 }
 
-// definition has versions, of which the last is stored, with fields of spec as
-// "size: {type: integer}".
+// definition returns a definition with versions, the last of which is stored,
+// and with fields of spec such as "size: {type: integer}".
 func (g *gadgets) definition(versions []string, fields ...string) string {
 	var b strings.Builder
 	b.WriteString("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gadgets." + g.group + "}\nspec:\n" +
@@ -74,7 +74,7 @@ func (g *gadgets) refused(e *engine.Engine, r engine.Release, want ...string) {
 	_, err := e.Deploy(g.ctx, r, engine.ApplyOptions{})
 	var problems *engine.ProblemsError
 	if !errors.As(err, &problems) || len(problems.Problems) != 1 || problems.Problems[0].Kind != engine.ProblemDefinition {
-		g.Fatalf("answered %v, want one problem of a definition", err)
+		g.Fatalf("returned %v, want one problem of a definition", err)
 	}
 	for _, w := range want {
 		if text := problems.Problems[0].Error(); !strings.Contains(text, w) {
@@ -99,7 +99,7 @@ func TestDefinitionsChange(t *testing.T) {
 	old, short := g.definition([]string{"v1"}, size), g.definition([]string{"v1"}, colour)
 	g.deploy(chart(old, g.gadget("v1", "size: 1")))
 
-	// A field more, used at once.
+	// One more field, used at once.
 	both := g.definition([]string{"v1"}, size, colour)
 	g.deploy(chart(both, g.gadget("v1", "size: 1, colour: red")))
 	if got, _, _ := unstructured.NestedString(g.live("v1").Object, "spec", "colour"); got != "red" {
@@ -108,7 +108,7 @@ func TestDefinitionsChange(t *testing.T) {
 	g.deploy(chart(both, g.gadget("v1", "size: 1, colour: red")))
 	g.wantHistory("1 superseded", "2 deployed")
 
-	// A field less, which an object sets; then the object does no longer.
+	// One field less, which an object sets; then the object no longer does.
 	g.refused(g.engine, chart(short, g.gadget("v1", "size: 1, colour: red")), "version v1", "spec.size", "Gadget "+g.namespace+"/g")
 	g.deploy(chart(short, g.gadget("v1", "colour: red")))
 	if _, there, _ := unstructured.NestedFieldNoCopy(g.live("v1").Object, "spec", "size"); there {
@@ -118,7 +118,7 @@ func TestDefinitionsChange(t *testing.T) {
 	g.refused(g.engine, chart(narrow, g.gadget("v1", "colour: red")), "spec.colour")
 	g.deploy(chart(narrow, g.gadget("v1", "colour: blue")))
 
-	// A version more, into which the object goes; then the stored one goes.
+	// One more version, in which the object is stored; then the old one is removed.
 	g.deploy(chart(g.definition([]string{"v1", "v2"}, colour), g.gadget("v1", "colour: red")))
 	two := g.definition([]string{"v1", "v2", "v3"}, colour)
 	p, err := g.engine.Plan(g.ctx, chart(two, g.gadget("v3", "colour: green")), engine.PlanOptions{})
@@ -171,7 +171,7 @@ func TestDefinitionPolicies(t *testing.T) {
 	}
 	err := deploy(with(engine.CRDsCreate), chart(short, g.gadget("v2", "colour: red")))
 	if !errors.Is(err, engine.ErrUnknownKind) || !strings.Contains(err.Error(), "Options.CRDs") {
-		t.Errorf("a version that the living definition lacks: %v", err)
+		t.Errorf("a version that the live definition does not have: %v", err)
 	}
 	g.refused(with(engine.CRDsCompatible), chart(short, g.gadget("v1", "size: 2")), "spec.size")
 	if err := deploy(with(engine.CRDsUnsafeAll), chart(short, g.gadget("v1", "colour: red"))); err != nil {

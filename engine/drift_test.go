@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// Drift names who changed what and when; its correction is a plan, which takes
-// that back and nothing else.
+// Drift names who changed what and when; its correction is a plan that undoes
+// that and nothing else.
 func TestDriftIsCorrectedByAPlan(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "c.yaml": secret, "d.yaml": hookJob})
@@ -100,7 +100,7 @@ func TestDriftIsCorrectedByAPlan(t *testing.T) {
 	if w := f.writes(); len(w) > 0 {
 		t.Errorf("wrote %v", w)
 	}
-	// The next deploy has nothing to settle.
+	// The next deploy has no conflict.
 	f.deploy(f.release(c, "password=first-password"))
 	f.wantHistory("1 superseded", "2 deployed")
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-func TestASlowReceiverHoldsUpNothingAndHearsOfTheLastStep(t *testing.T) {
+func TestASlowReceiverBlocksNothingAndGetsTheLastStep(t *testing.T) {
 	web, db := diff.Object{Kind: "Deployment", Name: "web"}, diff.Object{Kind: "StatefulSet", Name: "db"}
 	key := Key{"shop", "web"}
 	release := make(chan struct{})
@@ -41,7 +41,7 @@ func TestASlowReceiverHoldsUpNothingAndHearsOfTheLastStep(t *testing.T) {
 		d.emit(LogLine{EventMeta: about(key), Object: web, Line: fmt.Sprint(i)})
 	}
 	if took := time.Since(begun); took > 10*time.Second {
-		t.Errorf("emitting to a receiver that stands still took %v", took)
+		t.Errorf("emitting to a blocked receiver took %v", took)
 	}
 	d.mu.Lock()
 	if len(d.queue) > 8 {
@@ -154,7 +154,7 @@ func TestEveryEventIsOneLineAndIsLogged(t *testing.T) {
 func ExampleLogEvents() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
-			return slog.Attr{} // for the sake of the output below
+			return slog.Attr{} // which differs from run to run
 		}
 		return a
 	}}))

@@ -14,11 +14,11 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// wantOrderly checks what the documentation of Event says about the events of
-// one call, and answers them by object.
+// wantOrderly checks the events of one call against the documentation of Event,
+// and returns them and the outcome of each object.
 func (f *fixture) wantOrderly(p *engine.Plan) (events []engine.Event, outcomes map[diff.Object]string) {
 	f.Helper()
-	events = f.told.take()
+	events = f.events.take()
 	said := false
 	say := func(format string, args ...any) {
 		f.Helper()
@@ -44,7 +44,7 @@ func (f *fixture) wantOrderly(p *engine.Plan) (events []engine.Event, outcomes m
 		say("the last is a %T", events[len(events)-1])
 	}
 	outcomes = map[diff.Object]string{}
-	waits := map[diff.Object]bool{} // true: something is to come
+	waits := map[diff.Object]bool{} // true: its Ready or Unready is missing
 	settle := func(o diff.Object, what string) {
 		if was := outcomes[o]; was != "" {
 			say("%s was %s and is %s", o, was, what)
@@ -98,26 +98,26 @@ func (f *fixture) wantOrderly(p *engine.Plan) (events []engine.Event, outcomes m
 	}
 	for o, more := range waits {
 		if more {
-			say("what became of %s is not told", o)
+			say("%s has no terminal event", o)
 		}
 	}
 	for _, c := range p.Report.Changes {
 		if outcomes[c.Object] == "" {
-			say("%s is not told of", c.Object)
+			say("%s has no event", c.Object)
 		}
 		delete(outcomes, c.Object)
 		outcomes[c.Object] = "planned"
 	}
 	for o, what := range outcomes {
 		if what != "planned" {
-			say("%s is told of and not planned", o)
+			say("%s has an event and is not planned", o)
 		}
 	}
 	return events, outcomes
 }
 
-// Whatever happens to a call, its events are in order, and every object that
-// is planned has exactly one that says what became of it.
+// Whatever happens to a call, its events are in order, and every planned object
+// has exactly one terminal event.
 func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 	config := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, annotations: {helm.sh/resource-policy: %s}}\ndata: {n: {{ .Values.n | default \"1\" | quote }}}\n"
 	templates := map[string]string{"web.yaml": deployment, "hook.yaml": fmt.Sprintf(job, "pre-upgrade", 0, "before-hook-creation")}
@@ -127,8 +127,8 @@ func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 	templates["kept.yaml"] = fmt.Sprintf(config, "kept", "keep")
 	fewer := map[string]string{"c0.yaml": templates["c0.yaml"], "c1.yaml": templates["c1.yaml"], "c2.yaml": templates["c2.yaml"], "web.yaml": templates["web.yaml"], "hook.yaml": templates["hook.yaml"]}
 
-	// refuse answers writes of one object with an error, and block keeps them
-	// waiting until their context ends.
+	// refuse fails writes of one object with an error, and block blocks them until
+	// their context ends.
 	refuse := func(path string) testcluster.Fault {
 		return func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, path) && r.URL.Query().Get("dryRun") == "" {
@@ -175,7 +175,7 @@ func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 			if c.fault != nil {
 				f.engine = f.newEngine(testcluster.Inject(f.cluster.Config(), c.fault(cancel)))
 			}
-			f.told.take()
+			f.events.take()
 			_, err := f.engine.Deploy(ctx, r, engine.ApplyOptions{Timeout: c.timeout, FailurePolicy: engine.FailurePolicy{ImagePull: time.Second}})
 			if (err != nil) != c.fails {
 				t.Fatal(err)
@@ -190,7 +190,7 @@ func TestEventsAreInOrderWhateverHappens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.told.take()
+			f.events.take()
 			if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{NoHooks: true}); err != nil {
 				t.Fatal(err)
 			}

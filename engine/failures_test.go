@@ -16,7 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// A failure is a sentence in the history, and paragraphs in the error.
+// A failure is one sentence in the history, and has all details in the error.
 func TestFailureIsASentenceInTheHistory(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": crashingHook("pre-install")})
@@ -36,7 +36,7 @@ func TestFailureIsASentenceInTheHistory(t *testing.T) {
 			t.Errorf("line %d stands too far left in\n%v", i+1, err)
 		}
 	}
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		if utf8.RuneCountInString(e.String()) > 500 {
 			t.Errorf("a long event: %s", e)
 		}
@@ -56,7 +56,7 @@ spec:
 `
 }
 
-// What the API server finds invalid names the template and what to do.
+// The problem of an invalid object names the template and what to do.
 func TestInvalidObjectNamesItsTemplate(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"web.yaml": strings.Replace(deployment, "containerPort: 8080", "containerPort: 80800", 1)})
@@ -70,12 +70,12 @@ func TestInvalidObjectNamesItsTemplate(t *testing.T) {
 	}
 }
 
-// An uninstall that fails says so, and not that a revision did.
+// The error of a failed uninstall is about the uninstall, not about a revision.
 func TestFailedUninstallSaysUninstall(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": crashingHook("pre-delete")})
 	f.deploy(f.release(c))
-	f.told.take()
+	f.events.take()
 	err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{})
 	if err == nil || strings.Contains(err.Error(), "revision 1 of") {
 		t.Errorf("%v", err)
@@ -94,7 +94,7 @@ func TestFailedUninstallSaysUninstall(t *testing.T) {
 	}
 }
 
-// What stays after an uninstall is named: the chart's own definitions too.
+// The plan of an uninstall names what stays, the chart's CRDs included.
 func TestUninstallNamesTheDefinitionsThatStay(t *testing.T) {
 	f := newFixture(t)
 	group := f.namespace + ".example.edu"

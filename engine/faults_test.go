@@ -22,9 +22,9 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// unreliable is a connection on which a fifth of all requests goes wrong:
-// refused by overload, failed, cut off before or after it was carried out, cut
-// short in the answer, or held up.
+// unreliable is a connection on which a fifth of all requests fail: rejected by
+// overload, failed, reset before or after they were processed, with a truncated
+// response, or delayed.
 type unreliable struct {
 	next   http.RoundTripper
 	mu     sync.Mutex
@@ -89,13 +89,13 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// faultsVariable is how many deploys TestUnreliableConnection makes; more than
-// its default has stalls of 5 s, not of half a second.
+// faultsVariable is the number of deploys of TestUnreliableConnection; with more
+// than the default, delays are 5 s instead of half a second.
 const faultsVariable = "FAIRLEAD_FAULTS"
 
-// Over a connection on which a fifth of the requests goes wrong, deploys
-// succeed, or end in a typed error within their deadline; and a further one
-// leaves what one over a good connection leaves.
+// On a connection on which a fifth of the requests fail, deploys succeed, or end
+// in a typed error within their deadline; a further deploy gives the same result
+// as on a good connection.
 func TestUnreliableConnection(t *testing.T) {
 	f := newFixture(t)
 	const (
@@ -124,7 +124,7 @@ func TestUnreliableConnection(t *testing.T) {
 		mu     sync.Mutex
 		took   time.Duration // the longest
 		failed = make([]int, releases)
-		at     = make([]*fixture, releases) // a release is deployed again and again, beside the others
+		at     = make([]*fixture, releases) // each release is deployed repeatedly, concurrently with the others
 		wg     sync.WaitGroup
 	)
 	deploy := func(r engine.Release) error {
@@ -165,7 +165,7 @@ func TestUnreliableConnection(t *testing.T) {
 			t.Errorf("history: %+v, %v", revisions, err)
 		}
 		if p := g.plan(last); p.Changed() {
-			t.Errorf("the last deploy was not carried out wholly: %s", p.Report.Summary())
+			t.Errorf("the last deploy was not applied completely: %s", p.Report.Summary())
 		}
 		g.wantNoLease()
 	}
@@ -181,8 +181,8 @@ func TestUnreliableConnection(t *testing.T) {
 	}
 }
 
-// An API server that answers nothing but errors ends a call within its
-// deadline, with the class of the error.
+// With an API server that returns only errors, a call ends within its deadline,
+// with the sentinel of the error.
 func TestServerThatOnlyFails(t *testing.T) {
 	f := newFixture(t)
 	var broken atomic.Bool

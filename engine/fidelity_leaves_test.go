@@ -11,19 +11,19 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// What follows looks at objects with other eyes than package diff, so that a
-// test can compare the two: an object is a set of leaves, a path each.
+// This compares objects in another way than package diff, so that a test can
+// compare the two: an object is a set of leaves, each with its path.
 
-// mergeKeys tells the items of lists apart, by the last two names of the path
-// to the list; "=" is a set.
+// mergeKeys are the keys of list items, by the last two names of the path to the
+// list; "=" is a set.
 var mergeKeys = map[string][]string{
 	"spec.containers": {"name"}, "containers.env": {"name"}, "containers.ports": {"containerPort", "protocol"},
 	"containers.volumeMounts": {"mountPath"}, "spec.volumes": {"name"}, "spec.ports": {"port", "protocol"},
 	"spec.parts": {"id"}, "spec.tags": {"="}, "metadata.finalizers": {"="},
 }
 
-// leaves writes the leaves at and below path into out. Lists that merge by
-// key have one more, for their order.
+// leaves adds the leaves at and below path to out. A list that merges by key has
+// one more, for its order.
 func leaves(out map[string]any, path string, names []string, v any) {
 	switch v := v.(type) {
 	case nil:
@@ -138,7 +138,7 @@ func namesOf(path string) []string {
 	return names
 }
 
-// difference is what an object's leaves are before and after.
+// difference is an object's leaves before and after.
 type difference map[string][2]any
 
 func (d difference) String() string {
@@ -161,13 +161,13 @@ func between(before, after map[string]any) difference {
 			d[path] = [2]any{nil, v}
 		}
 	}
-	// What is empty now is shown by what has gone, and the other way round.
+	// A value that became empty is shown by what was removed, and the reverse.
 	for path, v := range d {
 		if v[1] == "{}" && hasBelow(before, path) || v[0] == "{}" && hasBelow(after, path) {
 			delete(d, path)
 		}
 	}
-	// Where items come or go, the order is theirs.
+	// If items are added or removed, the order is about them.
 	for path, v := range d {
 		if !strings.HasSuffix(path, " in order") {
 			continue
@@ -232,9 +232,9 @@ func observed(before, after map[string]any) difference {
 	return between(clean(before), clean(after))
 }
 
-// toldBy is what the fields of a change say differs, and which of it is
+// reportedBy returns what differs by the fields of a change, and which of it is
 // hidden.
-func toldBy(c diff.Change) (d difference, secrets map[string]bool) {
+func reportedBy(c diff.Change) (d difference, secrets map[string]bool) {
 	before, after, secrets := map[string]any{}, map[string]any{}, map[string]bool{}
 	for _, f := range c.Fields {
 		names := namesOf(f.Path)

@@ -197,10 +197,9 @@ spec:
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
 `
 
-// TestPlansAreFaithful lets releases live: manifests drawn at random are
-// planned and applied, while others edit the same objects in between. At every
-// step the fields that the plan names are those that differ afterwards, with
-// the values that it gave.
+// TestPlansAreFaithful plans and applies random manifests, while other managers
+// edit the same objects in between. At every step the fields that the plan names
+// are those that differ afterwards, with the values that it gave.
 func TestPlansAreFaithful(t *testing.T) {
 	cluster := testcluster.Shared(t)
 	dyn := dynamic.NewForConfigOrDie(cluster.Config())
@@ -235,7 +234,7 @@ func TestPlansAreFaithful(t *testing.T) {
 	}
 }
 
-// faithful is one such life.
+// faithful is the history of one such release.
 type faithful struct {
 	*fixture
 	dyn  dynamic.Interface
@@ -271,7 +270,7 @@ func (h *faithful) next() {
 	r := h.release(h.chart(map[string]string{"all.yaml": h.last}))
 	r.Cause = fmt.Sprint("step ", h.g.IntN(3))
 	r.Adopt = true
-	r.UnsafePrune = true // what is drawn may lose most of what was
+	r.UnsafePrune = true // a random manifest may lose most objects
 	p, err := e.Plan(h.ctx, r, engine.PlanOptions{})
 	if err != nil {
 		h.fail("plan: %v", err)
@@ -286,8 +285,8 @@ func (h *faithful) next() {
 		}
 	}
 	if err := p.Err(); err != nil {
-		// Such as what is left of a container that another manager owns a
-		// part of.
+		// Such as what remains of a container of which another manager owns a
+		// part.
 		for _, problem := range p.Problems {
 			if problem.Kind != engine.ProblemInvalid {
 				h.fail("%v", err)
@@ -310,7 +309,7 @@ func (h *faithful) fail(format string, args ...any) {
 	h.Errorf("step %d: %s\nothers did: %s\nmanifest:%s", h.step, fmt.Sprintf(format, args...), strings.Join(h.log, "; "), h.last)
 }
 
-// snapshot is all objects of the shapes, by "Kind/name".
+// snapshot returns all objects of the shapes, by "Kind/name".
 func (h *faithful) snapshot() map[string]map[string]any {
 	h.Helper()
 	out := map[string]map[string]any{}
@@ -355,20 +354,20 @@ func (h *faithful) compare(p *engine.Plan, before, after map[string]map[string]a
 			continue
 		}
 		real := observed(was, is)
-		told, secrets := toldBy(c)
+		reported, secrets := reportedBy(c)
 		h.seen["fields"] += len(real)
 		for path, v := range real {
-			t, ok := told[path]
+			t, ok := reported[path]
 			switch {
 			case !ok:
-				h.fail("%s: %s became %v from %v, and the plan does not say so. It says: %v", name, path, v[1], v[0], told)
+				h.fail("%s: %s became %v from %v, and the plan does not say so. It says: %v", name, path, v[1], v[0], reported)
 			case secrets[path]:
 			case assigned[path[strings.LastIndex(path, ".")+1:]] || strings.HasPrefix(path, "spec.clusterIPs"):
 			case fmt.Sprint(t) != fmt.Sprint(v):
 				h.fail("%s: %s became %v from %v, and the plan says %v from %v", name, path, v[1], v[0], t[1], t[0])
 			}
 		}
-		for path, t := range told {
+		for path, t := range reported {
 			if _, ok := real[path]; !ok {
 				h.fail("%s: the plan says that %s becomes %v from %v, and it does not. What does: %v", name, path, t[1], t[0], real)
 			}
@@ -379,10 +378,10 @@ func (h *faithful) compare(p *engine.Plan, before, after map[string]map[string]a
 	}
 }
 
-// assigned are fields whose values the API server draws when it writes.
+// assigned are fields to which the API server assigns values on writes.
 var assigned = map[string]bool{"clusterIP": true, "nodePort": true}
 
-// meddle is somebody else's edit of one object.
+// meddle edits one object as another manager.
 func (h *faithful) meddle() {
 	h.Helper()
 	s := faithfulShapes[h.g.IntN(len(faithfulShapes))]

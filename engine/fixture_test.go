@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	testcluster.Main(m)
 }
 
-// fixture is a namespace of its own on the real cluster, with an engine and
-// what it told.
+// fixture is a namespace of its own on the real cluster, with an engine and its
+// events.
 type fixture struct {
 	*testing.T
 	ctx       context.Context
@@ -37,22 +37,22 @@ type fixture struct {
 	requests  *testcluster.Recorder
 	engine    *engine.Engine
 	key       engine.Key
-	told      *told
+	events    *eventList
 }
 
-// told collects events.
-type told struct {
+// eventList collects events.
+type eventList struct {
 	mu     sync.Mutex
 	events []engine.Event
 }
 
-func (t *told) add(e engine.Event) {
+func (t *eventList) add(e engine.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events = append(t.events, e)
 }
 
-func (t *told) take() []engine.Event {
+func (t *eventList) take() []engine.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := t.events
@@ -66,14 +66,14 @@ func newFixture(t *testing.T) *fixture {
 	return newFixtureAlone(t)
 }
 
-// newFixtureAlone is for a test that counts what the whole process does, and
-// so does not run beside others.
+// newFixtureAlone is for a test that counts what the whole process does, and so
+// does not run in parallel.
 func newFixtureAlone(t *testing.T) *fixture {
 	t.Helper()
 	cluster := testcluster.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	f := &fixture{T: t, ctx: ctx, cluster: cluster, namespace: cluster.Namespace(t), told: &told{}}
+	f := &fixture{T: t, ctx: ctx, cluster: cluster, namespace: cluster.Namespace(t), events: &eventList{}}
 	f.key = engine.Key{Namespace: f.namespace, Name: "shop"}
 	f.config, f.requests = testcluster.Record(cluster.Config())
 	f.client = kubernetes.NewForConfigOrDie(cluster.Config())
@@ -83,14 +83,14 @@ func newFixtureAlone(t *testing.T) *fixture {
 
 func (f *fixture) newEngine(cfg *rest.Config) *engine.Engine {
 	f.Helper()
-	e, err := engine.New(cfg, engine.Options{OnEvent: f.told.add, LeaseDuration: 3 * time.Second})
+	e, err := engine.New(cfg, engine.Options{OnEvent: f.events.add, LeaseDuration: 3 * time.Second})
 	if err != nil {
 		f.Fatal(err)
 	}
 	return e
 }
 
-// chart makes a chart named "shop" of template files, by name without folder.
+// chart returns a chart named "shop" of template files, by name without folder.
 func (f *fixture) chart(templates map[string]string) *render.Chart {
 	f.Helper()
 	return loadChart(f, "1.0.0", templates)
@@ -134,7 +134,7 @@ func (f *fixture) deploy(r engine.Release) *engine.Revision {
 	return rev
 }
 
-// writes counts the requests since the last reset that were not dry-runs.
+// writes returns the writes since the last reset, without dry-runs.
 func (f *fixture) writes() []string {
 	var out []string
 	for _, r := range f.requests.Requests() {

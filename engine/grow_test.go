@@ -21,7 +21,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// class makes a StorageClass that the cluster's volumes follow.
+// class creates a StorageClass of the cluster's provisioner.
 func (f *fixture) class(expands bool) string {
 	f.Helper()
 	c, err := f.client.StorageV1().StorageClasses().Create(f.ctx, &storagev1.StorageClass{
@@ -51,7 +51,7 @@ func (f *fixture) pods() map[string]types.UID {
 	return out
 }
 
-// wantSamePods fails if a pod is another than it was, or was restarted.
+// wantSamePods fails if a pod was replaced or restarted.
 func (f *fixture) wantSamePods(before map[string]types.UID) {
 	f.Helper()
 	list, err := f.client.CoreV1().Pods(f.namespace).List(f.ctx, metav1.ListOptions{})
@@ -132,7 +132,7 @@ func TestDatabaseGrows(t *testing.T) {
 	if fields := plan.Report.Changes[0].Fields; len(fields) != 1 || !fields[0].Immutable || fields[0].Live != "1Gi" || fields[0].Desired != "2Gi" {
 		t.Errorf("fields %+v", fields)
 	}
-	f.told.take()
+	f.events.take()
 	f.requests.Reset()
 	if _, err := f.engine.Apply(f.ctx, plan, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
@@ -144,14 +144,14 @@ func TestDatabaseGrows(t *testing.T) {
 	if f.set().UID == old {
 		t.Error("the StatefulSet is the old one")
 	}
-	told := map[string]int{}
-	for _, e := range f.told.take() {
+	outcomes := map[string]int{}
+	for _, e := range f.events.take() {
 		if a, ok := e.(engine.Applied); ok {
-			told[string(a.Action)+" "+a.Object.Name]++
+			outcomes[string(a.Action)+" "+a.Object.Name]++
 		}
 	}
-	if fmt.Sprint(told) != "map[Replaced db:1 Updated data-db-0:1 Updated data-db-1:1 Updated data-db-2:1]" {
-		t.Errorf("told %v", told)
+	if fmt.Sprint(outcomes) != "map[Replaced db:1 Updated data-db-0:1 Updated data-db-1:1 Updated data-db-2:1]" {
+		t.Errorf("outcomes are %v", outcomes)
 	}
 	f.requests.Reset()
 	f.deploy(grown)
@@ -160,9 +160,9 @@ func TestDatabaseGrows(t *testing.T) {
 	}
 }
 
-// A deployer that dies after any of its writes is gone on from, and the pods
-// and claims are the same at the end.
-func TestGrowthSurvivesDeath(t *testing.T) {
+// Whichever of its writes a process is killed after, the next deploy continues,
+// and pods and claims are the same in the end.
+func TestGrowthSurvivesAKill(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
 	c := f.chart(map[string]string{"db.yaml": database})
@@ -175,7 +175,7 @@ func TestGrowthSurvivesDeath(t *testing.T) {
 		var writes atomic.Int32
 		ctx, die := context.WithCancel(f.ctx)
 		eng, err := engine.New(testcluster.Inject(f.config, func(req *http.Request) (*http.Response, error) {
-			if writes.Load() >= after { // an answer that is not asked for again
+			if writes.Load() >= after { // a response that is not retried
 				return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: req}, nil
 			}
 			if strings.Contains(req.URL.Path, "/authorization.k8s.io/") || strings.Contains(req.URL.Path, "/leases") {
@@ -183,7 +183,7 @@ func TestGrowthSurvivesDeath(t *testing.T) {
 			}
 			if req.Method != http.MethodGet && !req.URL.Query().Has("dryRun") {
 				if writes.Add(1) == after {
-					time.AfterFunc(2*time.Second, die) // what waits does not wait for ever
+					time.AfterFunc(2*time.Second, die) // so that a wait ends
 				}
 			}
 			return nil, nil
@@ -209,8 +209,9 @@ func TestGrowthSurvivesDeath(t *testing.T) {
 	}
 }
 
-// What cannot grow is refused in the plan, with the way out.
-func TestGrowthThatCannotBe(t *testing.T) {
+// Claims that cannot grow are a problem of the plan, whose hint names the way
+// out.
+func TestGrowthThatIsImpossible(t *testing.T) {
 	f := newFixture(t)
 	rigid, elastic := f.class(false), f.class(true)
 	c := f.chart(map[string]string{"db.yaml": database})
@@ -221,14 +222,14 @@ func TestGrowthThatCannotBe(t *testing.T) {
 	f.wantProblem(f.release(c, "class="+elastic, "replicas=1", "size=3Gi", `annotations.fairlead\.dev/replace=never`), "changes from 2Gi to 3Gi", "the policy is never")
 	f.wantProblem(f.release(c, "class="+rigid, "replicas=1", "size=3Gi"), "spec.volumeClaimTemplates[0].spec.storageClassName cannot change", "set it back")
 
-	// The way out: only claims made from now on are smaller.
+	// The way out: only new claims are smaller.
 	pods := f.pods()
 	f.deploy(f.release(c, "class="+elastic, "replicas=2", "size=1Gi", `annotations.fairlead\.dev/replace=orphan`))
 	if got := strings.Join(f.claims(), ", "); got != "data-db-0 2Gi 2Gi, data-db-1 1Gi 1Gi" {
 		t.Errorf("claims are %s", got)
 	}
 	if now := f.pods(); now["db-0"] != pods["db-0"] {
-		t.Error("pod db-0 was made anew")
+		t.Error("pod db-0 was recreated")
 	}
 
 	other := anotherFixture(f)
@@ -255,7 +256,7 @@ func (f *fixture) wantProblem(r engine.Release, says ...string) {
 	}
 }
 
-// anotherFixture is f with a namespace of its own.
+// anotherFixture returns f with another namespace.
 func anotherFixture(f *fixture) *fixture {
 	other := *f
 	other.namespace = f.cluster.Namespace(f.T)
@@ -263,7 +264,7 @@ func anotherFixture(f *fixture) *fixture {
 	return &other
 }
 
-// Going back to smaller claims goes back in all else.
+// A rollback to smaller claims keeps their size and restores everything else.
 func TestRollbackKeepsSizes(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
@@ -286,8 +287,8 @@ func TestRollbackKeepsSizes(t *testing.T) {
 	}
 }
 
-// A new version and more storage at once: the pods are renewed for the one,
-// each once, and not for the other.
+// A new version and more storage at once: each pod is replaced once, for the
+// version.
 func TestGrowthWithANewVersion(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
@@ -307,8 +308,8 @@ func TestGrowthWithANewVersion(t *testing.T) {
 	f.wantHistory("1 superseded", "2 deployed")
 }
 
-// The pods from the partition on, counted from the first, are renewed, and ordinals start where told;
-// scaling down names the claims that stay.
+// Pods from the partition on are replaced, and ordinals start where the chart
+// says; scaling down names the claims that stay.
 func TestPartitionAndOrdinals(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
@@ -352,7 +353,7 @@ func TestPartitionAndOrdinals(t *testing.T) {
 	}
 }
 
-// Where deleting the StatefulSet would delete its data, it is not recreated.
+// A StatefulSet whose deletion would delete its data is not replaced.
 func TestDataIsNotDeletedByReplacing(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
@@ -367,7 +368,7 @@ func TestDataIsNotDeletedByReplacing(t *testing.T) {
 	f.wantClaims("1Gi", 1)
 }
 
-// Replicas that the chart does not set are not lost with the StatefulSet.
+// Replicas that the chart does not set survive the replacement.
 func TestGrowthKeepsReplicasOfOthers(t *testing.T) {
 	f := newFixture(t)
 	class := f.class(true)
@@ -388,7 +389,7 @@ func TestGrowthKeepsReplicasOfOthers(t *testing.T) {
 	if w := f.writes(); len(w) > 0 {
 		t.Errorf("once more writes %v", w)
 	}
-	// As if a deployer had died between the halves.
+	// As if the process had been killed in between.
 	if err := f.client.AppsV1().StatefulSets(f.namespace).Delete(f.ctx, "db", metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationOrphan)}); err != nil {
 		t.Fatal(err)
 	}

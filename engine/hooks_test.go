@@ -19,7 +19,7 @@ func hookOf(name, event, weight, policy string) string {
 
 func (f *fixture) hookOrder() string {
 	var order []string
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		if e, ok := e.(engine.HookEnded); ok {
 			order = append(order, e.Event+":"+e.Object.Name)
 		}
@@ -55,7 +55,7 @@ func TestHooksRunInHelmsOrder(t *testing.T) {
 	}
 	f.wantConfigMaps("shop-config")
 	f.deploy(f.release(c, "colour=red"))
-	f.told.take()
+	f.events.take()
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestFirstInstallIsMadeAgain(t *testing.T) {
 	if _, err := f.engine.Deploy(f.ctx, f.release(f.chart(hooks)), engine.ApplyOptions{}); err == nil {
 		t.Fatal("the hook did not fail")
 	}
-	f.told.take()
+	f.events.take()
 	if rev := f.deploy(f.release(c)); rev.Revision != 2 {
 		t.Errorf("recorded %+v", rev)
 	}
@@ -183,7 +183,7 @@ func TestSecretOfAHookNeverShows(t *testing.T) {
 	if rev != nil {
 		out += rev.Description
 	}
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		out += "\n" + e.String()
 	}
 	if strings.Contains(out, canary) {

@@ -85,7 +85,7 @@ func TestRefusedSecretsNeverShow(t *testing.T) {
 			if rev != nil {
 				fmt.Fprintln(&out, rev.Description)
 			}
-			for _, e := range f.told.take() {
+			for _, e := range f.events.take() {
 				fmt.Fprintln(&out, e)
 			}
 			if strings.Contains(out.String(), "918273645") {

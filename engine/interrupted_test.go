@@ -58,7 +58,7 @@ func (f *fixture) dies(match func(*http.Request) bool) (*engine.Engine, context.
 		}
 		return nil, nil
 	})
-	e, err := engine.New(cfg, engine.Options{OnEvent: f.told.add, LeaseDuration: time.Second})
+	e, err := engine.New(cfg, engine.Options{OnEvent: f.events.add, LeaseDuration: time.Second})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestCancelledAnywhere(t *testing.T) {
 			}
 			return nil, nil
 		})
-		f.told.take()
+		f.events.take()
 		rev, err := f.newEngine(cfg).Deploy(ctx, f.release(c, fmt.Sprintf("colour=c%d", i), fmt.Sprintf("tag=%d.0", i+2)), engine.ApplyOptions{})
 		cancel()
 		if !errors.Is(err, context.Canceled) {
@@ -239,7 +239,7 @@ func TestCancelledAnywhere(t *testing.T) {
 func (f *fixture) wantOneEnd(n int) {
 	f.Helper()
 	ends := map[string]int{}
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		switch e := e.(type) {
 		case engine.Applied:
 			ends[e.Object.String()]++

@@ -57,7 +57,7 @@ func TestDeadDeployerIsReplaced(t *testing.T) {
 	if took := time.Since(begun); took < 2*time.Second {
 		t.Errorf("taken over after %v, the lease is for 2s", took)
 	}
-	if n := waited(f.told.take()); n != 1 {
+	if n := waited(f.events.take()); n != 1 {
 		t.Errorf("told %d times of waiting", n)
 	}
 	f.wantNoLease()
@@ -126,7 +126,7 @@ func TestLiveDeployerIsLeftAlone(t *testing.T) {
 		done <- err
 	}()
 	testcluster.Eventually(t, time.Minute, func(context.Context) error {
-		if waited(f.told.take()) == 0 {
+		if waited(f.events.take()) == 0 {
 			return errors.New("nobody waits yet")
 		}
 		return nil
@@ -186,7 +186,7 @@ func TestWithoutRightsOnLeases(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := false
-	for _, event := range f.told.take() {
+	for _, event := range f.events.take() {
 		if w, ok := event.(engine.Warning); ok && strings.Contains(w.Message, "leases") {
 			told = true
 		}

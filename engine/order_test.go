@@ -41,7 +41,7 @@ const here = "apps/namespaces/{{ .Release.Namespace }}/"
 // that count for the order.
 func (f *fixture) story() []string {
 	var out []string
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		switch e := e.(type) {
 		case engine.Applied:
 			out = append(out, e.Object.Name+":"+string(e.Action))
@@ -90,7 +90,7 @@ func TestDependantsWaitUntilWhatTheyNeedIsReady(t *testing.T) {
 	if notes := strings.Join(p.Report.Notes, "\n"); !strings.Contains(notes, "Deployment "+f.namespace+"/web waits for StatefulSet "+f.namespace+"/db") {
 		t.Errorf("the plan notes %s", notes)
 	}
-	f.told.take()
+	f.events.take()
 	f.deploy(f.release(c))
 	story := f.story()
 	f.before(story, "db:Created", "db:Ready", "web:Created", "config:Created")
@@ -101,7 +101,7 @@ func TestDependantsWaitUntilWhatTheyNeedIsReady(t *testing.T) {
 	if rev := f.deploy(f.release(c)); rev.Revision != 1 || len(f.writes()) > 0 {
 		t.Errorf("deployed again as revision %d with %v", rev.Revision, f.writes())
 	}
-	f.told.take()
+	f.events.take()
 	f.deploy(f.release(c, "tag=2"))
 	f.before(f.story(), "config:Unchanged", "db:Updated", "db:Ready", "web:Updated")
 
@@ -177,7 +177,7 @@ func TestWavesWaitForEachOther(t *testing.T) {
 	if notes := strings.Join(p.Report.Notes, "\n"); !strings.Contains(notes, "waves, each of them ready before the next: -2 (1 objects), -1 (1 objects), 0 (2 objects), 7 (1 objects)") {
 		t.Errorf("the plan notes %s", notes)
 	}
-	f.told.take()
+	f.events.take()
 	if _, err := f.engine.Apply(f.ctx, p, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func TestOwnershipIsSettledByPolicy(t *testing.T) {
 
 func (f *fixture) newEngineWith(opts engine.Options) *engine.Engine {
 	f.Helper()
-	opts.OnEvent = f.told.add
+	opts.OnEvent = f.events.add
 	e, err := engine.New(f.config, opts)
 	if err != nil {
 		f.Fatal(err)

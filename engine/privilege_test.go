@@ -24,11 +24,11 @@ func TestRulesCarryThePlanOut(t *testing.T) {
 			t.Errorf("rules for %d namespaces: %v", len(rules), rules)
 		}
 		e := f.newEngine(f.cluster.User(t, f.namespace, rules[f.namespace]...))
-		f.told.take()
+		f.events.take()
 		if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err != nil {
 			t.Errorf("with these rights: %v", err)
 		}
-		for _, event := range f.told.take() {
+		for _, event := range f.events.take() {
 			if w, ok := event.(engine.Warning); ok {
 				t.Error(w)
 			}

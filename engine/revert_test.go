@@ -37,7 +37,7 @@ func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
 	if _, err := f.engine.Deploy(f.ctx, f.release(c, "tag=2", brokenPods), engine.ApplyOptions{NoWait: true}); err != nil {
 		t.Fatal(err)
 	}
-	f.told.take()
+	f.events.take()
 	bad := f.release(c, "tag=3", "colour=red", brokenPods)
 	bad.Cause = "try 3"
 	rev, err := f.engine.Deploy(f.ctx, bad, engine.ApplyOptions{OnFailure: engine.RollBack})
@@ -64,7 +64,7 @@ func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
 		t.Errorf("the image is %s", image)
 	}
 	var story []string
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		switch e := e.(type) {
 		case engine.Started, engine.Ended, engine.Reverting:
 			story = append(story, strings.Fields(e.String())[0])

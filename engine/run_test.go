@@ -82,7 +82,7 @@ func TestHooks(t *testing.T) {
 	}
 	f.deploy(f.release(c))
 	var order []string
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		switch e := e.(type) {
 		case engine.HookEnded:
 			order = append(order, e.Event)
@@ -164,7 +164,7 @@ func TestEveryObjectHasOneTerminalEvent(t *testing.T) {
 	check := func(what string) {
 		t.Helper()
 		ends := map[diff.Object]int{}
-		for _, e := range f.told.take() {
+		for _, e := range f.events.take() {
 			if e.Release() != f.key || strings.Contains(e.String(), "\n") {
 				t.Errorf("%s: event %q of %s", what, e, e.Release())
 			}

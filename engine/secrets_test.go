@@ -84,7 +84,7 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 	fmt.Fprintln(&out, err)
 
-	for _, e := range f.told.take() {
+	for _, e := range f.events.take() {
 		fmt.Fprintln(&out, e)
 	}
 	history, err := f.engine.History(f.ctx, f.key)

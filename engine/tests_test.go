@@ -37,7 +37,7 @@ func TestTestsOfARelease(t *testing.T) {
 		"early.yml": hookOf("early", "pre-install", "0", "hook-succeeded"),
 	})
 	f.deploy(f.release(c, "password="+canary))
-	f.told.take()
+	f.events.take()
 
 	results, err := f.engine.Test(f.ctx, f.key, engine.TestOptions{})
 	var failed *engine.TestError

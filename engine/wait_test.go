@@ -106,7 +106,7 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 // Rules of the caller judge in Deploy and in Status.
 func TestReadyRules(t *testing.T) {
 	f := newFixture(t)
-	f.engine = f.newEngineWith(engine.Options{OnEvent: f.told.add, Rules: []engine.ReadyRule{
+	f.engine = f.newEngineWith(engine.Options{OnEvent: f.events.add, Rules: []engine.ReadyRule{
 		{Kind: "ConfigMap", Ready: `object.data.colour == "blue"`, Failed: `object.data.colour == "black"`, Message: `"it is " + object.data.colour`},
 		{Kind: "Secret", Judge: func(obj *unstructured.Unstructured) (engine.Verdict, error) {
 			if obj.GetAnnotations()["done"] == "" {
