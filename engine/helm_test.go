@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// What the engine deployed, Helm reads as if Helm had.
+// Helm reads what the engine deployed as its own.
 func TestHelmReadsWhatIsDeployedHere(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "NOTES.txt": "colour {{ .Values.colour }}", "values.yaml": "colour: green\n"})
@@ -57,7 +57,7 @@ func TestHelmReadsWhatIsDeployedHere(t *testing.T) {
 	}
 }
 
-// What Helm deployed, the engine reads, and an equal deploy changes no object.
+// The engine reads what Helm deployed, and an equal deploy changes no object.
 func TestTakesOverFromHelm(t *testing.T) {
 	f := newFixture(t)
 	templates := map[string]string{"a.yaml": configMap, "b.yaml": deployment}

@@ -18,7 +18,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// The story of a release: installed, upgraded, rolled back, uninstalled.
+// A release is installed, upgraded, rolled back, uninstalled.
 func TestReleaseFromInstallToUninstall(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
@@ -52,7 +52,7 @@ func TestReleaseFromInstallToUninstall(t *testing.T) {
 	}
 	for _, want := range []string{`spec.template.spec.containers[name="web"].image`, "shop:1.0", "shop:2.0", "spec.replicas", "data.colour"} {
 		if !strings.Contains(text.String(), want) {
-			t.Errorf("the plan does not tell of %s:\n%s", want, &text)
+			t.Errorf("the plan does not mention %s:\n%s", want, &text)
 		}
 	}
 	rev, err = f.engine.Apply(f.ctx, p, engine.ApplyOptions{})
@@ -75,7 +75,7 @@ func TestReleaseFromInstallToUninstall(t *testing.T) {
 	if got := web.Annotations["kubernetes.io/change-cause"]; got != "first version" {
 		t.Errorf("after the rollback, the change cause is %q", got)
 	}
-	// kubectl rollout history reads the causes off the ReplicaSets.
+	// kubectl rollout history reads the causes from the ReplicaSets.
 	sets, err := f.client.AppsV1().ReplicaSets(f.namespace).List(f.ctx, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestDriftIsShownAndCorrected(t *testing.T) {
 	_, err = f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
 	var problems *engine.ProblemsError
 	if !errors.As(err, &problems) || problems.Problems[0].Kind != engine.ProblemConflict {
-		t.Fatalf("a field that somebody else has taken: %v", err)
+		t.Fatalf("a field that another manager has taken: %v", err)
 	}
 	r.Force = true
 	f.deploy(r)
@@ -272,9 +272,9 @@ func TestHistoryLimit(t *testing.T) {
 	f.wantHistory("3 superseded", "4 superseded", "5 deployed")
 }
 
-// Where others recorded more releases than are read one by one, their bodies
-// come in pages, and tell the same.
-func TestListOfWhatOthersRecorded(t *testing.T) {
+// If Helm recorded more releases than are read one by one, their bodies are read
+// in pages, with the same result.
+func TestListOfReleasesOfHelm(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap})
 	secrets := f.client.CoreV1().Secrets(f.namespace)
@@ -308,8 +308,8 @@ func TestListOfWhatOthersRecorded(t *testing.T) {
 	}
 }
 
-// Without the right to delete old revisions, they stay; and the one before is
-// superseded all the same.
+// Without permission to delete old revisions they stay; the previous one is
+// superseded nevertheless.
 func TestHistoryThatCannotBeTrimmed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})

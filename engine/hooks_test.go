@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// hookOf makes a hook of a ConfigMap template.
+// hookOf returns a ConfigMap template with hook annotations.
 func hookOf(name, event, weight, policy string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  annotations: {helm.sh/hook: %q, helm.sh/hook-weight: %q, helm.sh/hook-delete-policy: %q}\n", name, event, weight, policy)
 }
@@ -65,8 +65,8 @@ func TestHooksRunInHelmsOrder(t *testing.T) {
 	f.wantConfigMaps()
 }
 
-// A hook that fails is named with the reason of its pod; those before it that
-// are to go after success go.
+// The error names a failed hook and the reason of its pod; hooks before it with
+// hook-succeeded are deleted.
 func TestFailingHookSaysWhy(t *testing.T) {
 	f := newFixture(t)
 	failing := strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "{annotations: {{ .Values.jobAnnotations | default dict | toJson }}}", "{annotations: {fairlead.dev/pod: crash-loop}}", 1)
@@ -90,15 +90,15 @@ func TestFailingHookSaysWhy(t *testing.T) {
 	f.wantConfigMaps()
 	f.wantJob("pre-install", true)
 
-	// The Job is left for inspection, and replaced by the next run.
-	mended := f.chart(map[string]string{"config.yaml": configMap, "job.yaml": strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "hook: pre-install", "hook: pre-install,pre-upgrade", 1)})
-	f.deploy(f.release(mended))
+	// The Job stays for inspection, and is replaced by the next run.
+	fixed := f.chart(map[string]string{"config.yaml": configMap, "job.yaml": strings.Replace(fmt.Sprintf(job, "pre-install", 5, "before-hook-creation"), "hook: pre-install", "hook: pre-install,pre-upgrade", 1)})
+	f.deploy(f.release(fixed))
 	f.wantConfigMaps("shop-config")
 	f.wantJob("pre-install", true)
 }
 
-// An install that never came to its end is made again, hooks included.
-func TestFirstInstallIsMadeAgain(t *testing.T) {
+// An install that was interrupted is repeated, hooks included.
+func TestInterruptedInstallIsRepeated(t *testing.T) {
 	f := newFixture(t)
 	hooks := map[string]string{
 		"config.yaml": configMap,
@@ -125,7 +125,7 @@ func TestFirstInstallIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A hook whose kind nobody serves is found before anything is written.
+// A hook of a kind that is not served is found before anything is written.
 func TestHookOfUnknownKind(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
@@ -137,15 +137,14 @@ func TestHookOfUnknownKind(t *testing.T) {
 	if _, err := f.engine.Plan(f.ctx, f.release(c), engine.PlanOptions{}); !errors.Is(err, engine.ErrUnknownKind) {
 		t.Errorf("planned: %v", err)
 	}
-	// What is left out need not be there.
+	// Without hooks its kind is not needed.
 	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{NoHooks: true}); err != nil {
 		t.Error(err)
 	}
 }
 
-// An earlier run of a hook that does not go away does not hold the call up
-// for ever.
-func TestHookThatDoesNotGoAway(t *testing.T) {
+// An earlier run of a hook that is not deleted does not block the call forever.
+func TestHookThatIsNotDeleted(t *testing.T) {
 	f := newFixture(t)
 	stuck := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: stuck\n  finalizers: [example.com/hold]\n  annotations: {helm.sh/hook: post-install, helm.sh/hook-delete-policy: hook-succeeded}\n"
 	c := f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": stuck})
@@ -168,7 +167,8 @@ func TestHookThatDoesNotGoAway(t *testing.T) {
 	}
 }
 
-// What a hook's Secret holds shows nowhere, even where the hook's Job says it.
+// The values of a hook's Secret are hidden everywhere, even if the hook's Job
+// repeats them.
 func TestSecretOfAHookNeverShows(t *testing.T) {
 	f := newFixture(t)
 	const canary = "canary-Hook-77"

@@ -51,7 +51,7 @@ func TestBadManifests(t *testing.T) {
 	}
 }
 
-// A Secret that the API server refuses is not read out to the world.
+// The values of a Secret that the API server rejects are hidden.
 func TestRefusedSecretsNeverShow(t *testing.T) {
 	for name, text := range map[string]string{
 		"number":     "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: 918273645}\n",
@@ -80,7 +80,7 @@ func TestRefusedSecretsNeverShow(t *testing.T) {
 			rev, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
 			fmt.Fprintln(&out, err)
 			if err == nil {
-				t.Error("it was not refused")
+				t.Error("the Secret was accepted")
 			}
 			if rev != nil {
 				fmt.Fprintln(&out, rev.Description)

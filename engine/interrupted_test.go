@@ -42,8 +42,8 @@ func (f *fixture) wantConfigMaps(want ...string) {
 	}
 }
 
-// dies is an engine whose process is cut off from the API server from the
-// request on that match names, and dies of it.
+// dies returns an engine whose connection to the API server breaks with the
+// request that match selects, as if its process had been killed.
 func (f *fixture) dies(match func(*http.Request) bool) (*engine.Engine, context.Context) {
 	f.Helper()
 	ctx, kill := context.WithCancel(f.ctx)
@@ -54,7 +54,7 @@ func (f *fixture) dies(match func(*http.Request) bool) (*engine.Engine, context.
 			kill()
 		}
 		if dead {
-			return nil, x509.UnknownAuthorityError{} // which nobody tries again
+			return nil, x509.UnknownAuthorityError{} // which is not retried
 		}
 		return nil, nil
 	})
@@ -71,8 +71,8 @@ func write(method, path string) func(*http.Request) bool {
 	}
 }
 
-// Wherever a deployer dies, the next call goes on, and what only the dead one
-// wanted is removed.
+// Wherever a deploy is killed, the next call continues, and removes objects that
+// only the killed one created.
 func TestKilledDeployIsPickedUp(t *testing.T) {
 	for name, match := range map[string]func(*http.Request) bool{
 		"before the record":       write("POST", "/secrets"),
@@ -100,7 +100,7 @@ func TestKilledDeployIsPickedUp(t *testing.T) {
 				t.Errorf("the dead left revision 2 as %s", history[1].Status)
 			}
 
-			// What is wanted now has neither the second one nor the service.
+			// The next chart has neither the second one nor the service.
 			third := f.chart(map[string]string{"config.yaml": configMap, "third.yaml": strings.Replace(secondConfig, "second", "third", 1)})
 			f.deploy(f.release(third, "colour=blue"))
 			f.wantConfigMaps("shop-config", "third")
@@ -108,7 +108,7 @@ func TestKilledDeployIsPickedUp(t *testing.T) {
 				t.Errorf("the service: %v", err)
 			}
 			if recorded {
-				// It never was healthy: nobody goes back to it unasked.
+				// It never was healthy, so it is no default target of a rollback.
 				f.wantHistory("1 superseded", "2 failed", "3 deployed")
 				rev, err := f.engine.Rollback(f.ctx, f.key, 0, engine.ApplyOptions{})
 				if err != nil || rev.Cause != "rollback to 1" {
@@ -147,7 +147,8 @@ func TestRollbackAndUninstallAfterAKill(t *testing.T) {
 	}
 }
 
-// An uninstall that died goes on, also over what only an earlier revision had.
+// An uninstall that was killed is continued, also with objects that only an
+// earlier revision had.
 func TestKilledUninstallIsPickedUp(t *testing.T) {
 	f := newFixture(t)
 	one := f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig})
@@ -157,7 +158,7 @@ func TestKilledUninstallIsPickedUp(t *testing.T) {
 		t.Fatal("it became ready")
 	}
 	f.rewriteManifest(2, "web", "web") // as it is
-	// The second one was to be removed, and is not yet.
+	// The second one should be removed, and is not yet.
 	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "second", metav1.GetOptions{}); err != nil {
 		f.recreateSecond()
 	}
@@ -175,7 +176,8 @@ func TestKilledUninstallIsPickedUp(t *testing.T) {
 	}
 }
 
-// recreateSecond puts back the ConfigMap "second" with the release's marks.
+// recreateSecond creates the ConfigMap "second" again, with the release's
+// ownership annotations.
 func (f *fixture) recreateSecond() {
 	f.Helper()
 	cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{})
@@ -188,8 +190,8 @@ func (f *fixture) recreateSecond() {
 	}
 }
 
-// A context that ends, wherever it does: the record tells the truth, nothing
-// is left running, and the next call works.
+// Wherever a context ends: the revision is recorded correctly, no goroutine is
+// left, and the next call works.
 func TestCancelledAnywhere(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig, "web.yaml": deployment})
@@ -235,7 +237,7 @@ func TestCancelledAnywhere(t *testing.T) {
 	}
 }
 
-// wantOneEnd wants n objects, each with one terminal event.
+// wantOneEnd checks that n objects have one terminal event each.
 func (f *fixture) wantOneEnd(n int) {
 	f.Helper()
 	ends := map[string]int{}
@@ -252,7 +254,7 @@ func (f *fixture) wantOneEnd(n int) {
 		}
 	}
 	if len(ends) != n {
-		f.Errorf("told of the end of %v, want %d", ends, n)
+		f.Errorf("terminal events of %v, want %d", ends, n)
 	}
 	for o, n := range ends {
 		if n != 1 {

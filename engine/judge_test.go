@@ -142,8 +142,8 @@ func describeVerdict(v verdict) string {
 	return b.String()
 }
 
-// scenario is the cluster of a test, and what is wanted of it. It answers the
-// judge's questions.
+// scenario is the cluster of a test, and the expected verdicts. It implements
+// the judge's interfaces.
 type scenario struct {
 	t        *testing.T
 	premise  premise

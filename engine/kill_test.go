@@ -29,10 +29,11 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// killAll makes TestKilledAtEveryRequest try every request and not some.
+// killAll makes TestKilledAtEveryRequest kill at every request instead of some.
 const killAll = "FAIRLEAD_KILL_ALL"
 
-// killChild tells a child process of this test what to do and when to die.
+// killChild is the environment variable with the step of a child process, and
+// when it is killed.
 const killChild = "FAIRLEAD_KILL_CHILD"
 
 // killClass is the StorageClass of the release's claims.
@@ -108,8 +109,8 @@ func killStep(ctx context.Context, e *engine.Engine, t testing.TB, namespace, st
 	return err
 }
 
-// killScenarios are what is killed, what goes before, and what shall be there
-// in the end.
+// killScenarios are the steps that are killed, the steps before, and the expected
+// result.
 var killScenarios = []struct {
 	step, desired string
 	before        []string
@@ -121,11 +122,11 @@ var killScenarios = []struct {
 }
 
 // killWorkers is how many processes are killed at once; most of the time of
-// each is spent in waiting, for the lease of the dead one to run out.
+// each is spent waiting for the Lease of the killed one to expire.
 const killWorkers = 8
 
 // A process is killed right before or right after any of its requests; then a
-// plain deploy makes all well, without a step by hand.
+// plain deploy repairs the release, without a manual step.
 func TestKilledAtEveryRequest(t *testing.T) {
 	f := newFixture(t)
 	f.killClass()
@@ -222,8 +223,8 @@ func (f *fixture) quietEngine(t testing.TB) *engine.Engine {
 }
 
 // killRun runs a step in a process of its own, which dies at the point: before
-// its k-th request at 2k-1, after it at 2k. It answers the number of requests
-// of one that lived, because point is 0, or because it had done all by then.
+// its k-th request at 2k-1, after it at 2k. It returns the number of requests of
+// one that was not killed, because point is 0 or it had finished before.
 func (f *fixture) killRun(t testing.TB, step, namespace string, point int) int {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), killChild+"="+strings.Join([]string{step, namespace, strconv.Itoa(point), f.cluster.Kubeconfig}, " "))
@@ -271,7 +272,7 @@ func killMain(task string) {
 			return res, err
 		})
 	})
-	e, err := engine.New(cfg, engine.Options{LeaseDuration: time.Second, Concurrency: 1}) // so that requests have an order
+	e, err := engine.New(cfg, engine.Options{LeaseDuration: time.Second, Concurrency: 1}) // so that requests have a fixed order
 	if err != nil {
 		fail(err)
 	}
@@ -295,14 +296,14 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// panics is a testing.TB for where there is no test.
+// panics is a testing.TB for the child process.
 type panics struct{ testing.TB }
 
 func (panics) Helper()           {}
 func (panics) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-// recovers deploys what is desired, plainly, and looks whether all is as if
-// nothing had happened.
+// recovers deploys the expected state, and checks that everything is as if nothing
+// had happened.
 func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 	ctx, e := t.Context(), f.quietEngine(t)
 	if err := killStep(ctx, e, t, namespace, desired); err != nil {
@@ -311,7 +312,7 @@ func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 	}
 	key := engine.Key{Namespace: namespace, Name: "shop"}
 	if _, err := f.client.CoordinationV1().Leases(namespace).Get(ctx, "fairlead-shop", metav1.GetOptions{}); err == nil {
-		// All was done but the release of the lease, which had not run out.
+		// Everything was done but releasing the Lease, which had not expired.
 		time.Sleep(2 * time.Second)
 		if err := killStep(ctx, e, t, namespace, desired); err != nil {
 			t.Errorf("%s: the deploy after that: %v", what, err)
@@ -353,7 +354,7 @@ func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 	}
 }
 
-// left names what bears a release's mark, and leases.
+// left names the objects with a release's ownership annotations, and Leases.
 func (f *fixture) left(t testing.TB, namespace string) []string {
 	client := dynamic.NewForConfigOrDie(f.cluster.Config())
 	var names []string
@@ -371,7 +372,7 @@ func (f *fixture) left(t testing.TB, namespace string) []string {
 		}
 		items, err := client.Resource(r).Namespace(in).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=Helm"})
 		if err != nil {
-			continue // the kind is gone
+			continue // the kind is no longer served
 		}
 		for _, u := range items.Items {
 			if u.GetAnnotations()["meta.helm.sh/release-namespace"] == namespace {

@@ -23,7 +23,7 @@ func TestNoKubeconfig(t *testing.T) {
 	if !errors.Is(err, engine.ErrNoKubeconfig) || !errors.As(err, &typed) || typed.Hint == "" || !strings.Contains(err.Error(), "KUBECONFIG="+missing) {
 		t.Errorf("%v", err)
 	}
-	// Whoever asks for that address gets it.
+	// An address that is given explicitly is used.
 	*flags.APIServer = "http://localhost:8080"
 	if _, err := engine.NewFromGetter(flags, engine.Options{}); err != nil {
 		t.Error(err)

@@ -61,7 +61,7 @@ func TestAfterAnUninstallThatKeepsTheHistory(t *testing.T) {
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{KeepHistory: true}); err != nil {
 		t.Fatal(err)
 	}
-	// A second time the history goes, too.
+	// A second uninstall deletes the history, too.
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func (f *fixture) wantColour(want string) {
 	}
 }
 
-func TestUninstallOfWhatIsNotThere(t *testing.T) {
+func TestUninstallOfAMissingRelease(t *testing.T) {
 	f := newFixture(t)
 	err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{})
 	f.refused(err, engine.ErrReleaseNotFound, "List")
@@ -86,11 +86,12 @@ func TestUninstallOfWhatIsNotThere(t *testing.T) {
 	f.refused(err, engine.ErrInvalidKey)
 }
 
-// What is held does not hang, and the next call goes on.
-func TestUninstallOfWhatIsHeld(t *testing.T) {
+// An object that a finalizer keeps does not block the call forever, and the next
+// call continues.
+func TestUninstallWithAFinalizer(t *testing.T) {
 	f := newFixture(t)
-	held := strings.Replace(configMap, "-config}", "-held, finalizers: [example.com/hold]}", 1)
-	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "held.yaml": held})))
+	finalized := strings.Replace(configMap, "-config}", "-finalized, finalizers: [example.com/hold]}", 1)
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "finalized.yaml": finalized})))
 	err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{Timeout: 1e9})
 	var notReady *engine.NotReadyError
 	var typed *engine.Error
@@ -99,7 +100,7 @@ func TestUninstallOfWhatIsHeld(t *testing.T) {
 	}
 	f.wantHistory("1 uninstalling")
 	patch := []byte(`{"metadata":{"finalizers":null}}`)
-	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "shop-held", "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "shop-finalized", "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
@@ -123,7 +124,7 @@ func TestRollbacks(t *testing.T) {
 	}
 	f.wantHistory("1 superseded", "2 deployed", "3 failed", "4 failed")
 
-	// Without a number it goes over the failed ones.
+	// Without a number it skips the failed ones.
 	rev, err := f.engine.Rollback(f.ctx, f.key, 0, engine.ApplyOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func TestRollbacks(t *testing.T) {
 	}
 	f.wantHistory("1 superseded", "2 superseded", "3 failed", "4 failed", "5 deployed")
 
-	// To the present one there is nothing to do.
+	// A rollback to the current one changes nothing.
 	f.requests.Reset()
 	rev, err = f.engine.Rollback(f.ctx, f.key, 5, engine.ApplyOptions{})
 	if err != nil || rev.Revision != 5 || len(f.writes()) > 0 {
@@ -148,7 +149,7 @@ func TestRollbacks(t *testing.T) {
 		t.Errorf("rolled back as %+v, %v", rev, err)
 	}
 
-	// A failed one may be asked for by its number; here it fails again.
+	// A failed one can be chosen by its number; here it fails again.
 	rev, err = f.engine.Rollback(f.ctx, f.key, 3, engine.ApplyOptions{})
 	var notReady *engine.NotReadyError
 	if !errors.As(err, &notReady) || rev.Status != engine.StatusFailed || !strings.HasPrefix(rev.Description, "Rollback to 3 failed") {
@@ -156,7 +157,7 @@ func TestRollbacks(t *testing.T) {
 	}
 }
 
-// One broken revision is no dead end.
+// One revision that cannot be read does not block the release.
 func TestBrokenRevision(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})
@@ -174,7 +175,7 @@ func TestBrokenRevision(t *testing.T) {
 	}
 	f.deploy(f.release(c, "colour=blue"))
 
-	// The newest one is broken: nobody knows what is in the cluster.
+	// The newest one is broken: what is in the cluster is unknown.
 	s = f.revisionSecret(3)
 	s.Data["release"] = []byte("rubbish")
 	if _, err := f.client.CoreV1().Secrets(f.namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
@@ -188,8 +189,8 @@ func TestBrokenRevision(t *testing.T) {
 	}
 }
 
-// Failed revisions do not grow without bound, and none is forgotten that
-// holds what no other does.
+// Failed revisions are trimmed, except those with objects that no other revision
+// has.
 func TestFailedRevisionsAreTrimmed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})
@@ -217,7 +218,7 @@ func TestFailedRevisionsAreTrimmed(t *testing.T) {
 	f.wantConfigMaps("shop-config")
 }
 
-// The policy to keep is read as Helm reads it.
+// The resource policy keep is parsed as Helm does.
 func TestKeepPolicyAsHelmReadsIt(t *testing.T) {
 	f := newFixture(t)
 	kept := strings.Replace(configMap, "-config}", `-kept, annotations: {helm.sh/resource-policy: " Keep "}}`, 1)

@@ -17,7 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// hold makes a Lease of another deployer on the release.
+// hold creates a Lease of another process on the release.
 func (f *fixture) hold(holder string, renewed time.Time, seconds int32) *coordinationv1.Lease {
 	f.Helper()
 	at := metav1.NewMicroTime(renewed)
@@ -48,7 +48,7 @@ func waited(events []engine.Event) int {
 	return n
 }
 
-func TestDeadDeployerIsReplaced(t *testing.T) {
+func TestLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	f := newFixture(t)
 	r := f.release(f.chart(map[string]string{"a.yaml": configMap}))
 	f.hold("dead", time.Now().Add(time.Hour), 2) // its clock was wrong, too
@@ -58,7 +58,7 @@ func TestDeadDeployerIsReplaced(t *testing.T) {
 		t.Errorf("taken over after %v, the lease is for 2s", took)
 	}
 	if n := waited(f.events.take()); n != 1 {
-		t.Errorf("told %d times of waiting", n)
+		t.Errorf("%d events LockWaited", n)
 	}
 	f.wantNoLease()
 
@@ -83,7 +83,7 @@ func TestALeaseWithoutAnnotationsIsRenewed(t *testing.T) {
 	f.wantNoLease()
 }
 
-func TestLiveDeployerIsLeftAlone(t *testing.T) {
+func TestLeaseOfALiveProcessIsRespected(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap})
 	lease := f.hold("alive", time.Now(), 3)
@@ -119,7 +119,7 @@ func TestLiveDeployerIsLeftAlone(t *testing.T) {
 		t.Errorf("with a context that ends: %v", err)
 	}
 
-	// It finishes while the next one waits.
+	// The holder finishes while the next one waits.
 	done := make(chan error)
 	go func() {
 		_, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{LockTimeout: time.Minute})
@@ -127,7 +127,7 @@ func TestLiveDeployerIsLeftAlone(t *testing.T) {
 	}()
 	testcluster.Eventually(t, time.Minute, func(context.Context) error {
 		if waited(f.events.take()) == 0 {
-			return errors.New("nobody waits yet")
+			return errors.New("no process waits yet")
 		}
 		return nil
 	})
@@ -142,11 +142,11 @@ func TestLiveDeployerIsLeftAlone(t *testing.T) {
 	f.wantHistory("1 deployed")
 }
 
-// neverReady is a Deployment whose pods run and never get ready.
+// neverReady is a Deployment whose pods run and never become ready.
 var neverReady = strings.Replace(deployment, "annotations: {{", `annotations: {fairlead.dev/pod: never-ready}
       #`, 1)
 
-func TestOneThatOnlyWaitsIsSuperseded(t *testing.T) {
+func TestDeployThatOnlyWaitsIsSuperseded(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.newEngineWith(engine.Options{LeaseDuration: time.Second})
 	older := make(chan error)
@@ -176,7 +176,7 @@ func TestOneThatOnlyWaitsIsSuperseded(t *testing.T) {
 	f.wantNoLease()
 }
 
-func TestWithoutRightsOnLeases(t *testing.T) {
+func TestWithoutPermissionsOnLeases(t *testing.T) {
 	f := newFixture(t)
 	cfg := f.cluster.User(t, f.namespace,
 		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"*"}},
@@ -185,14 +185,14 @@ func TestWithoutRightsOnLeases(t *testing.T) {
 	if _, err := e.Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": configMap})), engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	told := false
+	warned := false
 	for _, event := range f.events.take() {
 		if w, ok := event.(engine.Warning); ok && strings.Contains(w.Message, "leases") {
-			told = true
+			warned = true
 		}
 	}
-	if !told {
-		t.Error("nobody was told that there is no lock")
+	if !warned {
+		t.Error("no warning that concurrent deploys are not blocked")
 	}
 	f.wantHistory("1 deployed")
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// inOrder makes a template: a Deployment of one pod, or what kind says, with
-// annotations of its own and of its pods.
+// inOrder returns a template of a Deployment with one pod, or of another kind,
+// with annotations of the object and of its pods.
 func inOrder(kind, name, annotations, pod string) string {
 	head := fmt.Sprintf("metadata: {name: %s, annotations: {%s}}\n", name, annotations)
 	if kind == "ConfigMap" {
@@ -37,8 +37,7 @@ func on(refs ...string) string {
 
 const here = "apps/namespaces/{{ .Release.Namespace }}/"
 
-// story is what happened to objects, as "name:Event" in order; of the events
-// that count for the order.
+// story returns the events that count for the order, as "name:Event".
 func (f *fixture) story() []string {
 	var out []string
 	for _, e := range f.events.take() {
@@ -58,7 +57,7 @@ func (f *fixture) story() []string {
 	return out
 }
 
-// before says that each of what is told comes before the next.
+// before checks that the given events are in this order.
 func (f *fixture) before(story []string, what ...string) {
 	f.Helper()
 	last := -1
@@ -72,11 +71,11 @@ func (f *fixture) before(story []string, what ...string) {
 	}
 }
 
-func TestDependantsWaitUntilWhatTheyNeedIsReady(t *testing.T) {
+func TestDependantsWaitUntilTheirDependenciesAreReady(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
-		// Against the order of kinds: the ConfigMap comes last, and what does
-		// not depend on it does not wait for it.
+		// Against the order of kinds: the ConfigMap comes last, and objects that
+		// do not depend on it do not wait for it.
 		"config.yaml": inOrder("ConfigMap", "config", on(here+"Deployment/web"), ""),
 		"web.yaml":    inOrder("Deployment", "web", on(here+"StatefulSet/db", here+"Deployment/cache"), ""),
 		"cache.yaml":  inOrder("Deployment", "cache", "", ""),
@@ -96,7 +95,7 @@ func TestDependantsWaitUntilWhatTheyNeedIsReady(t *testing.T) {
 	f.before(story, "db:Created", "db:Ready", "web:Created", "config:Created")
 	f.before(story, "alone:Created", "web:Created")
 
-	// What does not change waits for nothing, and costs no request.
+	// Unchanged objects wait for nothing, and cost no request.
 	f.requests.Reset()
 	if rev := f.deploy(f.release(c)); rev.Revision != 1 || len(f.writes()) > 0 {
 		t.Errorf("deployed again as revision %d with %v", rev.Revision, f.writes())
@@ -113,7 +112,7 @@ func TestDependantsWaitUntilWhatTheyNeedIsReady(t *testing.T) {
 	f.before(story, "web:Deleted", "cache:Deleted")
 }
 
-func TestWhatDependsOnAFailureIsSkippedAndSaysSo(t *testing.T) {
+func TestDependantsOfAFailureAreSkipped(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
 		"db.yaml":    inOrder("StatefulSet", "db", "", "fairlead.dev/pod: image-pull-error"),
@@ -153,7 +152,7 @@ func TestWhatDependsOnAFailureIsSkippedAndSaysSo(t *testing.T) {
 		t.Errorf("web is there: %v", err)
 	}
 
-	// Mended, the next call goes on.
+	// Once fixed, the next call continues.
 	f.deploy(f.release(f.chart(map[string]string{
 		"db.yaml":  inOrder("Deployment", "db", "", ""),
 		"web.yaml": inOrder("Deployment", "web", on(here+"Deployment/db"), ""),
@@ -200,7 +199,7 @@ func TestWavesWaitForEachOther(t *testing.T) {
 	}
 }
 
-func TestOrderThatCannotBeFollowedIsAProblem(t *testing.T) {
+func TestInvalidOrderIsAProblem(t *testing.T) {
 	f := newFixture(t)
 	for name, c := range map[string]struct {
 		templates []string
@@ -211,8 +210,8 @@ func TestOrderThatCannotBeFollowedIsAProblem(t *testing.T) {
 			[]string{"ConfigMap", "Deployment/web", "GROUP/namespaces/NAMESPACE/KIND/NAME", "apps/namespaces/shop/Deployment/web"},
 		},
 		"unknown": {
-			[]string{inOrder("ConfigMap", "a", on(here+"Deployment/nobody"), "")},
-			[]string{"depends on apps/namespaces/", "Deployment/nobody, which the release does not have"},
+			[]string{inOrder("ConfigMap", "a", on(here+"Deployment/missing"), "")},
+			[]string{"depends on apps/namespaces/", "Deployment/missing, which the release does not have"},
 		},
 		"without a namespace": {
 			[]string{inOrder("ConfigMap", "a", on("/ConfigMap/b"), ""), inOrder("ConfigMap", "b", "", "")},
@@ -266,9 +265,9 @@ func TestOrderThatCannotBeFollowedIsAProblem(t *testing.T) {
 	}
 }
 
-// Uninstalling is not held up by what cannot be followed; what depends on
-// something that does not go keeps that.
-func TestADependantThatDoesNotGoKeepsWhatItNeeds(t *testing.T) {
+// A malformed annotation does not block an uninstall; an object whose dependant
+// is not deleted stays.
+func TestADependantThatIsNotDeletedKeepsItsDependencies(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
 		"db.yaml":  inOrder("ConfigMap", "db", on("/namespaces/{{ .Release.Namespace }}/ConfigMap/web"), ""),
@@ -296,7 +295,7 @@ func TestADependantThatDoesNotGoKeepsWhatItNeeds(t *testing.T) {
 	f.wantConfigMaps()
 }
 
-// Namespaces and definitions may wait too; what is in them, and of them, comes
+// Namespaces and CRDs may wait too; objects in them, and custom resources, come
 // after, in the order of kinds.
 func TestNamespacesAndDefinitionsInOrder(t *testing.T) {
 	f := newFixture(t)
@@ -333,8 +332,8 @@ spec:
 	f.before(f.story(), "gadgets."+group+":Deleted", other+":Deleted", "gate:Deleted", "first:Deleted")
 }
 
-// NoWait leaves out the wait at the end only, and a caller who gives up while
-// a dependency is waited for gets what was done so far.
+// NoWait skips only the wait at the end; if the context ends while the call waits
+// for a dependency, it returns what was done so far.
 func TestGivingUpWhileADependencyIsWaitedFor(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{

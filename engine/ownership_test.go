@@ -23,7 +23,7 @@ func (f *fixture) plan(r engine.Release) *engine.Plan {
 	return p
 }
 
-// edit merges a patch into an object under another manager's name.
+// edit patches an object as another field manager.
 func (f *fixture) edit(resource, name, manager, patch string) {
 	f.Helper()
 	rest := f.client.CoreV1().RESTClient()
@@ -66,7 +66,7 @@ spec:
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
 `
 
-// Nobody fights the autoscaler, whether it has scaled already or not.
+// Replicas are left to the autoscaler, whether it has scaled already or not.
 func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"web.yaml": deployment, "hpa.yaml": autoscaler})
@@ -81,7 +81,7 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	if got := f.replicas("shop"); got != 2 {
 		t.Errorf("a new Deployment starts with %d replicas, want the chart's 2", got)
 	}
-	deploy("replicas=4") // before it has ever scaled
+	deploy("replicas=4") // before the autoscaler has ever scaled
 	if got := f.replicas("shop"); got != 2 {
 		t.Errorf("the number was set to %d although an autoscaler decides", got)
 	}
@@ -102,7 +102,7 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 		t.Errorf("the autoscaler's 7 became %d", got)
 	}
 
-	// Without the autoscaler, the chart decides again, by policy or force.
+	// Without the autoscaler, the chart decides again, by Ownership or Force.
 	c = f.chart(map[string]string{"web.yaml": deployment})
 	r := f.release(c, "replicas=3", "tag=2.0")
 	deploy("replicas=3", "tag=2.0")
@@ -118,7 +118,7 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	}
 }
 
-func TestOwnershipIsSettledByPolicy(t *testing.T) {
+func TestConflictsAreResolvedByPolicy(t *testing.T) {
 	rivals := func(f *fixture) {
 		f.edit("deployments", "shop", "injector", `{"spec":{"template":{"metadata":{"annotations":{"injected":"yes"}}}}}`)
 		f.edit("configmaps", "shop-config", "tuner", `{"data":{"colour":"blue"}}`)
@@ -184,8 +184,8 @@ func (f *fixture) newEngineWith(opts engine.Options) *engine.Engine {
 	return e
 }
 
-// A field that Helm applied and the chart no longer has goes away; one that
-// Helm's manager wrote beyond the chart stays.
+// A field that Helm applied and the chart no longer has is removed; one that
+// Helm's field manager wrote beyond the chart stays.
 func TestFieldsOfHelmAreRemoved(t *testing.T) {
 	f := newFixture(t)
 	with := `

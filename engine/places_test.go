@@ -78,8 +78,8 @@ func TestAnObjectThatChangesItsVersionIsUpdated(t *testing.T) {
 	}
 }
 
-// A version that the API server no longer serves was stored by an earlier
-// revision: what it named is still there, under the version that is served.
+// An earlier revision has an object in a version that the API server no longer
+// serves: the object still exists, in a version that is served.
 func TestAnObjectOfAVersionNoLongerServed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "hpa.yaml": scalerV2})
@@ -110,8 +110,7 @@ func TestAnObjectOfAVersionNoLongerServed(t *testing.T) {
 	}
 }
 
-// A kind that is still served, and not for long, is told whether it changes or
-// not.
+// A deprecated version is reported whether the object changes or not.
 func TestAnObjectOfADeprecatedVersion(t *testing.T) {
 	f := newFixture(t)
 	endpoints := "apiVersion: v1\nkind: Endpoints\nmetadata: {name: old, labels: {a: {{ .Values.a | default 1 | quote }}}}\n"
@@ -131,8 +130,8 @@ func TestAnObjectOfADeprecatedVersion(t *testing.T) {
 	}
 }
 
-// A release reaches beyond its namespace, into one that it makes itself, and
-// to objects of the cluster.
+// A release has objects in a namespace that it creates itself, and cluster-scoped
+// ones.
 func TestObjectsElsewhere(t *testing.T) {
 	f := newFixture(t)
 	other := f.namespace + "-made"
@@ -182,7 +181,7 @@ items:
 	}
 }
 
-// The chart holds the release's own namespace, which shall be created.
+// The chart contains the release's own namespace, which is to be created.
 func TestTheReleasesOwnNamespaceInTheChart(t *testing.T) {
 	f := newFixture(t)
 	f.key.Namespace = f.namespace + "-own"
@@ -214,7 +213,7 @@ func TestTheReleasesOwnNamespaceInTheChart(t *testing.T) {
 	}
 }
 
-// Where the other namespace is missing, nothing is written.
+// If the namespace of an object is missing, nothing is written.
 func TestMissingNamespaceOfAnObject(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
@@ -241,8 +240,8 @@ spec:
 
 const gadget = "apiVersion: GROUP/v1\nkind: Gadget\nmetadata: {name: g}\nspec: {size: {{ .Values.size | default 1 }}}\n"
 
-// A definition among the templates comes and goes with the release, and the
-// same Engine sees both.
+// A CRD in the templates is created and deleted with the release, and one Engine
+// notices both.
 func TestDefinitionInTheTemplatesComesAndGoes(t *testing.T) {
 	f := newFixture(t)
 	group := f.namespace + ".example.org"
@@ -263,12 +262,12 @@ func TestDefinitionInTheTemplatesComesAndGoes(t *testing.T) {
 		}
 	}
 	f.deploy(f.release(c))
-	// Somebody deletes the definition, and so all gadgets.
+	// The CRD is deleted by hand, and with it all gadgets.
 	f.deleteCRDNow("gadgets." + group)
 	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{}); err != nil {
 		t.Fatalf("after the definition was deleted: %v", err)
 	}
-	// The definition leaves the chart together with its objects.
+	// The CRD and its objects are removed from the chart at once.
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap})))
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
@@ -300,9 +299,9 @@ func (f *fixture) deleteCRDNow(name string) {
 	})
 }
 
-// A chart that renders nothing is a release of nothing; an upgrade to it
-// deletes all there was, and the plan says so.
-func TestReleaseOfNothing(t *testing.T) {
+// A chart that renders no objects is a release without objects; an upgrade to it
+// deletes all, and the plan says so.
+func TestReleaseWithoutObjects(t *testing.T) {
 	f := newFixture(t)
 	nothing := f.chart(map[string]string{"config.yaml": "# {{ .Release.Name }}\n"})
 	c := f.chart(map[string]string{"config.yaml": configMap})

@@ -80,7 +80,7 @@ func TestApplyOrder(t *testing.T) {
 			if len(found.problems) != len(c.problems) {
 				t.Errorf("problems %v", found.problems)
 			}
-			// On the way back the same is only warned of.
+			// For a rollback the same is only a warning.
 			b.mode = rollingBack
 			_, found = b.applyOrder(ordered(diff.Created, c.steps...))
 			if len(found.problems) > 0 || len(found.warnings) != len(c.problems) {

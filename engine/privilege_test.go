@@ -7,8 +7,9 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// Rights made of a plan's Rules, and no others, carry the plan out.
-func TestRulesCarryThePlanOut(t *testing.T) {
+// The rules of Plan.PolicyRules, and no other permissions, are enough to apply the
+// plan.
+func TestPolicyRulesAreEnough(t *testing.T) {
 	f := newFixture(t)
 	first := f.chart(map[string]string{"a.yaml": configMap, "web.yaml": deployment, "old.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: old}\n",
 		"hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\n"})
@@ -26,7 +27,7 @@ func TestRulesCarryThePlanOut(t *testing.T) {
 		e := f.newEngine(f.cluster.User(t, f.namespace, rules[f.namespace]...))
 		f.events.take()
 		if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err != nil {
-			t.Errorf("with these rights: %v", err)
+			t.Errorf("with these permissions: %v", err)
 		}
 		for _, event := range f.events.take() {
 			if w, ok := event.(engine.Warning); ok {

@@ -19,8 +19,8 @@ import (
 // rivalsEach is how many deploys of different values one process has at once.
 const rivalsEach = 10
 
-// rivals deploys many values to one release at once, and answers how many
-// succeeded; or, behind a minus, how many ended in an error that is no answer.
+// rivals deploys many values to one release concurrently. It returns how many
+// succeeded or, negative, how many ended in an unexpected error.
 func rivals(e *engine.Engine, namespace string) int {
 	c := loadChart(panics{}, "1.0.0", map[string]string{"a.yaml": configMap, "b.yaml": strings.Replace(configMap, "-config", "-more", 1)})
 	var wg sync.WaitGroup
@@ -51,8 +51,8 @@ func rivals(e *engine.Engine, namespace string) int {
 	return won
 }
 
-// Fifty deployers in five processes: each succeeds or is told why not, the
-// outcome is what one of them wanted, wholly, and no revision is lost.
+// Fifty concurrent deploys in five processes: each succeeds or gets a typed error,
+// the result is completely that of one of them, and no revision is lost.
 func TestRivalProcesses(t *testing.T) {
 	f := newFixture(t)
 	var wg sync.WaitGroup
@@ -68,7 +68,7 @@ func TestRivalProcesses(t *testing.T) {
 	}
 	wg.Wait()
 	if won == 0 {
-		t.Error("nobody won")
+		t.Error("no deploy succeeded")
 	}
 	revisions, err := f.engine.History(f.ctx, f.key)
 	if err != nil {
@@ -94,8 +94,8 @@ func TestRivalProcesses(t *testing.T) {
 	f.wantNoLease()
 }
 
-// A release of three megabytes that do not compress is deployed, listed, and
-// rolled back, and Helm lists it.
+// A release of three incompressible megabytes is deployed, listed, and rolled
+// back, and Helm lists it.
 func TestRevisionOverTheLimitOfASecret(t *testing.T) {
 	f := newFixture(t)
 	template := `

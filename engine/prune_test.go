@@ -11,7 +11,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// numbered is a chart of ConfigMaps, .Values.from to .Values.to.
+// numbered is a chart of ConfigMaps, from .Values.from to .Values.to.
 const numbered = `
 {{- range $i := untilStep (int .Values.from) (int .Values.to) 1 }}
 ---
@@ -35,7 +35,7 @@ func TestPruneIsGuarded(t *testing.T) {
 		_, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
 		var problem engine.Problem
 		if !errors.As(err, &problem) || problem.Kind != engine.ProblemPrune || !strings.Contains(problem.Message, want) {
-			t.Errorf("answered %v, want a problem that says %q", err, want)
+			t.Errorf("returned %v, want a problem that says %q", err, want)
 		}
 		if w := f.writes(); len(w) > 0 {
 			t.Errorf("wrote %v", w)
@@ -43,7 +43,7 @@ func TestPruneIsGuarded(t *testing.T) {
 	}
 	f.deploy(span(0, 8))
 	refused(span(0, 3), "5 of 8 objects")
-	refused(span(8, 16), "8 of 8 objects") // all by other names
+	refused(span(8, 16), "8 of 8 objects") // all have other names
 	refused(span(0, 0), "the manifest is empty")
 	f.deploy(span(0, 4)) // half
 	f.deploy(span(0, 1)) // a tiny release
@@ -55,7 +55,7 @@ func TestPruneIsGuarded(t *testing.T) {
 	if err != nil || len(left.Items) > 0 {
 		t.Errorf("left are %v, %v", left.Items, err)
 	}
-	// A rollback was deployed once: it is not guarded, and neither is its way back.
+	// A rollback was deployed before, so it is not guarded, in either direction.
 	if _, err := f.engine.Rollback(f.ctx, f.key, 1, engine.ApplyOptions{}); err != nil {
 		t.Error(err)
 	}
@@ -64,8 +64,8 @@ func TestPruneIsGuarded(t *testing.T) {
 	}
 }
 
-// What is kept is not deleted, so its leaving is no loss.
-func TestKeptObjectsAreNoLoss(t *testing.T) {
+// Kept objects are not deleted, so they do not count for the guard.
+func TestKeptObjectsDoNotCountAsPruned(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": numbered})
 	f.deploy(f.release(c, "from=0,to=8", `annotations.helm\.sh/resource-policy=keep`))
@@ -76,7 +76,7 @@ func TestKeptObjectsAreNoLoss(t *testing.T) {
 	}
 }
 
-// In the foreground a Deployment goes after its pods.
+// With foreground propagation a Deployment is deleted after its pods.
 func TestForegroundDeletion(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": "{{ if .Values.web }}" + deployment + "{{ end }}"})
@@ -85,7 +85,7 @@ func TestForegroundDeletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Finalizers = []string{"example.com/look"} // so that it can be seen how it goes
+	d.Finalizers = []string{"example.com/look"} // so that its deletion can be observed
 	if _, err := f.client.AppsV1().Deployments(f.namespace).Update(f.ctx, d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// refused wants an error that is target, says what to do next, and came
-// before anything was written.
+// refused checks that the error is target, says what to do next, and that nothing
+// was written.
 func (f *fixture) refused(err, target error, says ...string) {
 	f.Helper()
 	if err == nil {
@@ -112,7 +112,7 @@ func TestMissingNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p.Report.Changes[0].Object.Kind != "Namespace" {
-		t.Errorf("the plan does not tell of the namespace: %+v", p.Report)
+		t.Errorf("the plan does not mention the namespace: %+v", p.Report)
 	}
 	t.Cleanup(func() {
 		if err := f.client.CoreV1().Namespaces().Delete(context.Background(), r.Namespace, metav1.DeleteOptions{}); err != nil {
@@ -195,7 +195,7 @@ func TestObjectsOfOthers(t *testing.T) {
 	f.refused(err, nil, "common", "belongs to release "+f.key.String())
 }
 
-func TestReadOnlyRights(t *testing.T) {
+func TestReadOnlyPermissions(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment})
 	f.deploy(f.release(c))
@@ -211,7 +211,7 @@ func TestReadOnlyRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p.Report.Summary() != full.Report.Summary() {
-		t.Errorf("with few rights the plan is %q, else %q", p.Report.Summary(), full.Report.Summary())
+		t.Errorf("with few permissions the plan is %q, else %q", p.Report.Summary(), full.Report.Summary())
 	}
 	for _, c := range p.Report.Changes {
 		if c.Changed() && !c.Local {
@@ -222,7 +222,7 @@ func TestReadOnlyRights(t *testing.T) {
 	f.refused(err, nil, "patch deployments.apps in namespace "+f.namespace)
 }
 
-func TestNoRightsAtAll(t *testing.T) {
+func TestNoPermissionsAtAll(t *testing.T) {
 	f := newFixture(t)
 	cfg, requests := testcluster.Record(f.cluster.User(t, f.namespace))
 	f.requests = requests
@@ -239,7 +239,7 @@ func TestStalePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What the plan does not touch may change.
+	// Fields that the plan does not touch may change.
 	cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestStalePlan(t *testing.T) {
 		t.Errorf("a stored plan: %v", err)
 	}
 
-	// It has been applied: it cannot be once more.
+	// It has been applied and cannot be applied again.
 	if _, err = f.engine.Apply(f.ctx, p, engine.ApplyOptions{}); !errors.As(err, &stale) {
 		t.Errorf("a plan applied twice: %v", err)
 	}
@@ -311,8 +311,8 @@ func TestCancelledDeployIsRecordedAndPickedUp(t *testing.T) {
 	f.wantHistory("1 failed", "2 deployed")
 }
 
-// What an uninstalled release left behind may be adopted; what a living one
-// has may not.
+// An object that an uninstalled release left behind can be adopted; one of an
+// installed release cannot.
 func TestAdoptWhatWasKept(t *testing.T) {
 	f := newFixture(t)
 	kept := strings.Replace(configMap, "metadata: {name: {{ .Release.Name }}-config}", "metadata: {name: common, annotations: {helm.sh/resource-policy: keep}}", 1)

@@ -20,7 +20,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// frozenCase is a template with a field that cannot change, from x=1 to x=2.
+// frozenCase is a template with an immutable field that changes from x=1 to x=2.
 type frozenCase struct {
 	template string
 	resource schema.GroupVersionResource
@@ -61,12 +61,12 @@ var frozenCases = map[string]frozenCase{
 		resource: schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 		fields:   []string{"roleRef.name"}, reason: "lack the role",
 	},
-	"sealed ConfigMap": {
+	"immutable ConfigMap": {
 		template: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\nimmutable: true\ndata: {x: 'v{{ .Values.x }}'}\n",
 		resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"},
 		fields:   []string{"data.x"}, reason: "wait for it",
 	},
-	"sealed Secret": {
+	"immutable Secret": {
 		template: "apiVersion: v1\nkind: Secret\nmetadata: {name: NAME}\nimmutable: true\nstringData: {x: 'hidden{{ .Values.x }}'}\n",
 		resource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"},
 		fields:   []string{"data.x"}, reason: "wait for it",
@@ -136,7 +136,7 @@ func TestImmutableFieldsAreRefusedOrReplaced(t *testing.T) {
 				t.Errorf("fields marked as immutable: %v, want %v", marked, c.fields)
 			}
 			if strings.Contains(change.Reason, "hidden") {
-				t.Errorf("the reason tells a secret: %s", change.Reason)
+				t.Errorf("the reason has a secret: %s", change.Reason)
 			}
 			if _, err := eng.Apply(f.ctx, plan, engine.ApplyOptions{}); err != nil {
 				if c.resource.Resource != "persistentvolumeclaims" { // no volume fits it
@@ -170,11 +170,11 @@ func (f *fixture) objects(c frozenCase) dynamic.ResourceInterface {
 	return client.Namespace(f.namespace)
 }
 
-// A rule for all kinds does not reach what holds data, and the annotation is
-// asked after the rules.
-func TestWhichPolicyHolds(t *testing.T) {
+// A rule for all kinds does not match objects with data, and rules take precedence
+// over the annotation.
+func TestWhichPolicyApplies(t *testing.T) {
 	f := newFixture(t)
-	claim, config := frozenCases["claim"], frozenCases["sealed ConfigMap"]
+	claim, config := frozenCases["claim"], frozenCases["immutable ConfigMap"]
 	templates := func(annotation string) map[string]string {
 		with := func(text string) string {
 			return strings.Replace(named(text), "metadata: {name:", "metadata: {annotations: {"+engine.AnnotationReplace+": '"+annotation+"'}, name:", 1)
@@ -220,12 +220,13 @@ func TestWhichPolicyHolds(t *testing.T) {
 	}
 }
 
-var errDead = errors.New("the deployer is dead")
+var errDead = errors.New("the process is dead")
 
-// A run that dies between the two halves of a replacement is gone on from.
-func TestReplacementSurvivesDeath(t *testing.T) {
+// If the process is killed between deletion and creation, the next deploy
+// continues.
+func TestReplacementSurvivesAKill(t *testing.T) {
 	f := newFixture(t)
-	c := frozenCases["sealed ConfigMap"]
+	c := frozenCases["immutable ConfigMap"]
 	chart := f.chart(map[string]string{"frozen.yaml": named(c.template)})
 	f.deploy(f.release(chart, "x=1"))
 	var dead atomic.Bool
@@ -237,7 +238,7 @@ func TestReplacementSurvivesDeath(t *testing.T) {
 		}
 		if req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/configmaps/") {
 			dead.Store(true)
-			time.AfterFunc(500*time.Millisecond, die) // what waits does not wait for ever
+			time.AfterFunc(500*time.Millisecond, die) // so that a wait ends
 		}
 		return nil, nil
 	}), engine.Options{Replace: []engine.Replace{{Kind: "ConfigMap", Policy: engine.ReplaceRecreate}}, LeaseDuration: time.Second})

@@ -24,13 +24,13 @@ data:
 {{- end }}`}
 }
 
-// A release of a thousand objects costs a plan a handful of requests, a deploy
-// a write for each change, and nothing where nothing changes.
+// For a thousand objects a plan costs a handful of requests, a deploy one write
+// per change, and none if nothing changes.
 func TestRequestsForAThousandObjects(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute}) // no renewals to count
 	c := f.chart(manyConfigMaps(1000))
-	// The lock is renewed as time goes by, on a slow machine more often.
+	// The Lease is renewed over time, on a slow machine more often.
 	renews := func(method, path string) bool { return method == http.MethodPut && strings.Contains(path, "/leases/") }
 	all := func(r testcluster.Request) bool { return !renews(r.Method, r.Path) }
 	atMost := func(what string, limit int) {

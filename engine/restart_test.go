@@ -14,8 +14,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// The API server, and then etcd below it, die and come back while one deploy
-// follows the other: each succeeds.
+// The API server, and then etcd, are killed and restarted during a series of
+// deploys: each succeeds.
 func TestServersRestartDuringDeploys(t *testing.T) {
 	testcluster.Need(t)
 	t.Parallel()

@@ -24,7 +24,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// verdict is an answer that the API server gives by way of a client's error.
+// verdict is a response of the API server, as an error of the client.
 func verdict(req *http.Request, err *apierrors.StatusError) *http.Response {
 	status := err.ErrStatus
 	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
@@ -35,7 +35,7 @@ func verdict(req *http.Request, err *apierrors.StatusError) *http.Response {
 	}
 }
 
-// What another writer caused is tried again; what was judged is not.
+// A conflict with another writer is retried; a decision of the API server is not.
 func TestVerdictsAndRaces(t *testing.T) {
 	maps, secrets, leases := schema.GroupResource{Resource: "configmaps"}, schema.GroupResource{Resource: "secrets"}, schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 	apply := func(r *http.Request) bool {
@@ -47,8 +47,8 @@ func TestVerdictsAndRaces(t *testing.T) {
 	for name, c := range map[string]struct {
 		on    func(*http.Request) bool
 		with  *apierrors.StatusError
-		times int32 // how often it is answered so
-		tries int32 // how often it is then asked at least; exactly, if it fails
+		times int32 // how often this response is sent
+		tries int32 // minimum number of requests; the exact number if the call fails
 		fails error
 	}{
 		"another created it":          {on: apply, with: apierrors.NewAlreadyExists(maps, "shop-config"), times: 2, tries: 3},
@@ -82,15 +82,15 @@ func TestVerdictsAndRaces(t *testing.T) {
 			if typed := (*engine.Error)(nil); !errors.As(err, &typed) || c.fails != errAny && !errors.Is(err, c.fails) {
 				t.Errorf("%T %v", err, err)
 			}
-			f.deploy(f.release(f.chart(map[string]string{"a.yaml": configMap}))) // over a connection that is right
+			f.deploy(f.release(f.chart(map[string]string{"a.yaml": configMap}))) // on a good connection
 		})
 	}
 }
 
 var errAny = errors.New("any")
 
-// A token that has run out is read anew, by its file or its program, and the
-// call that met it goes on.
+// An expired token is read again from its file or credential plug-in, and the
+// call continues.
 func TestExpiredTokens(t *testing.T) {
 	for name, with := range map[string]func(cfg *rest.Config, file string){
 		"file": func(cfg *rest.Config, file string) { cfg.BearerTokenFile = file },
@@ -113,7 +113,7 @@ func TestExpiredTokens(t *testing.T) {
 				fresh, err := os.CreateTemp(filepath.Dir(file), "")
 				if err == nil {
 					_, err = fresh.WriteString(token)
-					err = errors.Join(err, fresh.Close(), os.Rename(fresh.Name(), file)) // never half
+					err = errors.Join(err, fresh.Close(), os.Rename(fresh.Name(), file)) // atomically
 				}
 				if err != nil {
 					t.Error(err)
@@ -144,19 +144,19 @@ func TestExpiredTokens(t *testing.T) {
 	}
 }
 
-// A namespace that is being deleted takes nothing new: the plan says so, and a
-// deploy fails with it at once.
+// A namespace that is being deleted accepts no new objects: the plan says so, and
+// a deploy fails at once.
 func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 	f := newFixture(t)
-	// A finalizer holds the namespace, as content that is slow to go does.
-	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "held", Finalizers: []string{"fairlead.dev/test"}}}
+	// A finalizer keeps the namespace, as content that is deleted slowly does.
+	finalized := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "finalized", Finalizers: []string{"fairlead.dev/test"}}}
 	maps := f.client.CoreV1().ConfigMaps(f.namespace)
-	if _, err := maps.Create(f.ctx, held, metav1.CreateOptions{}); err != nil {
+	if _, err := maps.Create(f.ctx, finalized, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		held.Finalizers, held.ResourceVersion = nil, ""
-		if _, err := maps.Update(context.Background(), held, metav1.UpdateOptions{}); err != nil {
+		finalized.Finalizers, finalized.ResourceVersion = nil, ""
+		if _, err := maps.Update(context.Background(), finalized, metav1.UpdateOptions{}); err != nil {
 			t.Error(err)
 		}
 	})

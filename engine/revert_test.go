@@ -25,7 +25,7 @@ func (f *fixture) image() string {
 	return d.Spec.Template.Spec.Containers[0].Image
 }
 
-func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
+func TestAFailedDeployIsRolledBackToAHealthyRevision(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{
 		"web.yaml": deployment, "config.yaml": configMap,
@@ -33,7 +33,7 @@ func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
 		"post.yaml": hookOf("after", "post-rollback", "0", "hook-succeeded"),
 	})
 	f.deploy(f.release(c, "tag=1"))
-	// Deployed, as far as anybody knows: nobody waited.
+	// Deployed without a wait, so it is not known to be healthy.
 	if _, err := f.engine.Deploy(f.ctx, f.release(c, "tag=2", brokenPods), engine.ApplyOptions{NoWait: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	if rev == nil || rev.Revision != 3 || rev.Status != engine.StatusFailed {
-		t.Errorf("answered %v", rev)
+		t.Errorf("returned %v", rev)
 	}
 	if r := reverted; r.RevertErr != nil || r.Failed != 3 || r.Target != 1 || r.Uninstalled || r.Revision == nil || r.Revision.Revision != 4 || r.Revision.Status != engine.StatusDeployed {
 		t.Errorf("reverted: %+v", r)
@@ -73,16 +73,16 @@ func TestAFailedDeployGoesBackToWhatWasHealthy(t *testing.T) {
 		}
 	}
 	if got := fmt.Sprint(story); got != "[deploy revision pre-rollback post-rollback deploy]" {
-		t.Errorf("told %s", got)
+		t.Errorf("events are %s", got)
 	}
 
-	// The next deploy goes on from there.
+	// The next deploy continues from there.
 	if rev := f.deploy(f.release(c, "tag=5")); rev.Revision != 5 {
 		t.Errorf("%v", rev)
 	}
 }
 
-func TestACancelledDeployGoesBackInATimeOfItsOwn(t *testing.T) {
+func TestACancelledDeployIsRolledBackWithItsOwnTimeout(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"web.yaml": deployment})
 	f.deploy(f.release(c, "tag=1"))
@@ -133,9 +133,9 @@ func TestAFailedInstallIsUninstalledOnlyIfAskedFor(t *testing.T) {
 	}
 }
 
-// What was uninstalled is not gone back to; and a rollback that fails is told
-// beside what made it necessary.
-func TestGoingBackCanFail(t *testing.T) {
+// Revisions from before an uninstall are no target; and the error of a failed
+// rollback also has the error of the deploy.
+func TestRollbackAfterAFailureCanFail(t *testing.T) {
 	f := newFixture(t)
 	good := f.chart(map[string]string{"config.yaml": configMap})
 	broken := f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": failingJob("post-install,post-upgrade,post-rollback")})
@@ -162,7 +162,7 @@ func TestGoingBackCanFail(t *testing.T) {
 	}
 	f.wantHistory("1 uninstalled", "2 failed", "3 deployed", "4 failed", "5 failed")
 
-	// A refusal wrote nothing, so that there is nothing to go back from.
+	// A refused deploy wrote nothing, so it is not rolled back.
 	_, err = f.engine.Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": inOrder("ConfigMap", "a", on("nonsense"), "")})), engine.ApplyOptions{OnFailure: engine.RollBack})
 	var problems *engine.ProblemsError
 	if errors.As(err, &reverted) || !errors.As(err, &problems) {
@@ -175,7 +175,7 @@ func failingJob(events string) string {
 	return strings.Replace(text, "{annotations: {{ .Values.jobAnnotations | default dict | toJson }}}", "{annotations: {fairlead.dev/pod: crash-loop}}", 1)
 }
 
-// Revisions beyond the limit go, the deployed one never does.
+// Revisions beyond the limit are deleted, except the deployed one.
 func TestHistoryHasALimit(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})

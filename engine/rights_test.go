@@ -39,8 +39,8 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]
 
 var readAll = rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}}
 
-// All rights that are missing are told at once, before anything is written.
-func TestMissingRightsAreToldAtOnce(t *testing.T) {
+// All missing permissions are listed at once, before anything is written.
+func TestMissingPermissionsAreListedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	first := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment})
 	second := f.chart(map[string]string{"b.yaml": deployment, "c.yaml": user, "d.yaml": clusterRole, "e.yaml": hookJob})
@@ -92,7 +92,7 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 		}
 	}
 
-	// What may not even be read is told all at once, too.
+	// Missing permissions to read are listed at once, too.
 	_, err := f.newEngine(f.cluster.User(t, f.namespace, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list"}})).
 		Plan(f.ctx, f.release(second, "password=none"), engine.PlanOptions{})
 	if err == nil || !errors.Is(err, engine.ErrForbidden) || !strings.Contains(err.Error(),
@@ -100,7 +100,7 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 		t.Errorf("without the right to read: %v", err)
 	}
 
-	// What hooks need is no matter without them.
+	// Without hooks their permissions are not needed.
 	hooked := f.release(f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "e.yaml": hookJob}), "colour=red")
 	p, err := f.newEngine(cfg).Plan(f.ctx, hooked, engine.PlanOptions{})
 	if err != nil || p.Err() == nil {
@@ -111,8 +111,8 @@ func TestMissingRightsAreToldAtOnce(t *testing.T) {
 	}
 }
 
-// An API server that has just started answers with no rules at all.
-func TestRulesThatShowLessThanThereIs(t *testing.T) {
+// An API server that has just started returns no rules at all.
+func TestIncompleteRulesReview(t *testing.T) {
 	f := newFixture(t)
 	const none = `{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectRulesReview","status":{"resourceRules":[],"nonResourceRules":[],"incomplete":false}}`
 	asked := 0
@@ -134,8 +134,8 @@ func TestRulesThatShowLessThanThereIs(t *testing.T) {
 	}
 }
 
-// grant gives a user rights in the namespace, and waits until they are in
-// force.
+// grant gives a user permissions in the namespace, and waits until they are
+// effective.
 func (f *fixture) grant(name string, rules ...rbacv1.PolicyRule) {
 	f.Helper()
 	meta := metav1.ObjectMeta{Name: name, Namespace: f.namespace}
@@ -157,14 +157,15 @@ func (f *fixture) grant(name string, rules ...rbacv1.PolicyRule) {
 			},
 		}}, metav1.CreateOptions{})
 		if err == nil && !got.Status.Allowed {
-			err = errors.New("the rights are not in force yet")
+			err = errors.New("the permissions are not effective yet")
 		}
 		return err
 	})
 }
 
-// Who may only read gets the same plan, marked as worked out here.
-func TestPlanWithRightsToReadOnly(t *testing.T) {
+// With permission to read only, the plan is the same, with its changes marked as
+// local.
+func TestPlanWithPermissionToReadOnly(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "c.yaml": secret, "hpa.yaml": autoscaler})
 	f.deploy(f.release(c, "password=first-password"))
@@ -182,7 +183,7 @@ func TestPlanWithRightsToReadOnly(t *testing.T) {
 	if n := requests.Count(testcluster.Request.Write); n > 0 {
 		t.Errorf("%d writes", n)
 	}
-	told := func(p *engine.Plan) string {
+	text := func(p *engine.Plan) string {
 		var lines []string
 		for _, c := range p.Report.Changes {
 			for _, f := range c.Fields {
@@ -201,8 +202,8 @@ func TestPlanWithRightsToReadOnly(t *testing.T) {
 		}
 		return strings.Join(lines, "\n")
 	}
-	if told(got) != told(want) {
-		t.Errorf("the plan is\n%s\nwant\n%s", told(got), told(want))
+	if text(got) != text(want) {
+		t.Errorf("the plan is\n%s\nwant\n%s", text(got), text(want))
 	}
 	if got.Report.Summary() != want.Report.Summary() {
 		t.Errorf("%s, want %s", got.Report.Summary(), want.Report.Summary())

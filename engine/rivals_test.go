@@ -11,7 +11,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// Many releases on one Engine do not get in each other's way.
+// Many releases can be deployed with one Engine concurrently.
 func TestManyReleasesAtOnce(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})
@@ -38,8 +38,8 @@ func TestManyReleasesAtOnce(t *testing.T) {
 	}
 }
 
-// Deploy, rollback and uninstall of one release at once end well or busy, and
-// the history is one that the next call goes on from.
+// Concurrent deploy, rollback and uninstall of one release succeed or return
+// ErrBusy, and leave a history from which the next call continues.
 func TestRivalVerbs(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig})

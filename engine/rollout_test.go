@@ -45,7 +45,7 @@ func (f *fixture) rolloutHistory() string {
 	return strings.TrimPrefix(fmt.Sprint(lines), "map")
 }
 
-// What was set by hand holds as long as the chart says nothing new about it.
+// A scale stays as long as the chart's value for replicas does not change.
 func TestScaleHoldsUntilTheChartSaysOtherwise(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"web.yaml": deployment, "config.yaml": configMap})
@@ -74,17 +74,17 @@ func TestScaleHoldsUntilTheChartSaysOtherwise(t *testing.T) {
 	if want := "spec.replicas stays 4, as revision 2 set it; the chart sets 2"; strings.Join(said, ";") != want {
 		t.Errorf("said %q, want %q", said, want)
 	}
-	// Something else changes: it holds.
+	// Another field changes: the scale stays.
 	f.deploy(f.release(c, "replicas=2", "tag=2.0"))
 	if n := *f.web().Spec.Replicas; n != 4 {
 		t.Errorf("after a new tag: %d replicas", n)
 	}
-	// The chart says something new: that counts.
+	// The chart's replicas change: the chart decides.
 	f.deploy(f.release(c, "replicas=3", "tag=2.0"))
 	if n := *f.web().Spec.Replicas; n != 3 {
 		t.Errorf("after a new number in the chart: %d replicas", n)
 	}
-	// Going back takes it up again, and Scale to the chart's own ends it.
+	// A rollback restores it, and Scale to the chart's own number ends it.
 	if _, err := f.engine.Rollback(f.ctx, f.key, 2, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRestartAndUndo(t *testing.T) {
 	if image() != "shop:1.0" {
 		t.Errorf("after undo: %s", image())
 	}
-	// The bad version, deployed once more, stays undone; the next one comes.
+	// The bad version, deployed once more, stays undone; the next one is deployed.
 	f.deploy(second)
 	if image() != "shop:1.0" {
 		t.Errorf("after the bad version once more: %s", image())
@@ -147,7 +147,7 @@ func TestRestartAndUndo(t *testing.T) {
 	}
 }
 
-func TestPauseHolds(t *testing.T) {
+func TestPauseStays(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"web.yaml": deployment})
 	f.deploy(f.release(c))

@@ -180,7 +180,7 @@ func TestEveryObjectHasOneTerminalEvent(t *testing.T) {
 			}
 		}
 		if len(ends) != 2 {
-			t.Errorf("%s: told of %v", what, ends)
+			t.Errorf("%s: terminal events are %v", what, ends)
 		}
 		for o, n := range ends {
 			if n != 1 {

@@ -38,8 +38,8 @@ spec:
     name: a, image: a, env: [{name: DATABASE_URL, value: "postgres://app:{{ .Values.password }}@db:5432/app?sslmode=require"}]}]}}}}
 `
 
-// A Secret's value is found nowhere in what the engine gives out, also where
-// it was put into another object or where the API server repeats it.
+// A Secret's value is in nothing that the engine returns, even if it was copied
+// into another object or the API server repeats it.
 func TestSecretsNeverShow(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"secret.yaml": secret, "user.yaml": user, "env.yaml": envUser})

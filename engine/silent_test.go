@@ -8,9 +8,9 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// An object whose kind has no status holds nothing up, and one whose kind has
-// one that nobody gives fails no deploy, however short its time.
-func TestObjectsThatSayNothing(t *testing.T) {
+// An object whose kind has no status delays nothing, and one whose status no
+// controller writes fails no deploy, however short the timeout.
+func TestObjectsWithoutStatus(t *testing.T) {
 	f := newFixture(t)
 	group := f.namespace + ".example.net"
 	f.deleteCRD("gadgets." + group)

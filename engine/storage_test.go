@@ -68,7 +68,7 @@ spec:
 `
 
 // The shared cluster has no default StorageClass.
-func TestClaimWithoutClassIsToldInThePlan(t *testing.T) {
+func TestClaimWithoutClassIsInThePlan(t *testing.T) {
 	f := newFixture(t)
 	for name, c := range map[string]struct {
 		templates map[string]string

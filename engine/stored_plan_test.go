@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// store is what another process reads of a plan.
+// store returns a plan as another process reads it.
 func (f *fixture) store(p *engine.Plan) (*engine.Plan, string) {
 	f.Helper()
 	text, err := json.Marshal(p)
@@ -45,8 +45,8 @@ metadata: {name: shop-config, annotations: {colour: {{ .Values.colour | default 
 data: {colour: {{ .Values.colour | default "green" | quote }}, other: same}
 `
 
-// What a stored plan takes for granted is what it touches, secret or not, and
-// nothing else.
+// A stored plan is stale if a field that it touches has changed, secret or not,
+// and for nothing else.
 func TestStoredPlanIsStaleOnlyForWhatItTouches(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit  func(f *fixture)
@@ -124,8 +124,8 @@ func TestStoredPlanIsStaleOnlyForWhatItTouches(t *testing.T) {
 	}
 }
 
-// A plan for a namespace that does not exist yet, and plans that are no
-// deploys, are stored and applied too.
+// Plans for a namespace that does not exist yet, and plans other than deploys,
+// are stored and applied too.
 func TestOtherPlansAreStored(t *testing.T) {
 	f := newFixture(t)
 	chart := f.chart(map[string]string{"a.yaml": manyFields})
@@ -165,7 +165,7 @@ func TestOtherPlansAreStored(t *testing.T) {
 	}
 }
 
-// validPlan holds a stored plan against the schema that is documented.
+// validPlan validates a stored plan with the documented schema.
 func validPlan(t *testing.T, text string) {
 	t.Helper()
 	data, err := os.ReadFile("../docs/plan.schema.json")

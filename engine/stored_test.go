@@ -64,7 +64,7 @@ func (f *fixture) rewrite(revision int, change func(release map[string]any)) {
 		f.Fatal(err)
 	}
 	s.Data["release"] = []byte(base64.StdEncoding.EncodeToString(out.Bytes()))
-	delete(s.Annotations, "fairlead.dev/digest") // who can rewrite the one can rewrite the other
+	delete(s.Annotations, "fairlead.dev/digest") // a client that can write the one can write the other
 	s.Labels["status"] = release["info"].(map[string]any)["status"].(string)
 	if _, err := f.client.CoreV1().Secrets(f.key.Namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
 		f.Fatal(err)
@@ -78,7 +78,7 @@ func (f *fixture) rewriteManifest(revision int, old, with string) {
 	})
 }
 
-// interrupt makes a stored revision look as if its deployer had died.
+// interrupt changes a stored revision as if its process had been killed.
 func (f *fixture) interrupt(revision int, status string) {
 	f.Helper()
 	f.rewrite(revision, func(release map[string]any) { release["info"].(map[string]any)["status"] = status })

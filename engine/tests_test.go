@@ -27,7 +27,7 @@ func testPod(name, event, more string) string {
 func TestTestsOfARelease(t *testing.T) {
 	f := newFixture(t)
 	const canary = "canary-Test-81"
-	f.engine = f.newEngine(withLogs(f.config, "connecting as "+canary+"\nno answer\n"))
+	f.engine = f.newEngine(withLogs(f.config, "connecting as "+canary+"\nno response\n"))
 	c := f.chart(map[string]string{
 		"config.yaml": configMap, "secret.yaml": secret,
 		"a.yaml":    testPod("good", "test-success", ", helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'"),
@@ -48,7 +48,7 @@ func TestTestsOfARelease(t *testing.T) {
 	if len(failed.Failed) != 1 || failed.Failed[0].Object.Name != "bad" || failed.Run != 4 || failed.Revision != 1 {
 		t.Errorf("failed: %+v", failed)
 	}
-	if text := err.Error(); !strings.Contains(text, "1 of 4 tests of revision 1 of "+f.key.String()) || !strings.Contains(text, "bad") || !strings.Contains(text, "| no answer") {
+	if text := err.Error(); !strings.Contains(text, "1 of 4 tests of revision 1 of "+f.key.String()) || !strings.Contains(text, "bad") || !strings.Contains(text, "| no response") {
 		t.Errorf("the error says %s", text)
 	}
 	var got []string
@@ -60,7 +60,7 @@ func TestTestsOfARelease(t *testing.T) {
 		if r.Object.Kind == "ConfigMap" {
 			continue
 		}
-		if len(r.Logs) != 1 || len(r.Logs[0].Lines) != 2 || r.Logs[0].Lines[1] != "no answer" || r.Logs[0].Unread != "" {
+		if len(r.Logs) != 1 || len(r.Logs[0].Lines) != 2 || r.Logs[0].Lines[1] != "no response" || r.Logs[0].Unread != "" {
 			t.Errorf("logs of %s are %+v", r.Object.Name, r.Logs)
 		}
 	}
@@ -75,14 +75,14 @@ func TestTestsOfARelease(t *testing.T) {
 		t.Errorf("the secret shows: %s", out)
 	}
 
-	// Delete policies: what is left is what failed, and the Job.
+	// Delete policies: the failed tests and the Job stay.
 	f.wantConfigMaps("shop-config")
 	f.wantPod("good", false)
 	f.wantPod("bad", true)
 	f.wantJob("test", true)
 	f.wantHistory("1 deployed")
 
-	// Helm shows how they went.
+	// Helm shows the results.
 	release, err := action.NewStatus(f.helm()).Run("shop")
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func (f *fixture) wantPod(name string, there bool) {
 	}
 }
 
-func TestWhatCannotBeTestedSaysSo(t *testing.T) {
+func TestReleasesThatCannotBeTested(t *testing.T) {
 	f := newFixture(t)
 	if _, err := f.engine.Test(f.ctx, f.key, engine.TestOptions{}); !errors.Is(err, engine.ErrReleaseNotFound) {
 		t.Errorf("not installed: %v", err)
@@ -127,7 +127,7 @@ func TestWhatCannotBeTestedSaysSo(t *testing.T) {
 		t.Errorf("without tests: %v, %v", results, err)
 	}
 
-	// A fence holds for tests too, before the first of them runs.
+	// Options.Allow applies to tests too, before the first of them runs.
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "a.yaml": testPod("a", "test", ""), "b.yaml": strings.Replace(testPod("b", "test", ""), "name: b", "name: b\n  namespace: kube-system", 1)})))
 	fenced, err := engine.New(f.config, engine.Options{Allow: engine.OwnNamespace})
 	if err != nil {
@@ -139,7 +139,7 @@ func TestWhatCannotBeTestedSaysSo(t *testing.T) {
 	}
 	f.wantPod("a", false)
 
-	// A test that does not end has its time, and the caller's end ends it.
+	// A test that does not end has its timeout, and ends with the caller's context.
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "a.yaml": testPod("a", "test", ", fairlead.dev/pod: keeps-running")})))
 	results, err := f.engine.Test(f.ctx, f.key, engine.TestOptions{Timeout: time.Second})
 	var failed *engine.TestError

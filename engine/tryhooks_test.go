@@ -58,7 +58,7 @@ func (f *fixture) refusesHook(r engine.Release, source string, says ...string) {
 	}
 }
 
-// Hooks that the API server would not take are problems of the plan.
+// Hooks that the API server would reject are problems of the plan.
 func TestInvalidHooksAreInThePlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		hook string
@@ -78,8 +78,8 @@ func TestInvalidHooksAreInThePlan(t *testing.T) {
 	}
 }
 
-// Who asks for no dry-run gets none, and a plan costs one more for each hook.
-func TestHooksAreAskedAboutOnce(t *testing.T) {
+// Without dry-run hooks are not checked; with it each hook costs one request.
+func TestEachHookCostsOneDryRun(t *testing.T) {
 	f := newFixture(t)
 	both := hookJobOf("name: x", `helm.sh/hook: "pre-install,post-install"`, "", "Never")
 	r := f.release(f.chart(map[string]string{"config.yaml": configMap, "hook.yaml": both}))
@@ -98,10 +98,9 @@ func TestHooksAreAskedAboutOnce(t *testing.T) {
 	}
 }
 
-// What is not there yet when the plan is made does not make a hook invalid:
-// its namespace, an account, or itself, left by an earlier run and counted by
-// a quota.
-func TestHooksThatComeToBeValid(t *testing.T) {
+// A hook is not invalid because something is missing that will exist when it runs:
+// its namespace, a ServiceAccount, or quota that its earlier run still uses.
+func TestHooksThatBecomeValid(t *testing.T) {
 	f := newFixture(t)
 	account := "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: runner, annotations: {helm.sh/hook: pre-install, helm.sh/hook-weight: \"-1\"}}\n"
 	role := "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: bound, annotations: {helm.sh/hook: pre-install}}\n" +
@@ -149,8 +148,8 @@ func TestHooksThatComeToBeValid(t *testing.T) {
 	f.refusesHook(r, "templates/hook.yaml", "exceeded quota")
 }
 
-// What is stored is judged as it will run: an unknown field is ignored then.
-func TestStoredHooksAreTried(t *testing.T) {
+// A stored hook is checked as it will run: unknown fields are ignored then.
+func TestStoredHooksAreChecked(t *testing.T) {
 	f := newFixture(t)
 	bad := hookJobOf("name: bad", `helm.sh/hook: "pre-delete,pre-rollback"`, "", "Always")
 	odd := hookJobOf("name: odd", `helm.sh/hook: "pre-delete,pre-rollback"`, "backoffLimitt: 0, ", "Never")
@@ -184,8 +183,8 @@ func TestStoredHooksAreTried(t *testing.T) {
 	}
 }
 
-// A hook of a kind whose definition the release changes first is judged when
-// that has happened.
+// A hook of a kind whose CRD the release changes first is checked after that
+// change.
 func TestHookOfAChangedDefinition(t *testing.T) {
 	g := newGadgets(t)
 	hooked := strings.Replace(g.gadget("v1", "size: 1, colour: red"), "{name: g}", `{name: g, annotations: {helm.sh/hook: "post-install,post-upgrade"}}`, 1)

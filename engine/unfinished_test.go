@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// drifted are the fields and the objects that drift is told of.
+// drifted returns the fields and objects with drift.
 func (f *fixture) drifted() []string {
 	f.Helper()
 	report, err := f.engine.Drift(f.ctx, f.key)
@@ -32,7 +32,7 @@ func (f *fixture) drifted() []string {
 	return out
 }
 
-// wantUnfinished wants the call to be refused under its own name.
+// wantUnfinished checks that the call returns ErrUnfinished with its own name.
 func (f *fixture) wantUnfinished(op string, err error) {
 	f.Helper()
 	var e *engine.Error
@@ -48,12 +48,12 @@ metadata: {name: scaler}
 spec: {minReplicas: 1, maxReplicas: {{ .Values.most | default 3 }}, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: elsewhere}}
 `
 
-// What a revision wanted that failed in its first hook, or whose deployer died
-// there, is nobody's drift, and no correction rolls it out.
+// A revision that failed or was killed in its first hook has no drift, and no
+// correction completes it.
 func TestARevisionThatWroteNothingIsNoDrift(t *testing.T) {
 	f := newFixture(t)
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "old.yaml": secondConfig, "web.yaml": deployment, "scaler.yaml": scaler})))
-	time.Sleep(2 * time.Second) // which the API server's times tell apart
+	time.Sleep(2 * time.Second) // so that the API server's timestamps differ
 	next := f.chart(map[string]string{
 		"config.yaml": configMap, "web.yaml": deployment, "hook.yaml": brokenHook,
 		"new.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: third}\n",
@@ -66,7 +66,7 @@ func TestARevisionThatWroteNothingIsNoDrift(t *testing.T) {
 	for _, status := range []string{"failed", "pending-upgrade"} {
 		f.interrupt(2, status)
 		if got := f.drifted(); len(got) > 0 {
-			t.Errorf("%s: nobody touched anything, and there is drift of %v", status, got)
+			t.Errorf("%s: nothing was changed, and there is drift of %v", status, got)
 		}
 		_, err := f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})
 		f.wantUnfinished("plan correction", err)
@@ -99,7 +99,7 @@ func TestDriftOfARevisionThatFailedLater(t *testing.T) {
 	f := newFixture(t)
 	f.failLater(f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment}))
 	if got := f.drifted(); len(got) > 0 {
-		t.Errorf("nobody touched anything, and there is drift of %v", got)
+		t.Errorf("nothing was changed, and there is drift of %v", got)
 	}
 	f.edit("configmaps", "shop-config", "kubectl-edit", `{"data":{"colour":"blue"}}`)
 	if got := f.drifted(); !slices.Equal(got, []string{"shop-config data.colour"}) {
@@ -109,8 +109,8 @@ func TestDriftOfARevisionThatFailedLater(t *testing.T) {
 	f.wantUnfinished("plan correction", err)
 }
 
-// A correction that failed wants nothing new, and is tried again.
-func TestACorrectionThatFailedIsTriedAgain(t *testing.T) {
+// A correction that failed can be planned again.
+func TestAFailedCorrectionCanBeRepeated(t *testing.T) {
 	f := newFixture(t)
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap}), "colour=red"))
 	correct := func() {
@@ -132,7 +132,7 @@ func TestACorrectionThatFailedIsTriedAgain(t *testing.T) {
 	f.wantHistory("1 superseded", "2 failed", "3 deployed")
 }
 
-// An uninstall that died is finished, and nothing brings its objects back.
+// An interrupted uninstall is continued, and nothing recreates its objects.
 func TestNoDriftOfAnUninstall(t *testing.T) {
 	f := newFixture(t)
 	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap, "second.yaml": secondConfig})))
@@ -149,7 +149,7 @@ func TestNoDriftOfAnUninstall(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Now it is no release any more, which each call says in its own name.
+	// Now the release does not exist, which each call reports with its own name.
 	f.wantHistory("1 uninstalled")
 	_, drift := f.engine.Drift(f.ctx, f.key)
 	_, correction := f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})

@@ -19,8 +19,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
-// The API server is killed while Deploy waits, and comes back: the deploy
-// succeeds and its revision is recorded.
+// The API server is killed while Deploy waits, and restarted: the deploy succeeds
+// and its revision is recorded.
 func TestDeployOutlastsTheAPIServer(t *testing.T) {
 	testcluster.Need(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
@@ -103,7 +103,7 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 	f.wantHistory("1 failed")
 }
 
-// Rules of the caller judge in Deploy and in Status.
+// Options.Rules apply in Deploy and in Status.
 func TestReadyRules(t *testing.T) {
 	f := newFixture(t)
 	f.engine = f.newEngineWith(engine.Options{OnEvent: f.events.add, Rules: []engine.ReadyRule{

@@ -12,9 +12,9 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// brokenHook is refused when it runs: a hook before it might have made its
-// namespace, so that the plan lets it through.
-const brokenHook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: broken\n  namespace: made-by-nobody\n  annotations: {helm.sh/hook: pre-upgrade}\n"
+// brokenHook fails when it runs: a hook before it might have created its namespace,
+// so that it is no problem of the plan.
+const brokenHook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: broken\n  namespace: made-by-no-hook\n  annotations: {helm.sh/hook: pre-upgrade}\n"
 
 // causes are those of the plan's fields, by kind and path.
 func (f *fixture) causes(r engine.Release) map[string]diff.Cause {
@@ -32,8 +32,8 @@ func (f *fixture) causes(r engine.Release) map[string]diff.Cause {
 	return causes
 }
 
-// What a revision was to change and did not, because its hook failed first, is
-// still the chart's to change, and no drift.
+// Changes that a revision did not make, because its hook failed first, are changes
+// by the chart, not drift.
 func TestNoDriftAfterAHookThatFailed(t *testing.T) {
 	f := newFixture(t)
 	const more = "\n  flavour: {{ .Values.flavour | default \"plain\" }}\n  size: small\n"
@@ -47,8 +47,8 @@ func TestNoDriftAfterAHookThatFailed(t *testing.T) {
 	}
 	f.wantColour("green")
 	delete(next, "hook.yaml")
-	mended := f.release(f.chart(next), "colour=red", "tag=2.0")
-	got := f.causes(mended)
+	fixed := f.release(f.chart(next), "colour=red", "tag=2.0")
+	got := f.causes(fixed)
 	for _, path := range []string{"shop-config data.colour", "shop-config data.flavour", "shop-config data.size", `shop spec.template.spec.containers[name="web"].image`} {
 		if got[path] != diff.Chart {
 			t.Errorf("%s has the cause %q in %v", path, got[path], got)
@@ -59,12 +59,12 @@ func TestNoDriftAfterAHookThatFailed(t *testing.T) {
 			t.Errorf("%s is called drift", path)
 		}
 	}
-	f.deploy(mended)
+	f.deploy(fixed)
 	f.wantHistory("1 superseded", "2 failed", "3 deployed")
 }
 
-// failLater deploys a chart, then in red, with pods that do not start: that fails
-// when everything is written. It answers what failed.
+// failLater deploys a chart, then in red, with pods that do not start, so that it
+// fails after everything is written. It returns the failed release.
 func (f *fixture) failLater(c *render.Chart) engine.Release {
 	f.Helper()
 	f.deploy(f.release(c))
@@ -75,8 +75,7 @@ func (f *fixture) failLater(c *render.Chart) engine.Release {
 	return broken
 }
 
-// What a revision that failed later did write counts: what others change then
-// is drift.
+// What a failed revision has written counts: changes by other managers are drift.
 func TestDriftAfterAWaitThatFailed(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap, "web.yaml": deployment})
