@@ -1,14 +1,14 @@
-# make demo           the main job, told as a story, on a cluster of its own
-# make test           everything; on a machine that never built the cluster, ten minutes more
-# make test-short     what needs no cluster
+# make demo           a web shop deployed, changed and rolled back, on a cluster of its own
+# make test           all tests; on a machine that never built the cluster, ten minutes more
+# make test-short     tests without a cluster
 # make check          format, vet, lint, licences, known vulnerabilities, race
 # make licences       docs/licences.md: what the library compiles in, and under which licence
 # make vulnerabilities  govulncheck; says so where its database cannot be reached, and fails
 #                     then with VULNERABILITIES=required; VULNDB=URL is another database
 # make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
 # make bench-go       the packages' own benchmarks
-# make kill           kills a deployer before and after every one of its requests: half an hour
-# make faults         100 deploys over a connection on which a fifth of all requests goes wrong
+# make kill           kills a deploy before and after every one of its requests: half an hour
+# make faults         100 deploys on a connection on which a fifth of all requests fail
 # make hostile        every hostile input of test/hostile in a child with 1 GiB of address space
 # make fuzz           every fuzzer for FUZZ_TIME, ten minutes each
 # make recording      the progress view in docs/, as text and picture; needs tmux
@@ -19,7 +19,7 @@
 #                     StorageClass is named standard, STORAGE_CLASS= makes none
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
-# GOWORK=off: the nested modules stand on their own.
+# GOWORK=off: the nested modules are independent.
 export GOWORK = off
 
 STORAGE_CLASS = standard

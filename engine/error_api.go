@@ -32,8 +32,8 @@ func conflictManagers(err error) (managers, fields []string) {
 
 var rbacRefusal = regexp.MustCompile(`User ".*" cannot `)
 
-// lacksPermission tells a refusal by RBAC from one by quota or admission, which
-// have the same status reason.
+// lacksPermission reports whether RBAC refused the request, rather than quota or
+// admission, which have the same status reason.
 func lacksPermission(err error) bool { return rbacRefusal.MatchString(err.Error()) }
 
 // isAdmission reports whether an admission webhook or policy refused the
@@ -49,8 +49,8 @@ func isTerminating(err error) bool {
 		apierrors.IsForbidden(err) && strings.Contains(err.Error(), "while custom resource definition is terminating")
 }
 
-// missingNamespace tells "not found" about a namespace from "not found" about
-// a kind.
+// missingNamespace reports whether "not found" is about a namespace, rather than
+// about a kind.
 func missingNamespace(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"

@@ -21,8 +21,8 @@ const (
 	PlanRollout    PlanKind = "Rollout"
 )
 
-// PlanOptions are the settings of planning. The zero value asks the API server
-// where its answer matters.
+// PlanOptions are the settings of planning. The zero value makes a server-side
+// dry-run only where it can matter.
 type PlanOptions struct {
 	// DryRun says which objects the API server is asked about.
 	DryRun DryRun

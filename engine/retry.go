@@ -6,8 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// backoff is how a write is tried again that met another one of the same
-// object: after about 10 ms, each time three times as long, 4 s in all. What
-// the API server could not answer is sent again below the clients, see
-// internal/resend.
+// backoff is how a write is retried that conflicts with another one of the same
+// object: after about 10 ms, each time three times as long, 4 s in all. Requests
+// without a response are sent again below the clients, see internal/resend.
 var backoff = wait.Backoff{Steps: 7, Duration: 10 * time.Millisecond, Factor: 3, Jitter: 0.5}

@@ -135,7 +135,7 @@ func TestReleasesThatCannotBeTested(t *testing.T) {
 	}
 	f.requests.Reset()
 	if _, err := fenced.Test(f.ctx, f.key, engine.TestOptions{}); !errors.Is(err, engine.ErrNotAllowed) {
-		t.Errorf("outside of the fence: %v", err)
+		t.Errorf("blocked by Options.Allow: %v", err)
 	}
 	f.wantPod("a", false)
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// known are the packages that a piece of documentation may name without
-// importing them.
+// known are the packages that a program in the documentation may use without an
+// import.
 var known = map[string]string{
 	"charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "render": module + "/render",
 	"context": "context", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
@@ -70,9 +70,9 @@ func TestProgramsInTheDocumentationCompile(t *testing.T) {
 	}
 }
 
-// complete makes a file of a piece of one. Of a program it makes a package
-// like any other: it is compiled just as strictly, and linking takes far longer
-// than compiling.
+// complete returns a whole file for a part of one. A program becomes a package that
+// is not main: it is compiled just as strictly, and linking takes far longer than
+// compiling.
 func complete(piece string) string {
 	if rest, ok := strings.CutPrefix(piece, "package main\n"); ok {
 		return "package program\n" + rest

@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/fairlead-dev/fairlead"
 
-// goPackage is what go list tells of a package.
+// goPackage is the output of go list about a package.
 type goPackage struct {
 	ImportPath   string
 	Dir          string
@@ -105,8 +105,8 @@ func TestNoKubernetesBelowThePurePackages(t *testing.T) {
 	}
 }
 
-// Whoever imports the engine gets no terminal and no telemetry with it; those
-// are packages over it.
+// Importing the engine brings no terminal and no telemetry libraries; those are
+// in packages over it.
 func TestObserversAreApart(t *testing.T) {
 	for _, p := range list(t, "./engine", "./charts", "./diff", "./render") {
 		for _, dep := range p.Deps {

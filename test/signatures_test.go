@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// What users compile against names no type of the libraries that are to stay
-// exchangeable, not by an alias, an embedded field or an internal type either.
+// The public API names no type of the libraries that must stay exchangeable, not
+// even through an alias, an embedded field or an internal type.
 func TestNoForeignTypesInPublicSignatures(t *testing.T) {
 	packages := exported(t, "./render", "./diff", "./charts", "./engine")
 	for _, name := range []string{"render", "diff", "charts", "engine"} {
@@ -65,7 +65,7 @@ func exported(t *testing.T, packages ...string) types.Importer {
 	})
 }
 
-// foreignTypes says, sorted, where what p exports names a foreign type.
+// foreignTypes returns, sorted, where the exported API of p names a foreign type.
 func foreignTypes(p *types.Package) []string {
 	w := &walk{seen: map[types.Type]bool{}}
 	for _, name := range p.Scope().Names() {
@@ -88,7 +88,7 @@ func (w *walk) look(t types.Type, path string) {
 		return
 	}
 	if n, ok := t.(interface{ Obj() *types.TypeName }); ok {
-		w.named(n.Obj(), path) // every time, so that every place is told
+		w.named(n.Obj(), path) // every time, so that every place is reported
 	}
 	if w.seen[t] {
 		return

@@ -2,8 +2,8 @@
 // what the API server serves, and the requests for which client-go's clients
 // are too slow or too talkative.
 //
-// It knows nothing of releases. A request is sent again below the clients if
-// the API server could not answer it, see internal/resend; client-go's own
+// It knows nothing of releases. A request without a response is sent again below
+// the clients, see internal/resend; client-go's own
 // log lines go to the logger given to [New], and the API server's warnings to
 // the caller that asks for them by [WithWarnings].
 package cluster
