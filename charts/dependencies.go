@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -75,18 +74,29 @@ func (l *loading) resolve(ctx context.Context, dep dependency, dir string, depth
 		return nil, fmt.Errorf("charts depend on each other %d deep", maxDepth)
 	}
 	from := source{ref: dep.Name, repository: dep.Repository, version: dep.Version, depth: depth + 1}
-	scheme, rest, _ := strings.Cut(dep.Repository, "://")
-	switch {
-	case dep.Repository == "":
+	if dep.Repository == "" {
 		return nil, errors.New("it is not in charts/, and Chart.yaml names no repository to get it from")
+	}
+	address, err := l.opts.User.address(dep.Repository)
+	if err != nil {
+		return nil, err
+	}
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return nil, fmt.Errorf("%w: a repository of a dependency is a URL, or @NAME", ErrUnknownRef)
+	}
+	if err := l.allowedScheme(scheme); err != nil {
+		return nil, err
+	}
+	switch {
 	case scheme == "oci":
-		from.ref, from.repository = strings.TrimSuffix(dep.Repository, "/")+"/"+dep.Name, ""
+		from.ref, from.repository = strings.TrimSuffix(address, "/")+"/"+dep.Name, ""
 	case scheme == "file" && dir == "":
 		return nil, errors.New("a file:// repository is for charts that lie in a directory")
 	case scheme == "file":
-		from.ref, from.repository = rest, ""
-		if !filepath.IsAbs(rest) {
-			from.ref = filepath.Join(dir, rest)
+		from.repository = ""
+		if from.ref, from.root, err = l.dependencyPath(dir, rest); err != nil {
+			return nil, err
 		}
 	}
 	chart, err := l.load(ctx, from)

@@ -92,6 +92,7 @@ func TestDependenciesAreResolved(t *testing.T) {
 	shop := filepath.Join(dir, "shop")
 	opts := LoadOptions{Transport: trusting(web), User: UserConfig{Repositories: filepath.Join(dir, "repositories.yaml")}}
 	opts.Dependencies = true
+	opts.DependencyRoots = []string{dir} // lib lies beside the chart
 	want := []string{"base-1.0.0", "billing-3.0.0", "cart-1.1.0", "deep-0.2.0", "lib-1.0.0", "mail-1.5.0", "own-1.0.0", "shop-1.0.0"}
 	if diff := cmp.Diff(want, rendered(t, shop, opts)); diff != "" {
 		t.Errorf("without a lock (-want +got):\n%s", diff)
@@ -142,7 +143,7 @@ func TestDependenciesThatCannotBeResolved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			writeFiles(t, dir, map[string]string{"shop/Chart.yaml": chartYAML(t, "shop", []*helmchart.Dependency{&test.dep}), "shop/templates/cm.yaml": configMap})
-			opts := LoadOptions{Transport: trusting(web), Dependencies: true, Username: "robot", Password: "s3cret"}
+			opts := LoadOptions{Transport: trusting(web), Dependencies: true, DependencyRoots: []string{dir}, Username: "robot", Password: "s3cret"}
 			wantRefused(t, filepath.Join(dir, "shop"), opts, test.is, test.says)
 			_, err := Load(t.Context(), filepath.Join(dir, "shop"), opts)
 			var failure *DependencyError

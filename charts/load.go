@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
@@ -41,6 +38,14 @@ type LoadOptions struct {
 	// Dependencies asks for the dependencies of Chart.yaml that are not in the chart's folder charts/, at the versions of
 	// Chart.lock if there is one. False: a chart is what it brings.
 	Dependencies bool
+	// DependencySchemes are the schemes by which dependencies may be loaded. Nil: "oci", "https" and "file".
+	DependencySchemes []string
+	// DependencyRoots are local directories in which file:// dependencies may lie, besides the directory of the chart that
+	// is loaded. No link in them leads out of them. Empty: none.
+	DependencyRoots []string
+	// LinkRoot is a directory, such as the root of a checkout, into which links in a chart's directory may lead; the chart
+	// must lie in it. A link that leads out of it is an error. Empty: every link is.
+	LinkRoot string
 	// UnsafePlainHTTP allows http where https is the rule.
 	UnsafePlainHTTP bool
 	// Limits bound what loading the chart may cost: the size of the download, which is ArchiveBytes, of files, of what is
@@ -79,12 +84,14 @@ type loading struct {
 	opts    LoadOptions
 	keyring *provenance.Keyring
 	home    *url.URL // where Username and Password are for; nil: nowhere
+	dir     string   // of the chart that is loaded, if it lies in one
 }
 
 // source is where a chart is to be found.
 type source struct {
 	ref, repository, version string
-	depth                    int // of dependencies, 0 for the chart itself
+	root                     string // the directory that a local reference must not leave; "": the caller named it
+	depth                    int    // of dependencies, 0 for the chart itself
 }
 
 func (l *loading) loader() render.Loader { return render.Loader{Limits: l.opts.Limits} }
@@ -125,35 +132,13 @@ func (l *loading) get(ctx context.Context, from source) (*render.Chart, string, 
 	case scheme != from.ref:
 		return nil, "", fmt.Errorf("scheme %s: %w", scheme, ErrUnknownRef)
 	default:
-		return l.getPath(from.ref)
+		if from.depth == 0 {
+			l.dir = from.ref
+		}
+		return l.getPath(ctx, from)
 	}
 	if err != nil {
 		return nil, "", err
-	}
-	chart, err := l.open(archive)
-	return chart, "", err
-}
-
-func (l *loading) getPath(path string) (*render.Chart, string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, "", err
-	}
-	if info.IsDir() {
-		if l.keyring != nil {
-			return nil, "", fmt.Errorf("%w: a directory has no signature, only a packaged chart has", ErrProvenance)
-		}
-		chart, err := l.loader().FS(os.DirFS(path))
-		return chart, path, err
-	}
-	archive := &fetch.Archive{Name: filepath.Base(path)}
-	if archive.Data, err = os.ReadFile(path); err != nil {
-		return nil, "", err
-	}
-	if l.keyring != nil {
-		if archive.Provenance, err = os.ReadFile(path + ".prov"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, "", err
-		}
 	}
 	chart, err := l.open(archive)
 	return chart, "", err

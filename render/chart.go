@@ -56,6 +56,10 @@ func (c *Chart) Info() ChartInfo {
 // Loader loads charts within limits. The zero value has safe ones.
 type Loader struct {
 	Limits Limits
+	// FollowLinks follows symbolic links in a file system, as far as that does:
+	// [os.Root.FS] keeps them inside of its root, os.DirFS does not. False: a
+	// link that .helmignore does not name is an error.
+	FollowLinks bool
 }
 
 // LoadFS loads a chart from a file system with Chart.yaml at its root: an

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -19,7 +18,7 @@ import (
 // FS loads a chart as [LoadFS] does, within the limits.
 func (l Loader) FS(fsys fs.FS) (*Chart, error) {
 	b := &budget{limits: l.Limits.WithDefaults()}
-	files, err := b.readFS(fsys)
+	files, err := b.readFS(fsys, l.FollowLinks)
 	if err != nil {
 		return nil, loadError(err)
 	}
@@ -113,75 +112,6 @@ func (b *budget) take(name string, size int64) error {
 
 var utf8BOM = []byte{0xEF, 0xBB, 0xBF}
 
-func (b *budget) readFS(fsys fs.FS) ([]chartfile.File, error) {
-	if fsys == nil {
-		return nil, &Error{Op: "load", Err: errors.New("no file system given"), Hint: "give os.DirFS of the chart's folder, or fs.Sub of an embed.FS"}
-	}
-	text, err := fs.ReadFile(fsys, ".helmignore")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{Op: "load", File: ".helmignore", Err: unwrapPath(err), Hint: "check that the file can be read"}
-	}
-	ignore, err := chartfile.ParseIgnore(text)
-	if err != nil {
-		return nil, &Error{Op: "load", File: ".helmignore", Err: err, Hint: "patterns are those of a shell, one a line, without **"}
-	}
-	var files []chartfile.File
-	err = fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that this is the chart's folder and can be read"}
-		}
-		if name == "." {
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
-		}
-		if ignore.Ignores(name, info) {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if entry.IsDir() {
-			return b.entry(name)
-		}
-		if !info.Mode().IsRegular() {
-			return &Error{Op: "load", File: name, Err: errors.New("not a regular file"), Hint: "put a copy in place of a link, or name it in .helmignore"}
-		}
-		if err := b.take(name, info.Size()); err != nil {
-			return err
-		}
-		data, err := readFile(fsys, name, b.limits.FileBytes)
-		if err != nil {
-			return err
-		}
-		files = append(files, chartfile.File{Name: name, Data: bytes.TrimPrefix(data, utf8BOM)})
-		return nil
-	})
-	return files, err
-}
-
-// readFile does not trust the size that was said.
-func readFile(fsys fs.FS, name string, most int64) ([]byte, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, saturated(most)))
-	if err != nil {
-		return nil, &Error{Op: "load", File: name, Err: unwrapPath(err), Hint: "check that the file can be read"}
-	}
-	if int64(len(data)) > most {
-		return nil, &LimitError{Limit: "FileBytes", Max: most, Subject: name}
-	}
-	return data, nil
-}
-
-// saturated is one more, unless there is none.
-func saturated(n int64) int64 { return max(n, n+1) }
-
 func (b *budget) load(files []chartfile.File) (*Chart, error) {
 	parsed, err := chartfile.Parse(files, chartfile.ParseOptions{
 		YAML: b.limits.newDecoder(), Depth: b.limits.Depth,
@@ -220,11 +150,4 @@ func digest(files []File) string {
 		}
 	}
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
-}
-
-func checkName(name string) error {
-	if !fs.ValidPath(name) || name == "." {
-		return &Error{Op: "load", File: name, Err: fmt.Errorf("%q is not a path inside the chart", name), Hint: "do not use this chart before you know who packed it"}
-	}
-	return nil
 }

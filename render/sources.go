@@ -75,7 +75,7 @@ func (b *budget) readAll(fsys fs.FS) ([]File, error) {
 		if !entry.Type().IsRegular() {
 			return &Error{Op: "load", File: name, Err: errors.New("not a regular file"), Hint: "put a copy in place of a link"}
 		}
-		data, err := readFile(fsys, name, b.limits.FileBytes)
+		data, err := readFile(fsys, name, nil, b.limits.FileBytes)
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func OCI(ctx context.Context, ref string, opts Options) (*Archive, error) {
 		case layer.MediaType == chartLayer && archive.Data == nil:
 			archive.Data, err = readBlob(ctx, repository, layer, opts.limit(), opts.Cache)
 		case layer.MediaType == provenanceLayer && opts.Signed:
-			archive.Provenance, err = readBlob(ctx, repository, layer, maxProvenance, opts.Cache)
+			archive.Provenance, err = readBlob(ctx, repository, layer, MaxProvenance, opts.Cache)
 		}
 		if err != nil {
 			return nil, registryError(err)

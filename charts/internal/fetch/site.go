@@ -137,7 +137,8 @@ func (s *site) getCached(ctx context.Context, u *url.URL, limit int64) ([]byte, 
 	return data, s.opts.Cache.remember(u, now, data)
 }
 
-const maxProvenance = 1 << 20
+// MaxProvenance is how large a provenance may be.
+const MaxProvenance = 1 << 20
 
 // provenance gets what lies beside an archive, if it was asked for. That there is none is no error.
 func (s *site) provenance(ctx context.Context, archive *url.URL) ([]byte, error) {
@@ -146,7 +147,7 @@ func (s *site) provenance(ctx context.Context, archive *url.URL) ([]byte, error)
 	}
 	u := *archive
 	u.Path, u.RawPath = u.Path+".prov", ""
-	data, _, err := s.get(ctx, &u, maxProvenance, nil)
+	data, _, err := s.get(ctx, &u, MaxProvenance, nil)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
