@@ -18,6 +18,7 @@ type Chart struct {
 	sets   compiledSets
 	// defaults keeps the indexes of the charts' own values files, for origins.
 	defaults sync.Map
+	crds     parsedCRDs
 }
 
 // ChartInfo tells about a chart. Files and Annotations are shared: read-only.

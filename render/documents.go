@@ -99,7 +99,9 @@ func (m *Manifest) add(p *parsing, source, closed, text string) (doc printed, wh
 		return doc, false, err
 	}
 	if isHook {
-		if hook.Object.Object, err = parseObject(p.decoder, text); err == nil && hook.Events != nil {
+		hook.Object.Object, err = parseObject(p.decoder, text)
+		dropNulls(hook.Object.Object)
+		if err == nil && hook.Events != nil {
 			m.Hooks = append(m.Hooks, hook)
 		}
 		return printed{}, true, err
@@ -210,9 +212,7 @@ func checkObject(o Object, hook bool) error {
 			return fmt.Errorf("metadata.%s must be a mapping, this is %s", field, kindOf(metadata[field]))
 		}
 		for key, v := range m {
-			if v == nil {
-				delete(m, key)
-			} else if _, ok := v.(string); !ok {
+			if _, ok := v.(string); !ok && v != nil {
 				return &notText{field, key, v}
 			}
 		}
@@ -224,10 +224,24 @@ func checkObject(o Object, hook bool) error {
 			}
 		}
 	}
+	dropNulls(o.Object)
 	if o.GetName() == "" && !(hook && o.GetGenerateName() != "") {
 		return ErrNoName
 	}
 	return nil
+}
+
+// dropNulls takes nulls out of labels and annotations, as the API server does.
+func dropNulls(content map[string]any) {
+	metadata, _ := content["metadata"].(map[string]any)
+	for _, field := range []string{"labels", "annotations"} {
+		m, _ := metadata[field].(map[string]any)
+		for key, v := range m {
+			if v == nil {
+				delete(m, key)
+			}
+		}
+	}
 }
 
 // notText is a field of metadata that must be text.
@@ -361,33 +375,4 @@ func lineOf(text, key string) int {
 		}
 	}
 	return 0
-}
-
-func (m *Manifest) addCRDs(p *parsing, file chartfile.File) error {
-	for d := range yamlread.Documents(string(file.Data)) {
-		if err := m.addCRD(p, file.Name, d.Text); err != nil {
-			return asWritten(documentError(file.Name, d, err))
-		}
-	}
-	return nil
-}
-
-func (m *Manifest) addCRD(p *parsing, source, text string) error {
-	if err := p.next(); err != nil {
-		return err
-	}
-	content, err := parseObject(p.decoder, text)
-	if err != nil || len(content) == 0 {
-		return err
-	}
-	o := Object{&unstructured.Unstructured{Object: content}, source, text}
-	if err := checkObject(o, false); err != nil {
-		return err
-	}
-	if o.IsList() {
-		m.CRDs, err = p.expand(m.CRDs, o, 0)
-		return err
-	}
-	m.CRDs = append(m.CRDs, o)
-	return nil
 }

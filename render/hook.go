@@ -111,6 +111,7 @@ func (h *Hook) UnmarshalJSON(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("hook of %s: %w", j.Object.Source, err)
 		}
+		dropNulls(content)
 		j.Object.Unstructured.Object = content
 	}
 	*h = Hook{j.Object, j.Events, j.Weight, j.DeletePolicies, j.OutputLogPolicies}

@@ -52,7 +52,11 @@ type document struct {
 // hooks, each under a comment with its source; no CRDs and no notes.
 func (m *Manifest) WriteYAML(w io.Writer) error {
 	var b strings.Builder
-	for _, d := range m.printed() {
+	docs, err := m.printed()
+	if err != nil {
+		return err
+	}
+	for _, d := range docs {
 		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", d.Source, d.Text)
 	}
 	text := strings.TrimSpace(b.String()) + "\n"
@@ -60,7 +64,11 @@ func (m *Manifest) WriteYAML(w io.Writer) error {
 		return err
 	}
 	for _, h := range m.Hooks {
-		if _, err := fmt.Fprintf(w, "---\n# Source: %s\n%s\n", h.Source, h.Text); err != nil {
+		text, err := h.Document()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "---\n# Source: %s\n%s\n", h.Source, text); err != nil {
 			return err
 		}
 	}
@@ -72,10 +80,11 @@ func (m *Manifest) WriteYAML(w io.Writer) error {
 func (m *Manifest) Text() string { return strings.Join(m.Parts(), "") }
 
 // Parts are the parts of Text, one after the other. Those that are an object's
-// own Text are that very string: a manifest can be megabytes, which whoever
-// keeps it need not have twice.
+// own Text are that very string: a manifest can be megabytes, which a caller that
+// keeps it need not hold twice. An object that has no text, and that YAML cannot
+// hold, is missing: [Object.Document] returns why.
 func (m *Manifest) Parts() []string {
-	docs := m.printed()
+	docs, _ := m.printed()
 	parts := make([]string, 0, 3*len(docs))
 	opening, of := "", ""
 	for i, d := range docs {
@@ -87,15 +96,22 @@ func (m *Manifest) Parts() []string {
 	return parts
 }
 
-func (m *Manifest) printed() []document {
+// printed lists the documents of the objects. The error is the first of those
+// that are missing.
+func (m *Manifest) printed() (docs []document, failed error) {
 	if m.documents != nil {
-		return m.documents
+		return m.documents, nil
 	}
-	docs := make([]document, len(m.Objects))
-	for i, o := range m.Objects {
-		docs[i] = document{Source: o.Source, Text: o.Text}
+	docs = make([]document, 0, len(m.Objects))
+	for _, o := range m.Objects {
+		text, err := o.Document()
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		docs = append(docs, document{Source: o.Source, Text: text})
 	}
-	return docs
+	return docs, failed
 }
 
 // HooksOn lists the hooks of an event in the order in which Helm runs them: by

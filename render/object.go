@@ -2,9 +2,12 @@ package render
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -19,9 +22,27 @@ type Object struct {
 	// "web/templates/deployment.yaml", of the file for CRDs and plain
 	// manifests, and empty where a post-renderer made it.
 	Source string
-	// Text is the YAML text of its document as rendered, comments and all. For
-	// an item of a List it is the item alone, printed anew.
+	// Text is the YAML text of its document as rendered, with comments. For an
+	// item of a List it is that of the item alone. It may be empty where a program
+	// made the object: [Object.Document] then writes it.
 	Text string
+}
+
+// Document returns the YAML text of the object's document, without a newline at
+// its end: Text or, where that is empty, the object written as YAML, its keys
+// sorted. It fails for an object that is neither, or that no YAML can hold.
+func (o Object) Document() (string, error) {
+	if o.Text != "" {
+		return o.Text, nil
+	}
+	if o.Unstructured == nil || len(o.Object) == 0 {
+		return "", &Error{Op: "render", File: o.Source, Err: errors.New("the object is empty"), Hint: "leave it out, or set its content"}
+	}
+	text, err := sigsyaml.Marshal(o.Object)
+	if err != nil {
+		return "", &Error{Op: "render", File: o.Source, Err: fmt.Errorf("%s: %w", o.ID(), err), Hint: "an object holds maps, slices, strings, booleans, int64, and finite float64 only"}
+	}
+	return strings.TrimSuffix(string(text), "\n"), nil
 }
 
 // ID names the object for people and for comparison: "Kind.group
@@ -78,6 +99,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("object of %s: %w", j.Source, err)
 	}
+	dropNulls(content)
 	*o = Object{Unstructured: &unstructured.Unstructured{Object: content}, Source: j.Source, Text: j.Text}
 	return nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-
-	sigsyaml "sigs.k8s.io/yaml"
 )
 
 // postRender lets the input's post-renderers change the objects.
@@ -29,17 +26,13 @@ func (m *Manifest) postRender(ctx context.Context, in Input) error {
 		m.Objects = make([]Object, 0, len(objects))
 		for _, o := range objects {
 			if o.Unstructured == nil || o.Object == nil {
-				return &Error{Op: "post-render", Chart: m.Chart.Name, Err: fmt.Errorf("post-renderer %d answered an empty object", i)}
+				return &Error{Op: "post-render", Chart: m.Chart.Name, Err: fmt.Errorf("post-renderer %d returned an empty object", i)}
 			}
 			if err := checkObject(o, false); err != nil {
 				return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: fmt.Errorf("post-renderer %d: %s: %w", i, o.ID(), err)}
 			}
-			if o.Text == "" {
-				text, err := sigsyaml.Marshal(o.Object)
-				if err != nil {
-					return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: err}
-				}
-				o.Text = strings.TrimSuffix(string(text), "\n")
+			if o.Text, err = o.Document(); err != nil {
+				return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: fmt.Errorf("post-renderer %d: %w", i, err)}
 			}
 			m.Objects = append(m.Objects, o)
 		}

@@ -39,7 +39,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 		return nil, c.place(err, instance)
 	}
 	for _, crd := range instance.CRDs() {
-		if err := m.addCRDs(parsing, crd); err != nil {
+		if err := c.addCRDs(m, parsing, crd); err != nil {
 			return nil, err
 		}
 	}
