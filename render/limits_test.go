@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -59,5 +60,19 @@ func TestLimitHintNamesTheLimit(t *testing.T) {
 	var breach *LimitError
 	if !errors.As(err, &breach) || !strings.Contains(err.Error(), "raise FileBytes") || strings.Contains(err.Error(), "Loader") {
 		t.Errorf("%v", err)
+	}
+}
+
+// docs/rendering.md has one table of all limits.
+func TestLimitsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/rendering.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := reflect.TypeFor[Limits]()
+	for i := range fields.NumField() {
+		if name := fields.Field(i).Name; strings.Count(string(text), "\n| `"+name+"` |") != 1 {
+			t.Errorf("docs/rendering.md has no row for %s", name)
+		}
 	}
 }
