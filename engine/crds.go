@@ -2,7 +2,7 @@ package engine
 
 import "slices"
 
-// CRDPolicy says what is done about CustomResourceDefinitions that exist. Those
+// CRDPolicy decides what happens to CustomResourceDefinitions that exist. Those
 // that do not are created. CRDs of a chart's crds/ directory belong to the
 // cluster: no policy deletes them, and those that belong to another release, or
 // fields of theirs that another manager owns, are left alone.

@@ -10,15 +10,15 @@ type RevertError struct {
 	Err error // why the deploy failed
 	// Failed is the number of the revision that failed.
 	Failed int
-	// Target is the revision that was gone back to, 0 if there was none.
+	// Target is the revision of the rollback, 0 if there was none.
 	Target int
-	// Revision is what going back has recorded; nil if it recorded nothing.
+	// Revision is what the rollback has recorded; nil if it recorded nothing.
 	Revision *Revision
 	// Uninstalled is set if the release was uninstalled.
 	Uninstalled bool
-	// RevertErr is why going back, or uninstalling, failed; it may be any error
-	// that Rollback and Uninstall return. Nil: it succeeded. It is
-	// ErrRevisionNotFound if there was nothing to go back to.
+	// RevertErr is why the rollback or uninstall failed; it may be any error that
+	// Rollback and Uninstall return. Nil: it succeeded. It is
+	// ErrRevisionNotFound if there was no revision to roll back to.
 	RevertErr error
 }
 
@@ -26,13 +26,13 @@ func (e *RevertError) Error() string {
 	text := e.Err.Error() + "\n"
 	switch {
 	case e.RevertErr == nil && e.Uninstalled:
-		return text + "it was uninstalled, as no earlier revision was healthy"
+		return text + "the release was uninstalled, as no earlier revision was healthy"
 	case e.RevertErr == nil:
-		return text + fmt.Sprintf("it was rolled back to revision %d, as revision %d", e.Target, e.Revision.Revision)
+		return text + fmt.Sprintf("the release was rolled back to revision %d, as revision %d", e.Target, e.Revision.Revision)
 	case e.Target != 0:
-		return text + fmt.Sprintf("and rolling back to revision %d failed: %v", e.Target, e.RevertErr)
+		return text + fmt.Sprintf("rolling back to revision %d failed: %v", e.Target, e.RevertErr)
 	}
-	return text + fmt.Sprintf("and it was left as it is: %v", e.RevertErr)
+	return text + fmt.Sprintf("the release was left as it is: %v", e.RevertErr)
 }
 
 func (e *RevertError) Unwrap() error { return e.Err }

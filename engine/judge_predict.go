@@ -45,7 +45,7 @@ func (c *conflictOf) problem(o diff.Object) Problem {
 	}
 	return newProblem(ProblemConflict, o,
 		fmt.Sprintf("%s %s fields that would change: %s", strings.Join(c.managers, ", "), verb, strings.Join(c.fields, ", ")),
-		"leave these fields out of the chart, settle them by Options.Ownership, or set Release.Force to take them", c.fields...)
+		"leave these fields out of the chart, resolve them by Options.Ownership, or set Release.Force to take them", c.fields...)
 }
 
 // predict works out what applying would make of the object: first by a local

@@ -24,23 +24,22 @@ const (
 // PlanOptions are the settings of planning. The zero value makes a server-side
 // dry-run only where it can matter.
 type PlanOptions struct {
-	// DryRun says which objects the API server is asked about.
+	// DryRun selects the objects of which a server-side dry-run is made.
 	DryRun DryRun
 }
 
-// DryRun says which objects of a plan the API server is asked about, by a
-// request that writes nothing.
+// DryRun selects the objects of a plan of which a server-side dry-run is made.
 type DryRun string
 
 const (
-	// DryRunChanged asks about objects that are new, or that change by a local
+	// DryRunChanged selects objects that are new, or that change by a local
 	// merge, with the API server's own schemas and rules of ownership, and where
 	// that cannot decide. The default.
 	DryRunChanged DryRun = ""
-	// DryRunAll asks about all objects: changes by admission alone are found
+	// DryRunAll selects all objects: changes by admission alone are found
 	// too.
 	DryRunAll DryRun = "All"
-	// DryRunNone asks about none. Changes are marked Local: admission, quotas,
+	// DryRunNone selects none. Changes are marked Local: admission, quotas,
 	// immutable fields, and defaults that change are not considered.
 	DryRunNone DryRun = "None"
 )

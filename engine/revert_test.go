@@ -52,7 +52,7 @@ func TestAFailedDeployIsRolledBackToAHealthyRevision(t *testing.T) {
 	if r := reverted; r.RevertErr != nil || r.Failed != 3 || r.Target != 1 || r.Uninstalled || r.Revision == nil || r.Revision.Revision != 4 || r.Revision.Status != engine.StatusDeployed {
 		t.Errorf("reverted: %+v", r)
 	}
-	if text := err.Error(); !strings.Contains(text, "ImagePull") || !strings.Contains(text, "it was rolled back to revision 1, as revision 4") {
+	if text := err.Error(); !strings.Contains(text, "ImagePull") || !strings.Contains(text, "the release was rolled back to revision 1, as revision 4") {
 		t.Errorf("the error says %s", text)
 	}
 	f.wantHistory("1 superseded", "2 superseded", "3 failed", "4 deployed")
@@ -157,7 +157,7 @@ func TestRollbackAfterAFailureCanFail(t *testing.T) {
 	if !errors.As(err, &reverted) || reverted.Target != 3 || reverted.RevertErr == nil || !strings.Contains(reverted.RevertErr.Error(), "post-rollback hook") {
 		t.Fatalf("%v", err)
 	}
-	if !strings.Contains(err.Error(), "post-upgrade hook") || !strings.Contains(err.Error(), "and rolling back to revision 3 failed") {
+	if !strings.Contains(err.Error(), "post-upgrade hook") || !strings.Contains(err.Error(), "rolling back to revision 3 failed") {
 		t.Errorf("%v", err)
 	}
 	f.wantHistory("1 uninstalled", "2 failed", "3 deployed", "4 failed", "5 failed")
