@@ -20,22 +20,22 @@ type setup struct {
 	InFlight   int    `json:"inFlight"`
 }
 
-// order is each further line: tasks to do at once, and the delay of a round
-// trip meanwhile. Render is set instead where rendering is to be measured.
+// order is each further line: tasks to run at once, and the delay of a round
+// trip. Render is set instead to measure rendering.
 type order struct {
 	Tasks  []task        `json:"tasks,omitempty"`
 	Delay  time.Duration `json:"delay,omitempty"`
 	Render *renderTask   `json:"render,omitempty"`
 }
 
-// answer is the line that answers an order.
-type answer struct {
+// response is the line that is written for an order.
+type response struct {
 	Figures figures `json:"figures"`
 	Error   string  `json:"error,omitempty"`
 }
 
-// child is the measured process: it carries out orders until there are no more.
-// The peer is made by the first order, as part of what is measured.
+// child is the measured process: it runs orders until there are no more.
+// The peer is created by the first order, as part of the measurement.
 func child(in io.Reader, out io.Writer) error {
 	idle := peakMemory()
 	lines := bufio.NewReader(in)
@@ -79,7 +79,7 @@ func child(in io.Reader, out io.Writer) error {
 			}
 			return doAll(context.Background(), p, o.Tasks)
 		})
-		a := answer{Figures: f}
+		a := response{Figures: f}
 		if err != nil {
 			a.Error = err.Error()
 		}
@@ -93,7 +93,7 @@ func child(in io.Reader, out io.Writer) error {
 	}
 }
 
-// doAll does the tasks at once; count is that of all.
+// doAll runs the tasks at once; count is the total.
 func doAll(ctx context.Context, p peer, tasks []task) (int, error) {
 	counts := make([]int, len(tasks))
 	group, ctx := errgroup.WithContext(ctx)

@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// fairlead deploys with the engine, history included.
+// fairlead deploys with the engine, including the history.
 type fairlead struct {
 	config *rest.Config
 	engine *engine.Engine
@@ -79,10 +79,10 @@ func (f *fairlead) do(ctx context.Context, t task) (int, error) {
 	case opRevise:
 		return 0, f.revise(ctx, t)
 	}
-	return 0, fmt.Errorf("Fairlead does not know %q", t.Op)
+	return 0, fmt.Errorf("Fairlead does not support %q", t.Op)
 }
 
-// revise copies the newest revision until there are as many as wanted.
+// revise copies the newest revision until there are t.Revisions.
 func (f *fairlead) revise(ctx context.Context, t task) error {
 	secrets, err := kubernetes.NewForConfig(f.config)
 	if err != nil {

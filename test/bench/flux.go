@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// fluxPoll is how often Flux looks whether objects are ready. Its own default
-// is 5 s; this is in its favour.
+// fluxPoll is how often Flux polls whether objects are ready. Its default is 5 s;
+// this is in its favour.
 const fluxPoll = 100 * time.Millisecond
 
 // flux deploys objects with the library of Flux's kustomize-controller. It
@@ -72,5 +72,5 @@ func (f *flux) do(ctx context.Context, t task) (int, error) {
 		_, err := f.manager.DeleteAll(ctx, objects, ssa.DefaultDeleteOptions())
 		return 0, err
 	}
-	return 0, fmt.Errorf("Flux's library does not know %q", t.Op)
+	return 0, fmt.Errorf("Flux's library does not support %q", t.Op)
 }

@@ -12,8 +12,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// getter gives Helm its clients. What the API server serves is asked for once
-// per process and kept, which is the best that Helm's own caches reach.
+// getter provides Helm's clients. Discovery is cached per process, which is the
+// best that Helm's own caches reach.
 type getter struct {
 	config    *rest.Config
 	namespace string

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// goal is what Fairlead means to reach, and what this run says of it.
+// goal is a performance goal of Fairlead, and the result of this run.
 type goal struct {
 	Wanted string `json:"wanted"`
 	Found  string `json:"found"`
 	Holds  bool   `json:"holds"`
 }
 
-// check is a goal on one row of Fairlead's.
+// check is a goal for one row of Fairlead's.
 type check struct {
 	section string
 	op      operation
@@ -65,7 +65,7 @@ func goals(r *report) []goal {
 	return out
 }
 
-// judge compares; ok is false where the run has not measured it.
+// judge compares; ok is false if the run has not measured it.
 func (c check) judge(r *report) (g goal, ok bool) {
 	own := r.find(c.section, c.op, fairleadName)
 	if own == nil {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// helm3 deploys with the SDK of Helm 3. Configurations and charts are kept.
+// helm3 deploys with the SDK of Helm 3. Configurations and charts are cached.
 type helm3 struct {
 	config *rest.Config
 	caches caches
@@ -100,10 +100,10 @@ func (h *helm3) do(ctx context.Context, t task) (int, error) {
 	case opRevise:
 		return 0, h.revise(cfg, t)
 	}
-	return 0, fmt.Errorf("Helm 3 does not know %q", t.Op)
+	return 0, fmt.Errorf("Helm 3 does not support %q", t.Op)
 }
 
-// revise copies the newest revision until there are as many as wanted.
+// revise copies the newest revision until there are t.Revisions.
 func (h *helm3) revise(cfg *action.Configuration, t task) error {
 	last, err := cfg.Releases.Last(t.Release)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *session) listing(ctx context.Context, c section, recorder string) error
 		}
 		defer p.stop()
 		want := map[operation]int{opHistory: storedRevisions, opList: storedReleases}
-		// The first opens the connections and is not shown.
+		// The first opens the connections and is not reported.
 		for i, op := range []operation{opHistory, opHistory, opList} {
 			f, err := p.order(order{Tasks: []task{{Op: op, Namespace: namespace, Release: storedName(storedReleases / 2)}}})
 			if i == 0 && err == nil {
@@ -75,7 +75,7 @@ func storedSection(recorder string) string {
 
 func storedName(i int) string { return fmt.Sprintf("shop-%d", i) }
 
-// record writes the releases, as copies of one that was deployed, and answers
+// record writes the releases, as copies of one that was deployed, and returns
 // their namespace.
 func (s *session) record(ctx context.Context, recorder string) (string, error) {
 	w, err := mixedWorkload(s.root, 1)

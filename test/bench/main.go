@@ -1,12 +1,12 @@
-// Command bench measures Fairlead beside what a user would pick instead: the
-// SDKs of Helm 3 and Helm 4, the library of Flux's kustomize-controller, and
-// bare server-side apply as the floor. All of them do the same work on the same
-// real API server in one run, each in a process of its own, so that CPU and
-// memory are its own; requests are counted at the transport.
+// Command bench compares Fairlead with its alternatives: the SDKs of Helm 3 and
+// Helm 4, the library of Flux's kustomize-controller, and plain server-side apply
+// as the lower bound. All of them do the same work on the same API server in one
+// run, each in a separate process, so that its CPU and memory can be measured;
+// requests are counted at the transport.
 //
-//	make bench                         all of it, written into docs/benchmarks.md
+//	make bench                         all of it, written to docs/benchmarks.md
 //	make bench BENCH_CHARTS=DIR        and the rendering of each chart below DIR
-//	go run . -only fresh -docs ""      sections whose name holds "fresh", printed only
+//	go run . -only fresh -docs ""      sections whose name contains "fresh", printed only
 //
 // "bench child" is a measured process; the command starts them itself.
 package main
@@ -41,12 +41,12 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	docs := flag.String("docs", "../../docs", "folder to write benchmarks.md, benchmarks.json and the charts into; empty: none")
-	only := flag.String("only", "", "measure sections whose name holds this")
-	repeats := flag.Int("repeats", 5, "repetitions, where a section's time suffices")
-	scale := flag.Float64("scale", 1, "factor of the sections' times")
+	docs := flag.String("docs", "../../docs", "folder for benchmarks.md, benchmarks.json and the charts; empty: none")
+	only := flag.String("only", "", "measure sections whose name contains this")
+	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits")
+	scale := flag.Float64("scale", 1, "factor for the sections' budgets")
 	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")
-	verbose := flag.Bool("v", false, "tell of each operation as it is measured")
+	verbose := flag.Bool("v", false, "print each operation as it is measured")
 	flag.Parse()
 
 	start := time.Now()

@@ -82,7 +82,7 @@ func (r *report) wallTable(b *strings.Builder, section string) {
 	}
 }
 
-// missing says why there is no figure.
+// missing returns why there is no figure.
 func (r *report) missing(section string, op operation, peer string) string {
 	for _, w := range r.Rows {
 		if w.Section == section && w.Operation == op && w.Peer == peer && w.Error != "" {
@@ -92,8 +92,8 @@ func (r *report) missing(section string, op operation, peer string) string {
 	return "–"
 }
 
-// ofBest is Fairlead's wall time by that of the fastest peer that does more
-// than the floor.
+// ofBest returns the ratio of Fairlead's wall time to that of the fastest peer
+// other than the floor.
 func (r *report) ofBest(section string, op operation) string {
 	best := ""
 	for _, peer := range []string{helm3Name, helm4Name, fluxName} {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// figures are what one operation of one peer cost, once.
+// figures is the cost of one operation of one peer.
 type figures struct {
 	Wall time.Duration `json:"wall"`
-	// CPU is user and system time of the measured process alone.
+	// CPU is user and system time of the measured process only.
 	CPU time.Duration `json:"cpu"`
-	// Peak is the resident memory at its highest since the process began, and
-	// Idle the same before it did anything; bytes, 0 where not known.
+	// Peak is the highest resident memory since the process started, and Idle
+	// the same before it did anything; bytes, 0 if unknown.
 	Peak int64 `json:"peak"`
 	Idle int64 `json:"idle"`
 	// Requests by verb; bytes of bodies.
@@ -25,8 +25,8 @@ type figures struct {
 	Received int64          `json:"received"`
 	// Ended is when the operation returned, by the machine's clock.
 	Ended time.Time `json:"ended"`
-	// Count is how many things the operation answered, where that is to be
-	// checked, such as releases listed.
+	// Count is the number of results, if that is to be checked, such as listed
+	// releases.
 	Count int `json:"count,omitempty"`
 }
 
@@ -39,7 +39,7 @@ func (f figures) total() int {
 	return n
 }
 
-// cpuTime is what this process has used so far.
+// cpuTime returns the CPU time of this process so far.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
@@ -48,9 +48,9 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// peakMemory is the process's highest resident size so far, in bytes. It is
-// read from /proc, because the maximum that getrusage tells is inherited from
-// the process that started this one.
+// peakMemory returns the process's highest resident size so far, in bytes. It is
+// read from /proc, because the maximum of getrusage is inherited from the parent
+// process.
 func peakMemory() int64 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -65,9 +65,9 @@ func peakMemory() int64 {
 	return 0
 }
 
-// measure runs work and tells what it cost.
+// measure runs work and returns its cost.
 func measure(t *traffic, idle int64, work func() (int, error)) (figures, error) {
-	runtime.GC() // what came before is not to be collected within
+	runtime.GC() // so that earlier garbage is not collected during work
 	t.reset()
 	cpu, start := cpuTime(), time.Now()
 	count, err := work()

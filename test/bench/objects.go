@@ -10,14 +10,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// objectCache gives the peers that render nothing the objects of a workload,
-// decoded before they are asked for.
+// objectCache provides the objects of a workload for peers that do not render,
+// decoded in advance.
 type objectCache struct {
 	mu    sync.Mutex
 	known map[string][]*unstructured.Unstructured
 }
 
-// of answers the objects of a task, of the value that the task asks for.
+// of returns the objects of a task, with its value of Change.
 func (c *objectCache) of(t task) ([]*unstructured.Unstructured, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

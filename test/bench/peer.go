@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// operation is what a peer is asked to do with a release.
+// operation is what a peer does with a release.
 type operation string
 
 const (
@@ -33,15 +33,15 @@ type task struct {
 	Folder string `json:"folder"`
 	// Change is a value of the workload; another one changes one object.
 	Change string `json:"change"`
-	// Revisions is how many to have after opRevise, and how many upgrades
-	// keep; 0: keptRevisions.
+	// Revisions is the number of revisions after opRevise, and the history limit
+	// of upgrades; 0: keptRevisions.
 	Revisions int `json:"revisions,omitempty"`
 }
 
-// waitLimit bounds waiting for readiness; nothing measured comes near it.
+// waitLimit bounds waiting for readiness, far above any measured time.
 const waitLimit = time.Minute
 
-// keptRevisions is what upgrades keep unless the task says otherwise.
+// keptRevisions is the history limit of upgrades unless the task sets another.
 const keptRevisions = 10
 
 func (t task) keep() int {
@@ -51,10 +51,10 @@ func (t task) keep() int {
 	return keptRevisions
 }
 
-// peer is one way to deploy. A peer is made in the process that is measured,
-// and used for one task at a time, except for tasks of several releases.
+// peer is one way to deploy. A peer is created in the measured process, and used
+// for one task at a time, except for tasks of several releases.
 type peer interface {
-	// do carries out a task; count is how many things it answered, if any.
+	// do runs a task; count is the number of results, if any.
 	do(ctx context.Context, t task) (count int, err error)
 }
 
@@ -69,8 +69,8 @@ const (
 
 var peerNames = []string{helm3Name, helm4Name, fluxName, rawName, fairleadName}
 
-// newPeer makes a peer over config, which is counted already. objects are for
-// those that render nothing.
+// newPeer returns a peer for config, whose requests are counted. objects are for
+// peers that do not render.
 func newPeer(name string, config *rest.Config, inFlight int, objects *objectCache) (peer, error) {
 	switch name {
 	case helm3Name:
@@ -87,7 +87,7 @@ func newPeer(name string, config *rest.Config, inFlight int, objects *objectCach
 	return nil, fmt.Errorf("no peer %q", name)
 }
 
-// knows says what a peer can do, without making one.
+// knows reports whether a peer supports an operation, without creating it.
 func knows(name string, op operation) bool {
 	switch name {
 	case fluxName, rawName:
@@ -96,7 +96,7 @@ func knows(name string, op operation) bool {
 	return true
 }
 
-// deploysObjects says whether an operation makes sense without releases.
+// deploysObjects reports whether an operation makes sense without releases.
 func deploysObjects(op operation) bool {
 	switch op {
 	case opRollback, opList, opHistory, opRevise:

@@ -11,7 +11,7 @@ import (
 	"os/exec"
 )
 
-// process is a measured process, as its parent sees it.
+// process is a measured process, from the perspective of its parent.
 type process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -52,12 +52,12 @@ func (p *process) send(line any) error {
 	return err
 }
 
-// order has the process do something and answers what that cost.
+// order runs an operation in the process and returns its cost.
 func (p *process) order(o order) (figures, error) {
 	if err := p.send(o); err != nil {
 		return figures{}, err
 	}
-	var a answer
+	var a response
 	if err := readLine(p.out, &a); err != nil {
 		return figures{}, fmt.Errorf("the measured process has ended: %w", err)
 	}

@@ -19,8 +19,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// raw is the floor: one server-side apply for each object, objects at hand,
-// their resources known, nothing read, compared or recorded.
+// raw is the floor: one server-side apply for each object, with decoded objects
+// and known resources; nothing is read, compared or recorded.
 type raw struct {
 	dynamic  dynamic.Interface
 	typed    kubernetes.Interface
@@ -65,7 +65,7 @@ func (r *raw) do(ctx context.Context, t task) (int, error) {
 			return err
 		})
 	}
-	return 0, fmt.Errorf("the raw client does not know %q", t.Op)
+	return 0, fmt.Errorf("the raw client does not support %q", t.Op)
 }
 
 func (r *raw) each(ctx context.Context, objects []*unstructured.Unstructured, do func(context.Context, *unstructured.Unstructured) error) error {
@@ -90,7 +90,7 @@ func (r *raw) apply(dryRun []string) func(context.Context, *unstructured.Unstruc
 	}
 }
 
-// resource guesses the plural, which is right for the workloads' kinds.
+// resource guesses the plural, which is correct for the workloads' kinds.
 func (r *raw) resource(o *unstructured.Unstructured) dynamic.ResourceInterface {
 	plural, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
 	return r.dynamic.Resource(schema.GroupVersionResource(plural)).Namespace(o.GetNamespace())
@@ -123,7 +123,7 @@ func (r *raw) waitDeployments(ctx context.Context, objects []*unstructured.Unstr
 	return nil
 }
 
-// ready says whether a Deployment is rolled out.
+// ready reports whether a Deployment is rolled out.
 func ready(d *appsv1.Deployment) bool {
 	want := ptr.Deref(d.Spec.Replicas, 1)
 	return d.Status.ObservedGeneration >= d.Generation && d.Status.UpdatedReplicas == want && d.Status.AvailableReplicas == want && d.Status.Replicas == want

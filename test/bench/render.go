@@ -22,7 +22,7 @@ import (
 )
 
 // renderTask renders a chart with its defaults, from its folder to sorted
-// objects, Times times. A chart that was loaded before is not loaded again.
+// objects, Times times. The chart is loaded only once.
 type renderTask struct {
 	Chart string `json:"chart"` // folder with a Chart.yaml
 	Times int    `json:"times"`
@@ -42,7 +42,7 @@ func (r *renderTask) do(ctx context.Context, peer string, loaded map[string]rend
 		case fairleadName:
 			again, err = loadFairlead(r.Chart)
 		default:
-			err = fmt.Errorf("%s renders nothing", peer)
+			err = fmt.Errorf("%s cannot render charts", peer)
 		}
 		if err != nil {
 			return 0, err

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// renderingPrefix begins the names of the sections without a cluster.
+// renderingPrefix is the prefix of the names of sections without a cluster.
 const renderingPrefix = "rendering: "
 
-// Operations on charts alone.
+// Operations on charts only.
 const (
 	opRenderCold  operation = "load and render"
 	opRenderAgain operation = "render again"
@@ -36,7 +36,7 @@ func (s *session) rendering(ctx context.Context, folder string) error {
 	return nil
 }
 
-// render measures one chart: by a fresh process, and again by the same.
+// render measures one chart: in a new process, and again in the same one.
 func (s *session) render(ctx context.Context, c section, chart renderedChart) error {
 	return s.repeat(c, func(peer string) error {
 		p, err := start(ctx, setup{Peer: peer})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// report is what one run found.
+// report is the result of one run.
 type report struct {
 	Go         string            `json:"go"`
 	Kubernetes string            `json:"kubernetes"`
@@ -28,7 +28,7 @@ type row struct {
 	Summary summary `json:"summary"`
 }
 
-// libraries are those whose versions are told.
+// libraries are those whose versions are reported.
 var libraries = [...]struct{ name, module string }{
 	{helm3Name, "helm.sh/helm/v3"}, {helm4Name, "helm.sh/helm/v4"}, {fluxName, "github.com/fluxcd/pkg/ssa"}, {rawName, "k8s.io/client-go"},
 }
@@ -51,7 +51,7 @@ func newReport(results []*result, kubernetes string, took time.Duration) *report
 	return r
 }
 
-// find answers the row of a section, or nil.
+// find returns the row of a section, or nil if there is none.
 func (r *report) find(section string, op operation, peer string) *row {
 	for i := range r.Rows {
 		if w := &r.Rows[i]; w.Section == section && w.Operation == op && w.Peer == peer && w.Error == "" && w.Summary.N > 0 {
@@ -61,7 +61,7 @@ func (r *report) find(section string, op operation, peer string) *row {
 	return nil
 }
 
-// sections in the order they were measured.
+// sections returns the sections in the order of their measurement.
 func (r *report) sections() []string {
 	var out []string
 	for _, w := range r.Rows {
@@ -72,7 +72,7 @@ func (r *report) sections() []string {
 	return out
 }
 
-// operations of a section in the order they were measured.
+// operations returns those of a section in the order of their measurement.
 func (r *report) operations(section string) []operation {
 	var out []operation
 	for _, w := range r.Rows {
@@ -84,7 +84,7 @@ func (r *report) operations(section string) []operation {
 	return slices.Compact(out)
 }
 
-// peers of a section in their order.
+// peers returns those of a section in their order.
 func (r *report) peers(section string) []string {
 	var out []string
 	for _, peer := range peerNames {

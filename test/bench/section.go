@@ -11,27 +11,27 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// section is a group of rows that are measured together, peers in turn.
+// section is a group of rows that are measured together, alternating the peers.
 type section struct {
 	name     string
 	workload workload
 	peers    []string
 	ops      []operation // in this order on one release; opInstall or opInstallWait first
-	// fresh starts a process for each operation; otherwise one process serves
-	// all, which has deployed something else before.
+	// fresh starts a process for each operation; otherwise one process runs all
+	// of them and has deployed something else before.
 	fresh    bool
 	delay    time.Duration
 	inFlight int           // 0: defaultInFlight
 	releases int           // at once; 0: 1
-	revise   int           // revisions to have before the second operation; 0: leave it
-	budget   time.Duration // after which no repetition begins
-	unshown  []operation   // done, not measured, and without the delay
+	revise   int           // number of revisions before the second operation; 0: unchanged
+	budget   time.Duration // after which no repetition starts
+	unshown  []operation   // run without the delay and not reported
 }
 
-// defaultInFlight is how many requests a peer that can may have in flight.
+// defaultInFlight is the number of concurrent requests of a peer that supports it.
 const defaultInFlight = 8
 
-// result is one row: what one operation cost one peer.
+// result is one row: the cost of one operation for one peer.
 type result struct {
 	Section   string        `json:"section"`
 	Workload  string        `json:"workload"`
@@ -42,12 +42,12 @@ type result struct {
 	InFlight  int           `json:"inFlight"`
 	Revisions int           `json:"revisionsKept,omitempty"`
 	Samples   []figures     `json:"samples"`
-	// AfterReady is, of opInstallWait, from the last Ready to the return.
+	// AfterReady is the time from the last Ready to the return of opInstallWait.
 	AfterReady []time.Duration `json:"afterReady,omitempty"`
 	Error      string          `json:"error,omitempty"`
 }
 
-// row finds or makes a result.
+// row returns a result, and adds it if necessary.
 func (s *session) row(c section, op operation, peer string) *result {
 	for _, r := range s.results {
 		if r.Section == c.name && r.Operation == op && r.Peer == peer {
@@ -86,8 +86,8 @@ func (s *session) run(ctx context.Context, c section) error {
 	})
 }
 
-// repeat takes the peers in turn, beginning with another one each time, until
-// there are enough repetitions or the section's time is used up.
+// repeat alternates the peers, starting with another one each time, until there
+// are enough repetitions or the section's budget is used up.
 func (s *session) repeat(c section, measure func(peer string) error) error {
 	if !strings.Contains(c.name, s.only) {
 		return nil
@@ -130,7 +130,7 @@ func (s *session) warm(ctx context.Context, c section, peer string) (*process, e
 	return p, s.settle(ctx, namespace)
 }
 
-// change is the value of the workload that an operation asks for.
+// change returns the value of the workload for an operation.
 func change(op operation) string {
 	if op == opPlan || op == opChange {
 		return "1"
@@ -138,7 +138,7 @@ func change(op operation) string {
 	return "0"
 }
 
-// lifecycle takes fresh releases through the section's operations.
+// lifecycle runs the section's operations on new releases.
 func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *process) error {
 	var namespaces []string
 	for range c.releases {
@@ -177,7 +177,7 @@ func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *p
 			if err != nil {
 				r.Error = err.Error()
 				fmt.Fprintf(s.out, "%s: %s: %s: %v\n", c.name, peer, op, err)
-				return nil // what follows would measure something else
+				return nil // the following operations would measure something else
 			}
 			r.Samples = append(r.Samples, f)
 			if op == opInstallWait {
@@ -193,7 +193,7 @@ func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *p
 	return nil
 }
 
-// unlimited has the tasks keep as many revisions as upgrades usually do.
+// unlimited sets the usual history limit of upgrades.
 func unlimited(tasks []task) []task {
 	for i := range tasks {
 		tasks[i].Revisions = 0
@@ -201,7 +201,7 @@ func unlimited(tasks []task) []task {
 	return tasks
 }
 
-// one carries out one order, in the kept process or one of its own.
+// one runs one order, in the shared process or a new one.
 func (s *session) one(ctx context.Context, c section, peer string, p *process, o order) (f figures, after time.Duration, err error) {
 	op := o.Tasks[0].Op
 	if c.shows(op) {
@@ -234,7 +234,7 @@ func (s *session) one(ctx context.Context, c section, peer string, p *process, o
 	}
 }
 
-// revise gives the releases a history.
+// revise creates the history of the releases.
 func (s *session) revise(ctx context.Context, c section, peer string, p *process, namespaces []string) error {
 	var o order
 	for _, namespace := range namespaces {
@@ -246,7 +246,7 @@ func (s *session) revise(ctx context.Context, c section, peer string, p *process
 	return nil
 }
 
-// shows says whether an operation is measured.
+// shows reports whether an operation is measured.
 func (c section) shows(op operation) bool {
 	for _, o := range c.unshown {
 		if o == op {
@@ -256,7 +256,7 @@ func (c section) shows(op operation) bool {
 	return true
 }
 
-// readyName is the name of a Deployment that is rolled out.
+// readyName returns the name of a Deployment that is rolled out.
 func readyName(o runtime.Object) (string, bool) {
 	d, ok := o.(*appsv1.Deployment)
 	if !ok || !ready(d) {

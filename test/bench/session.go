@@ -25,14 +25,14 @@ type session struct {
 	out     io.Writer
 	scale   float64 // of the sections' budgets of time
 	repeats int     // of each operation, where the budget suffices
-	only    string  // sections whose name holds it; empty: all
-	verbose bool    // tells of each operation
+	only    string  // sections whose name contains it; empty: all
+	verbose bool    // prints each operation
 
 	results []*result
 }
 
-// newNamespace makes a namespace in which pods can be made. It stays until the
-// cluster ends, so that no clean-up runs beside what is measured.
+// newNamespace creates a namespace in which pods can be created. It stays until
+// the cluster ends, so that no cleanup runs during the measurements.
 func (s *session) newNamespace(ctx context.Context) (string, error) {
 	name := "bench-" + rand.String(8)
 	_, err := s.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
@@ -49,8 +49,8 @@ func (s *session) newNamespace(ctx context.Context) (string, error) {
 	return name, err
 }
 
-// settle waits until nothing goes on in a namespace that was written to, so
-// that the operation that follows has the machine to itself.
+// settle waits until the controllers are idle in a namespace that was written to,
+// so that they do not run during the next operation.
 func (s *session) settle(ctx context.Context, namespace string) error {
 	return s.poll(ctx, "namespace "+namespace+" to settle", func(ctx context.Context) (bool, error) {
 		deployments, err := s.client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
@@ -77,8 +77,8 @@ func (s *session) poll(ctx context.Context, what string, done func(context.Conte
 	return nil
 }
 
-// allReady tells by a channel when the last of count Deployments in a
-// namespace became ready, as the API server told it first.
+// allReady sends when the last of count Deployments in a namespace became ready,
+// by the first event of the API server.
 func (s *session) allReady(ctx context.Context, namespace string, count int) (<-chan time.Time, error) {
 	w, err := s.client.AppsV1().Deployments(namespace).Watch(ctx, metav1.ListOptions{})
 	if err != nil {

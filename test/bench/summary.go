@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// summary is what the samples of a row come to: medians, and the range of the
-// wall time.
+// summary summarizes the samples of a row: medians, and the range of the wall
+// time.
 type summary struct {
 	N              int            `json:"n"`
 	Wall           time.Duration  `json:"wall"`
 	Min            time.Duration  `json:"min"`
 	Max            time.Duration  `json:"max"`
 	CPU            time.Duration  `json:"cpu"`
-	Memory         int64          `json:"memory"` // peak above that of the idle process
+	Memory         int64          `json:"memory"` // peak minus that of the idle process
 	Requests       int            `json:"requests"`
 	Verbs          map[string]int `json:"verbs,omitempty"` // of the median by requests
 	Sent, Received int64
@@ -57,8 +57,8 @@ func median[T any, V ~int | ~int64](samples []T, value func(T) V) V {
 	return low + (high-low)/2
 }
 
-// writes counts the requests that asked for a change that lasts, the
-// deployer's lock and history included.
+// writes returns the number of requests that change persistent state, including
+// locks and history.
 func (s summary) writes() int {
 	n := 0
 	for _, verb := range []string{"create", "update", "patch", "delete", "deletecollection"} {
@@ -67,7 +67,7 @@ func (s summary) writes() int {
 	return n
 }
 
-// verbs as text, in the order of the alphabet.
+// verbText returns the verbs in alphabetical order.
 func (s summary) verbText() string {
 	var parts []string
 	for verb, n := range s.Verbs {
@@ -81,7 +81,7 @@ func (s summary) verbText() string {
 	return strings.Join(parts, ", ")
 }
 
-// seconds prints a duration with three digits that count.
+// seconds formats a duration with three significant digits.
 func seconds(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case s >= 10:
@@ -97,7 +97,7 @@ func seconds(d time.Duration) string {
 	}
 }
 
-// megabytes prints a size.
+// megabytes formats a size.
 func megabytes(n int64) string {
 	switch mb := float64(n) / 1e6; {
 	case mb >= 10:

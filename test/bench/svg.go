@@ -11,12 +11,12 @@ import (
 // picture is a chart for the page.
 type picture struct{ file, title, svg string }
 
-// colours of the peers, told apart in light and dark and by the colour-blind.
+// colours of the peers, distinguishable in light and dark and by the colour-blind.
 var colours = map[string]string{
 	helm3Name: "#8c96a8", helm4Name: "#5b6b86", fluxName: "#d08a3c", rawName: "#b9b04a", fairleadName: "#1f7a8c",
 }
 
-// charts are drawn from what was measured; a chart without figures is left out.
+// charts returns the charts of the measurements; those without figures are omitted.
 func (r *report) charts() []picture {
 	var out []picture
 	bars := func(file, section string) {
@@ -80,7 +80,7 @@ func (s logScale) ticks() []time.Duration {
 	return out
 }
 
-// canvas collects shapes.
+// canvas collects SVG elements.
 type canvas struct {
 	strings.Builder
 	width, height float64

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// traffic is what a process sends and receives. It stands at the transport, so
-// that every client library is counted alike.
+// traffic counts what a process sends and receives, at the transport, so that
+// all client libraries are counted alike.
 type traffic struct {
 	// delay is added to each round trip, before the request is sent: the
 	// distance of the cluster. Connections are made without it.
@@ -33,7 +33,7 @@ func (t *traffic) wrap(config *rest.Config) *rest.Config {
 	return config
 }
 
-// reset forgets what was counted.
+// reset sets all counts to zero.
 func (t *traffic) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,7 +41,7 @@ func (t *traffic) reset() {
 	t.received.Store(0)
 }
 
-// counted is what was counted since reset.
+// counted returns the counts since reset.
 func (t *traffic) counted() (requests map[string]int, sent, received int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +57,7 @@ type counter struct {
 	next http.RoundTripper
 }
 
-// WrappedRoundTripper lets client-go reach through.
+// WrappedRoundTripper implements client-go's interface of wrappers.
 func (c *counter) WrappedRoundTripper() http.RoundTripper { return c.next }
 
 func (c *counter) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -98,9 +98,8 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// verbOf is the request's verb as the API server's rights know it; what serves
-// no objects is "discovery", and what writes nothing though its method would
-// is "dry-run".
+// verbOf returns the request's verb as in RBAC; "discovery" for requests that are
+// not about objects, and "dry-run" for writes that are not persisted.
 func verbOf(req *http.Request) string {
 	query := req.URL.Query()
 	path := strings.Split(strings.Trim(req.URL.Path, "/"), "/")

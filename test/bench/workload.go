@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// objectsFile holds what the chart renders, for peers that render nothing.
+	// objectsFile has the rendered objects, for peers that do not render.
 	objectsFile = "objects.json"
-	// anyNamespace stands in objectsFile for the namespace.
+	// anyNamespace is the placeholder for the namespace in objectsFile.
 	anyNamespace = "any-namespace-here"
 	// changeMark is the annotation of the one object that a change is in.
 	changeMark = "bench/changes"
-	// releaseName is that of every release of a workload.
+	// releaseName is the name of every release of a workload.
 	releaseName = "bench"
 )
 
@@ -199,8 +199,8 @@ spec:
 {{- end }}
 `
 
-// The lines of a ConfigMap are alike enough that a release of a thousand fits
-// into the Secret that Helm stores it in.
+// The lines of a ConfigMap compress well enough that a release of a thousand fits
+// into one Secret of Helm.
 const configMaps = `{{- range $i := until (int .Values.count) }}
 ---
 apiVersion: v1

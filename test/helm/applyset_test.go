@@ -37,10 +37,10 @@ kind: ServiceAccount
 metadata: {name: web}
 `
 
-// kubectl's apply --prune --applyset knows what is deployed here for a set: as
-// another tool it refuses to touch it, and under this one's name it finds and
-// prunes just the members that were left out.
-func TestKubectlKnowsApplySets(t *testing.T) {
+// kubectl apply --prune --applyset recognizes a release as an ApplySet: with
+// another tool's name it refuses to change it, and with the engine's name it
+// prunes exactly the members that are no longer applied.
+func TestKubectlRecognizesApplySets(t *testing.T) {
 	testcluster.Need(t)
 	t.Setenv("KUBECTL_APPLYSET", "true")
 	cluster := testcluster.Shared(t)
@@ -73,7 +73,7 @@ func TestKubectlKnowsApplySets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// kubectl applies what the chart renders for n, as the program of a name.
+	// kubectl applies the chart rendered for n, with the name of a tool.
 	kubectl := func(program string, n int, flags ...string) (string, error) {
 		t.Helper()
 		r := release(n)
@@ -108,19 +108,19 @@ func TestKubectlKnowsApplySets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := kubectl("kubectl", 2); err == nil || !strings.Contains(err.Error(), `managed by tooling "fairlead"`) {
-		t.Errorf("kubectl apply answered %v, %s", err, out)
+		t.Errorf("kubectl apply returned %v, %s", err, out)
 	}
 	wantConfigs("n-0", "n-1", "n-2")
 	out, err := kubectl("fairlead", 2, "--dry-run=server")
 	if err != nil || strings.Count(out, "pruned") != 1 || !strings.Contains(out, "configmap/n-2 pruned (server dry run)") {
-		t.Errorf("it would prune other than n-2: %v\n%s", err, out)
+		t.Errorf("it would not prune exactly n-2: %v\n%s", err, out)
 	}
 	if out, err = kubectl("fairlead", 2); err != nil || strings.Count(out, "pruned") != 1 {
-		t.Errorf("it pruned other than n-2: %v\n%s", err, out)
+		t.Errorf("it did not prune exactly n-2: %v\n%s", err, out)
 	}
 	wantConfigs("n-0", "n-1")
 	if _, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "stranger", metav1.GetOptions{}); err != nil {
-		t.Errorf("what is no member: %v", err)
+		t.Errorf("an object that is not a member: %v", err)
 	}
 
 	deploy(4) // the engine goes on from there
@@ -131,7 +131,7 @@ func TestKubectlKnowsApplySets(t *testing.T) {
 	wantConfigs()
 }
 
-// kubectlApply runs kubectl's apply command, built into the program of a name.
+// kubectlApply runs kubectl's apply command with the name of a tool.
 func kubectlApply(program, kubeconfig, namespace string, args ...string) (string, error) {
 	var out, errs bytes.Buffer
 	flags := apply.NewApplyFlags(genericiooptions.IOStreams{In: &bytes.Buffer{}, Out: &out, ErrOut: &errs})

@@ -7,8 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// chart has what differs between ways of applying: lists by key, defaulted
-// fields, a field and an object that come and go, a hook, and notes.
+// chart has everything that depends on the way of applying: lists merged by key,
+// defaulted fields, an optional field and an optional object, a hook, and notes.
 var chart = map[string]string{
 	"Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.2.3\nappVersion: \"7\"\ndescription: Sells things.\n",
 	"values.yaml": `
@@ -89,8 +89,8 @@ data: {colour: {{ .Values.colour | quote }}}
 `,
 }
 
-// nothingLeft is an error while an object of the release exists. The hook's
-// stays, as its delete policy has it.
+// nothingLeft returns an error if an object of the release still exists, other
+// than the hook's, which stays by its delete policy.
 func (f *fixture) nothingLeft(ctx context.Context) error {
 	var left []string
 	configs, err := f.client.CoreV1().ConfigMaps(f.namespace).List(ctx, metav1.ListOptions{})
@@ -117,7 +117,7 @@ func (f *fixture) nothingLeft(ctx context.Context) error {
 		left = append(left, "Deployment "+d.Name)
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%v is left", left)
+		return fmt.Errorf("%v still exists", left)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) { testcluster.Main(m) }
 
 const releaseName = "shop"
 
-// fixture is a namespace of its own, with an engine and one Helm at work on
-// the release "shop" in it, from the same chart.
+// fixture is a separate namespace, with an engine and one version of Helm that
+// both work on the release "shop" in it, from the same chart.
 type fixture struct {
 	*testing.T
 	ctx       context.Context
@@ -66,7 +66,7 @@ func withEach(t *testing.T, test func(f *fixture)) {
 	}
 }
 
-// write puts a file into the chart.
+// write writes a file of the chart.
 func (f *fixture) write(name, text string) {
 	f.Helper()
 	path := filepath.Join(f.folder, name)
@@ -78,7 +78,7 @@ func (f *fixture) write(name, text string) {
 	}
 }
 
-// release is the chart as it is now, for the engine.
+// release returns the current chart, for the engine.
 func (f *fixture) release(values map[string]any) engine.Release {
 	f.Helper()
 	c, err := render.LoadFS(os.DirFS(f.folder))
@@ -92,7 +92,7 @@ func (f *fixture) release(values map[string]any) engine.Release {
 	return engine.Release{Key: f.key, Source: c, Values: merged}
 }
 
-// deploy with the engine.
+// deploy deploys with the engine.
 func (f *fixture) deploy(values map[string]any) *engine.Revision {
 	f.Helper()
 	rev, err := f.engine.Deploy(f.ctx, f.release(values), engine.ApplyOptions{})
@@ -102,7 +102,7 @@ func (f *fixture) deploy(values map[string]any) *engine.Revision {
 	return rev
 }
 
-// must ends the test at an error, naming what was done.
+// must ends the test on an error of an operation.
 func (f *fixture) must(what string, err error) {
 	f.Helper()
 	if err != nil {
@@ -110,8 +110,7 @@ func (f *fixture) must(what string, err error) {
 	}
 }
 
-// wantColour checks the live ConfigMap of a name: its colour, and that no
-// field stayed behind. Colour "" wants the object gone.
+// wantConfig checks the data of a live ConfigMap; without any, it may not exist.
 func (f *fixture) wantConfig(name string, want map[string]string) {
 	f.Helper()
 	got, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, name, metav1.GetOptions{})
@@ -120,12 +119,12 @@ func (f *fixture) wantConfig(name string, want map[string]string) {
 	}
 	f.must("read ConfigMap "+name, err)
 	if len(got.Data) != len(want) {
-		f.Errorf("ConfigMap %s holds %v, want %v", name, got.Data, want)
+		f.Errorf("ConfigMap %s has %v, want %v", name, got.Data, want)
 		return
 	}
 	for k, v := range want {
 		if got.Data[k] != v {
-			f.Errorf("ConfigMap %s holds %v, want %v", name, got.Data, want)
+			f.Errorf("ConfigMap %s has %v, want %v", name, got.Data, want)
 		}
 	}
 }
@@ -140,7 +139,7 @@ func (f *fixture) wantImage(want string) {
 	}
 }
 
-// wantGone checks that nothing of the release is left.
+// wantGone checks that no object of the release exists.
 func (f *fixture) wantGone() {
 	f.Helper()
 	testcluster.Eventually(f, 30*time.Second, func(ctx context.Context) error {
@@ -152,14 +151,14 @@ func (f *fixture) wantGone() {
 	}
 }
 
-// wantSettled checks that the engine sees no drift and that an equal deploy
+// wantSettled checks that the engine finds no drift and that the same deploy
 // would change nothing.
 func (f *fixture) wantSettled(values map[string]any) {
 	f.Helper()
 	p, err := f.engine.Plan(f.ctx, f.release(values), engine.PlanOptions{})
 	f.must("plan", err)
 	if p.Changed() || p.Err() != nil {
-		f.Errorf("an equal deploy would change %s: %v", p.Report.Summary(), p.Err())
+		f.Errorf("the same deploy would change %s: %v", p.Report.Summary(), p.Err())
 	}
 	drift, err := f.engine.Drift(f.ctx, f.key)
 	f.must("drift", err)

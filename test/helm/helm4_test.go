@@ -13,11 +13,11 @@ import (
 type helm4 struct {
 	cfg        *action.Configuration
 	namespace  string
-	serverSide bool // of an install; all else goes on as was recorded
+	serverSide bool // for an install; other operations use the recorded method
 }
 
-// patience bounds what Helm 4 waits for hooks.
-const patience = time.Minute
+// hookTimeout bounds how long Helm 4 waits for hooks.
+const hookTimeout = time.Minute
 
 func openHelm4(kubeconfig, namespace string, serverSide bool) (helm, error) {
 	cfg := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
@@ -29,7 +29,7 @@ func (h *helm4) newInstall() *action.Install {
 	install := action.NewInstall(h.cfg)
 	install.ReleaseName, install.Namespace = releaseName, h.namespace
 	install.ServerSideApply = h.serverSide
-	install.WaitStrategy, install.Timeout = kube.HookOnlyStrategy, patience
+	install.WaitStrategy, install.Timeout = kube.HookOnlyStrategy, hookTimeout
 	return install
 }
 
@@ -59,7 +59,7 @@ func (h *helm4) upgrade(ctx context.Context, folder string, values map[string]an
 	}
 	upgrade := action.NewUpgrade(h.cfg)
 	upgrade.Namespace, upgrade.ReuseValues = h.namespace, true
-	upgrade.WaitStrategy, upgrade.Timeout = kube.HookOnlyStrategy, patience
+	upgrade.WaitStrategy, upgrade.Timeout = kube.HookOnlyStrategy, hookTimeout
 	_, err = upgrade.RunWithContext(ctx, releaseName, c, values)
 	return err
 }
@@ -67,13 +67,13 @@ func (h *helm4) upgrade(ctx context.Context, folder string, values map[string]an
 func (h *helm4) rollback(revision int) error {
 	rollback := action.NewRollback(h.cfg)
 	rollback.Version = revision
-	rollback.WaitStrategy, rollback.Timeout = kube.HookOnlyStrategy, patience
+	rollback.WaitStrategy, rollback.Timeout = kube.HookOnlyStrategy, hookTimeout
 	return rollback.Run(releaseName)
 }
 
 func (h *helm4) uninstall() error {
 	uninstall := action.NewUninstall(h.cfg)
-	uninstall.WaitStrategy, uninstall.Timeout = kube.HookOnlyStrategy, patience
+	uninstall.WaitStrategy, uninstall.Timeout = kube.HookOnlyStrategy, hookTimeout
 	_, err := uninstall.Run(releaseName)
 	return err
 }

@@ -9,24 +9,24 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// helm is one version of Helm at work on the release in one namespace, through
-// its action package, with that package's own settings.
+// helm is one version of Helm for the release in one namespace, through its
+// action package with its default settings.
 type helm interface {
 	install(ctx context.Context, folder string, values map[string]any) error
-	// upgrade with the values of the last revision below those given, as
-	// --reuse-values has it.
+	// upgrade merges the given values over those of the last revision, as with
+	// --reuse-values.
 	upgrade(ctx context.Context, folder string, values map[string]any) error
 	rollback(revision int) error
 	uninstall() error
 	list() ([]revision, error)
 	history() ([]revision, error)
 	get(revision int) (*everything, error)
-	// dryRun is what an install of this Helm would record.
+	// dryRun returns what an install of this Helm would record.
 	dryRun(ctx context.Context, folder string, values map[string]any) (*revision, error)
 }
 
-// helms open each version, by name. Helm 4 applies on the server's side by
-// default, and on the client's if told so.
+// helms opens each version, by name. Helm 4 uses server-side apply by default,
+// and client-side apply if configured.
 var helms = map[string]func(kubeconfig, namespace string) (helm, error){
 	"Helm3": openHelm3,
 	"Helm4": func(kubeconfig, namespace string) (helm, error) {
@@ -37,7 +37,7 @@ var helms = map[string]func(kubeconfig, namespace string) (helm, error){
 	},
 }
 
-// everything is what "helm get all" prints, and "helm get metadata".
+// everything is the output of "helm get all" and "helm get metadata".
 type everything struct {
 	revision
 	Values, AllValues map[string]any
@@ -47,7 +47,7 @@ type everything struct {
 	}
 }
 
-// revision is what both versions say of a release.
+// revision is the common part of both versions' releases.
 type revision struct {
 	Name, Namespace string
 	Version         int
@@ -64,7 +64,7 @@ type revision struct {
 	}
 }
 
-// revisionsOf reads releases of either version, which have the same JSON.
+// revisionsOf converts releases of either version, which have the same JSON.
 func revisionsOf[T any](releases []T, err error) ([]revision, error) {
 	if err != nil {
 		return nil, err
@@ -84,10 +84,10 @@ func revisionOf(release any, err error) (*revision, error) {
 func as(from, into any) error {
 	data, err := json.Marshal(from)
 	if err != nil {
-		return fmt.Errorf("encode what Helm answered: %w", err)
+		return fmt.Errorf("encode Helm's releases: %w", err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("decode what Helm answered: %w", err)
+		return fmt.Errorf("decode Helm's releases: %w", err)
 	}
 	return nil
 }

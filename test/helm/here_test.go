@@ -9,7 +9,7 @@ import (
 
 type values = map[string]any
 
-// What is deployed here, Helm shows as if it had deployed it.
+// Helm shows releases of the engine as its own.
 func TestHelmReads(t *testing.T) {
 	withEach(t, func(f *fixture) {
 		first, second := values{"colour": "red", "extra": true}, values{"colour": "blue", "size": "big"}
@@ -25,18 +25,18 @@ func TestHelmReads(t *testing.T) {
 		for i, given := range []values{first, second} {
 			got, err := f.helm.get(i + 1)
 			f.must("helm get all", err)
-			another, err := f.open() // a dry-run spoils it for all else
+			another, err := f.open() // a dry-run makes it unusable for other operations
 			f.must("open Helm", err)
 			want, err := another.dryRun(f.ctx, f.folder, given)
 			f.must("helm install --dry-run", err)
 			if squeezed(got.Manifest) != squeezed(want.Manifest) {
 				t.Errorf("helm get manifest --revision %d:\n%s\nwant:\n%s", i+1, got.Manifest, want.Manifest)
 			}
-			// Helm's dry-run does not know of the revision.
+			// Helm's dry-run does not know the revision.
 			if notes := strings.Replace(want.Info.Notes, "revision 1", fmt.Sprintf("revision %d", i+1), 1); got.Info.Notes != notes {
 				t.Errorf("helm get notes --revision %d: %q, want %q", i+1, got.Info.Notes, notes)
 			}
-			for j := range want.Hooks { // the two versions end them differently
+			for j := range want.Hooks { // the two versions differ in trailing newlines
 				want.Hooks[j].Manifest = strings.TrimSpace(want.Hooks[j].Manifest)
 				got.Hooks[j].Manifest = strings.TrimSpace(got.Hooks[j].Manifest)
 			}
@@ -57,15 +57,15 @@ func TestHelmReads(t *testing.T) {
 				t.Errorf("helm get metadata --revision %d: %+v", i+1, m)
 			}
 			if m.ApplyMethod != "" && m.ApplyMethod != "csa" {
-				t.Errorf("helm get metadata --revision %d says apply method %q", i+1, m.ApplyMethod)
+				t.Errorf("helm get metadata --revision %d: apply method %q", i+1, m.ApplyMethod)
 			}
 		}
 	})
 }
 
-// What is deployed here, Helm goes on with: back, onwards, away; and in between
-// the engine again, as if it had never been away.
-func TestHelmGoesOn(t *testing.T) {
+// Helm rolls back, upgrades and uninstalls releases of the engine, and the
+// engine continues in between.
+func TestHelmContinues(t *testing.T) {
 	withEach(t, func(f *fixture) {
 		f.deploy(values{"colour": "red", "extra": true})
 		f.deploy(values{"colour": "blue", "size": "big", "tag": "2.0"})
@@ -107,13 +107,13 @@ func data(pairs ...string) map[string]string {
 	return out
 }
 
-// squeezed is without empty lines, of which the versions leave different ones.
+// squeezed removes empty lines, in which the versions differ.
 func squeezed(manifest string) string {
 	lines := strings.FieldsFunc(manifest, func(r rune) bool { return r == '\n' })
 	return strings.Join(lines, "\n")
 }
 
-// wantHelmHistory checks what helm history prints.
+// wantHelmHistory checks the output of helm history.
 func (f *fixture) wantHelmHistory(want ...string) {
 	f.Helper()
 	history, err := f.helm.history()
@@ -127,7 +127,7 @@ func (f *fixture) wantHelmHistory(want ...string) {
 	}
 }
 
-// wantHistory checks the engine's.
+// wantHistory checks the engine's history.
 func (f *fixture) wantHistory(want ...string) {
 	f.Helper()
 	revisions, err := f.engine.History(f.ctx, f.key)

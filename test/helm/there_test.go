@@ -6,8 +6,8 @@ import (
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
-// What Helm deployed is listed, upgraded in place, rolled back and uninstalled
-// here, and Helm goes on with it in between.
+// The engine lists, upgrades, rolls back and uninstalls releases of Helm, and
+// Helm continues in between.
 func TestTakesOver(t *testing.T) {
 	withEach(t, func(f *fixture) {
 		first := values{"colour": "red", "extra": true, "size": "big"}
@@ -21,7 +21,7 @@ func TestTakesOver(t *testing.T) {
 		}
 		f.wantSettled(values{"colour": "red", "extra": true, "size": "big", "tag": "2.0"})
 
-		// A field, a port, an environment variable and an object go.
+		// A field, a port, an environment variable and an object are removed.
 		f.deploy(values{"colour": "blue", "tag": "3.0"})
 		f.wantConfig("shop-config", data("colour", "blue"))
 		f.wantConfig("shop-extra", nil)

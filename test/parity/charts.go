@@ -19,12 +19,12 @@ import (
 type subject struct {
 	path   string
 	values []string // files of ci/
-	// files are those of a chart with the dependencies that it did not bring,
-	// nil for one that is read from its path.
+	// files are those of a chart with added dependencies, nil for one that is
+	// read from its path.
 	files []render.File
 }
 
-// find lists the charts below a folder, in the order of their paths.
+// find returns the charts below a folder, sorted by path.
 func find(root string) ([]subject, error) {
 	var subjects []subject
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -72,13 +72,13 @@ func (s *subject) loadHelm() (*chart.Chart, error) {
 	return loader.LoadFiles(files)
 }
 
-// neighbour is a chart that others may depend on.
+// neighbour is a chart that other charts may depend on.
 type neighbour struct {
 	files   []render.File
-	missing []string // dependencies that it does not bring
+	missing []string // dependencies that are not in its charts/
 }
 
-// neighbours are the charts of all folders by name.
+// neighbours returns the charts of all folders by name.
 type neighbours map[string]neighbour
 
 func (n neighbours) add(s *subject) {
@@ -105,8 +105,8 @@ func (s *subject) neighbour() (own neighbour, name string, ok bool) {
 	return own, h.Name(), true
 }
 
-// vendor gives a chart the dependencies that are missing from its charts/, if
-// charts of their names are among the neighbours.
+// vendor adds the dependencies that are missing in a chart's charts/, if the
+// neighbours have charts of these names.
 func (n neighbours) vendor(s *subject) {
 	own, name, ok := s.neighbour()
 	if !ok {

@@ -17,14 +17,14 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// verdict is how one render by both compares.
+// verdict is the comparison of one render by both.
 type verdict int
 
 const (
 	same       verdict = iota
-	bothFail           // with the same words where a template failed
-	bothRefuse         // each in its own words: charts that cannot be loaded, values, schemas, broken output
-	stricter           // only Helm lets it pass
+	bothFail           // with the same text if a template failed
+	bothRefuse         // each with its own text: charts that cannot be loaded, values, schemas, invalid output
+	stricter           // only Helm accepts it
 	mismatch
 )
 
@@ -32,12 +32,12 @@ const (
 type result struct {
 	verdict verdict
 	text    string // what differs, or why it failed
-	// random and timed say that templates name functions that draw at random or
-	// read the clock; byShape that even seeded the bytes were not the same twice,
-	// so that shapes were compared.
+	// random and timed report whether templates use functions that are random or
+	// read the clock; byShape whether the output differed between two renders
+	// even with a seed, so that only shapes were compared.
 	random, timed, byShape bool
-	// What helm template took, with loading; then loading and the first render,
-	// and a second one. Zero where one of them failed.
+	// The time of helm template, with loading; then of loading and the first
+	// render, and of a second one. Zero if one of them failed.
 	helm, first, again time.Duration
 	// The engines alone, without loading.
 	helmEngine time.Duration
@@ -45,7 +45,7 @@ type result struct {
 
 const seeds = 7
 
-// outcome is what a render by one of them gave.
+// outcome is the result of a render by one of them.
 type outcome struct {
 	files   map[string]string
 	printed string
@@ -55,7 +55,7 @@ type outcome struct {
 
 var release = oracle.Options{Name: "parity", Namespace: "parity-ns", Revision: 1}
 
-// compare renders a chart with the values of a file, or none for "", by both.
+// compare renders a chart by both, with the values of a file, or none for "".
 func compare(ctx context.Context, s *subject, valuesFile string) result {
 	var r result
 	values := map[string]any{}
@@ -109,7 +109,7 @@ func (r *result) renderHelm(s *subject, values map[string]any) outcome {
 	return o
 }
 
-// refusal is an error that comes from no template.
+// refusal is an error that is not from a template.
 type refusal struct{ error }
 
 func (e *refusal) Unwrap() error { return e.error }
@@ -175,7 +175,7 @@ func (r *result) judge(s *subject, values map[string]any, helm, own outcome) {
 		r.verdict, r.text = bothFail, fromTemplate.Error()
 		if r.text != helm.err.Error() {
 			r.verdict = mismatch
-			r.text = "the words of the error differ (-helm +render):\n" + cmp.Diff(helm.err.Error(), fromTemplate.Error())
+			r.text = "the texts of the error differ (-helm +render):\n" + cmp.Diff(helm.err.Error(), fromTemplate.Error())
 		}
 		return
 	}
@@ -183,7 +183,7 @@ func (r *result) judge(s *subject, values map[string]any, helm, own outcome) {
 	if diff == "" {
 		return
 	}
-	// Keys, certificates, the order of maps and the clock give no text twice.
+	// Keys, certificates, the order of maps and the clock differ every time.
 	if r.random || r.timed || !s.repeats(values) {
 		if diff = compareOutcomes(shaped(helm), shaped(own)); diff == "" {
 			r.byShape = true
@@ -198,7 +198,7 @@ func compareOutcomes(helm, own outcome) string {
 		return "files differ (-helm +render):\n" + diff
 	}
 	if diff := cmp.Diff(helm.printed, own.printed); diff != "" {
-		return "what is printed differs (-helm +render):\n" + diff
+		return "the output differs (-helm +render):\n" + diff
 	}
 	return cmp.Diff(helm.notes, own.notes)
 }
@@ -215,7 +215,7 @@ func shapes(files map[string]string) map[string]string {
 	return out
 }
 
-// deliberate tells errors that are meant where Helm is silent.
+// deliberate reports whether an error is intended although Helm has none.
 func deliberate(err error) bool {
 	var duplicate *render.DuplicateError
 	var limit *render.LimitError
@@ -226,7 +226,7 @@ func deliberate(err error) bool {
 	return errors.As(err, &e) && e.Op == "parse"
 }
 
-// chance looks for functions whose result is not the same twice.
+// chance reports whether a chart uses functions whose result varies.
 func (s *subject) chance() (random, timed bool) {
 	c, err := s.load()
 	if err != nil {
@@ -241,7 +241,7 @@ func (s *subject) chance() (random, timed bool) {
 	return random, timed
 }
 
-// repeats says whether Helm renders the chart to the same bytes again.
+// repeats reports whether Helm renders the chart to the same bytes again.
 func (s *subject) repeats(values map[string]any) bool {
 	var before map[string]string
 	for i := range 3 {

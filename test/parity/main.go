@@ -5,11 +5,11 @@
 //
 //	go run ./test/parity DIR...
 //
-// Dependencies that a chart names and does not bring are taken from the other
-// charts of that name, if there are any. What is random is made equal by
-// seeding; where the bytes still differ from one render to the next, for keys,
-// certificates, the order of maps and the clock, shapes are compared. How many
-// cases that concerns is printed. The exit code is 1 if there is a mismatch.
+// Dependencies that are missing in a chart are taken from the other charts of
+// that name, if there are any. Random functions are seeded; where the output
+// still differs from one render to the next, for keys, certificates, the order
+// of maps and the clock, only shapes are compared. The number of these cases is
+// printed. The exit code is 1 if there is a mismatch.
 //
 //go:debug cryptocustomrand=1
 //go:debug randseednop=0
@@ -120,7 +120,7 @@ func (s *summary) print(w io.Writer) {
 	fmt.Fprintf(w, "%d charts (%d with dependencies taken from the others), %d cases\n", s.charts, s.vendored, s.cases)
 	fmt.Fprintf(w, "  same                    %5d\n", s.verdicts[same])
 	fmt.Fprintf(w, "    naming random functions %3d, the clock %d; compared by shape %d\n", s.random, s.timed, s.byShape)
-	fmt.Fprintf(w, "  both fail, same words   %5d\n", s.verdicts[bothFail])
+	fmt.Fprintf(w, "  both fail, same text    %5d\n", s.verdicts[bothFail])
 	fmt.Fprintf(w, "  both refuse             %5d\n", s.verdicts[bothRefuse])
 	fmt.Fprintf(w, "  only this one refuses   %5d\n", s.verdicts[stricter])
 	fmt.Fprintf(w, "  MISMATCH                %5d\n", s.verdicts[mismatch])

@@ -1,4 +1,4 @@
-// Speed makes docs/rendering-speed.md of what go test -bench Render prints; make
+// Speed writes docs/rendering-speed.md from the output of go test -bench Render; make
 // rendering-speed runs both.
 package main
 

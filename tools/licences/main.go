@@ -1,6 +1,6 @@
-// Command licences lists the modules whose code the library compiles in, each
-// with the licence that its files grant, and refuses a licence that is not
-// among those allowed. It reads the module cache alone.
+// Command licences lists the modules that are compiled into the library, each
+// with the licence in its files, and fails if a licence is not allowed. It only
+// reads the module cache.
 //
 //	go run ./licences -root ..           writes ../docs/licences.md
 //	go run ./licences -root .. -check    fails if that is out of date
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "folder of the library's module")
-	check := flag.Bool("check", false, "compare with what docs/licences.md says and write nothing")
+	check := flag.Bool("check", false, "compare with docs/licences.md and write nothing")
 	flag.Parse()
 	if err := run(*root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,21 +68,21 @@ func run(root string, check bool) error {
 	return nil
 }
 
-// refusal says that one of a module's licences is not allowed.
+// refusal returns an error if one of a module's licences is not allowed.
 func refusal(m module, names []string) error {
 	for _, name := range names {
 		if !slices.Contains(allowed, name) {
-			return fmt.Errorf("%s %s is licensed under %s, which is not allowed: do without it", m.path, m.version, name)
+			return fmt.Errorf("%s %s is licensed under %s, which is not allowed", m.path, m.version, name)
 		}
 	}
 	return nil
 }
 
-// systems are those that the library is used on; each has packages of its own.
+// systems are the supported ones; their packages differ.
 var systems = []string{"linux", "darwin", "windows"}
 
-// modules are those of the packages that the library's packages import, the
-// tests' apart, by path.
+// modules returns the modules of the packages that the library's packages
+// import, without those of tests, by path.
 func modules(root string) ([]module, error) {
 	var out []module
 	for _, system := range systems {
@@ -103,7 +103,7 @@ func modules(root string) ([]module, error) {
 	return slices.Compact(out), nil
 }
 
-// licences are what the files at the module's root grant.
+// licences returns the licences in the files at the module's root.
 func (m module) licences() ([]string, error) {
 	files, err := os.ReadDir(m.folder)
 	if err != nil {

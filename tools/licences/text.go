@@ -2,19 +2,19 @@ package main
 
 import "strings"
 
-// allowed are the licences, by their SPDX names, that ask of whoever ships the
-// library no more than to name its authors, or not even that, or, MPL-2.0, to hand on
-// changes of the files themselves.
+// allowed are the licences, by their SPDX names, that require a distributor of
+// the library no more than to name its authors or, MPL-2.0, to publish changes of
+// the files themselves.
 var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Unlicense"}
 
-// isLicence says whether a file at a module's root holds its licence.
+// isLicence reports whether a file at a module's root holds its licence.
 func isLicence(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, "license") || strings.HasPrefix(name, "licence") || strings.HasPrefix(name, "copying") || name == "unlicense"
 }
 
-// signs are sentences that stand in a licence's text and in no other's, in
-// small letters and with single spaces.
+// signs are sentences that are unique to a licence's text, in lower case and
+// with single spaces.
 var signs = []struct{ name, text string }{
 	{"Apache-2.0", "apache license version 2.0, january 2004"},
 	{"MIT", "permission is hereby granted, free of charge, to any person obtaining a copy"},
@@ -32,11 +32,11 @@ var signs = []struct{ name, text string }{
 	{"SSPL", "server side public license"},
 }
 
-// marks are what texts are quoted with.
+// marks are the quotation and comment marks in texts.
 var marks = strings.NewReplacer("//", " ", ">", " ", "*", " ", "#", " ")
 
-// licencesIn recognises the licences whose whole text stands in a file; none
-// if it is that of no licence known here.
+// licencesIn returns the licences whose full text is in a file; none if it has
+// no known licence.
 func licencesIn(text string) []string {
 	text = strings.Join(strings.Fields(marks.Replace(strings.ToLower(text))), " ")
 	var out []string

@@ -24,7 +24,7 @@ func TestLicencesIn(t *testing.T) {
 	}
 }
 
-// The library's own licence, a text in full.
+// The library's own licence has the full text.
 func TestOwnLicence(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "LICENSE"))
 	if err != nil {
