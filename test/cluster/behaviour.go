@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// podStage is one stage of pods' lives, as stages/pod.yaml renders it.
+// podStage is one KWOK stage of pods, which stages/pod.yaml renders.
 type podStage struct {
 	Name         string
-	Pattern      string // what an image or the annotation must match for Hits
-	Hits         bool   // whether it is to match, or not to
+	Pattern      string // matched against images and the annotation
+	Hits         bool   // whether Pattern must match, or must not
 	When         string // jq: in which state of the pod
 	Delay        int    // ms
-	DelayFrom    string // jq: a duration that takes Delay's place
+	DelayFrom    string // jq: a duration that overrides Delay
 	Container    string // the pattern of the containers that State is for
 	State        string // the statuses of those containers: YAML, a KWOK template
-	Others       string // and of all others
+	Others       string // the statuses of all others
 	Phase        string // YAML, a KWOK template
 	Ready        bool   // the conditions Ready and ContainersReady
 	Reason       string // of those conditions
@@ -23,8 +23,8 @@ type podStage struct {
 	EventMessage string // an expression of a KWOK template
 }
 
-// word is the pattern of an image that chooses one of these behaviours, by the
-// last part of its repository or by its tag, and of the annotation that does.
+// word returns the pattern that selects one of these behaviours, in the last part
+// of an image's repository, in its tag, or in the annotation.
 func word(names ...string) string {
 	return "(^|/|:)(" + strings.Join(names, "|") + ")([:@].*)?$"
 }
@@ -53,12 +53,12 @@ const (
 	runningPhase = `{{ if $initHit }}Pending{{ else }}Running{{ end }}`
 )
 
-// anyStatus is a jq expression: whether a container's status fulfils the test.
+// anyStatus returns a jq expression: whether any container's status passes the test.
 func anyStatus(test string) string {
 	return fmt.Sprintf(`([.status.initContainerStatuses[]?, .status.containerStatuses[]?] | any(%s))`, test)
 }
 
-// waiting is the status of a container that waits for the given reason. The
+// waiting returns the status of a container that waits for the given reason. The
 // message is an expression of a KWOK template.
 func waiting(reason, message string) string {
 	return fmt.Sprintf(`ready: false
@@ -67,8 +67,8 @@ func waiting(reason, message string) string {
           state: {waiting: {reason: %s, message: {{ or (index $notes "fairlead.dev/message") (%s) | Quote }}}}`, reason, message)
 }
 
-// crashed is the status of a container that has just ended: for good where the
-// pod is never to be restarted, else until the next attempt.
+// crashed returns the status of a container that has just exited: it stays
+// terminated if the restart policy is Never, otherwise it backs off.
 func crashed(reason string, code int) string {
 	end := fmt.Sprintf(`{terminated: {exitCode: %d, reason: %s, message: {{ or (index $notes "fairlead.dev/message") "" | Quote }}, startedAt: {{ $started | Quote }}, finishedAt: {{ $now | Quote }}}}`, code, reason)
 	return `ready: false
@@ -83,7 +83,7 @@ func crashed(reason string, code int) string {
           {{ end }}`
 }
 
-// podStages are all stages but that of deletion.
+// podStages returns all stages except deletion.
 func podStages() []podStage {
 	crashes := []struct {
 		word, reason string
@@ -127,7 +127,7 @@ func podStages() []podStage {
 	}, {
 		Name: "pod-recover", Pattern: word("never-ready", "image-pull-error", "config-error"), Hits: true,
 		When: recovers + ` and .status.startTime != null and ` + anyStatus(`.ready == false and .state.waiting.reason != "ErrImagePull" and .state.terminated == null`),
-		// The annotation is there by then.
+		// When requires the annotation.
 		DelayFrom: `.metadata.annotations["fairlead.dev/recover-after"]`,
 		Container: nothing, State: running, Others: running, Phase: "Running", Ready: true,
 	}}
@@ -152,8 +152,8 @@ func podStages() []podStage {
 		if c.word == "flaky" {
 			mayRecover = "true"
 		}
-		// A container with a terminated state, or one that ran and is ready, has
-		// its end behind it.
+		// A container that is terminated, or running and ready, has crashed
+		// already.
 		ran := anyStatus(`.ready == false and .state.running != null`) + ` and .status.phase != "Failed"`
 		common := podStage{Pattern: word(c.word), Hits: true, Container: word(c.word), Others: running, Phase: runningPhase, Reason: notReady}
 

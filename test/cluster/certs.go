@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The files that writeCerts makes in a cluster's folder.
+// The files that writeCerts creates in a cluster's folder.
 const (
 	caFile         = "ca.crt"
 	certFile       = "loopback.crt"
@@ -28,9 +28,10 @@ const (
 	serviceIP    = "10.96.0.1"
 )
 
-// writeCerts makes a certificate authority that signs one certificate and is
-// then forgotten. That certificate serves kube-apiserver and etcd on loopback
-// and is kube-apiserver's client certificate at etcd; it lasts for a week.
+// writeCerts creates a certificate authority, whose key is not stored, and one
+// certificate signed by it. It is the serving certificate of kube-apiserver and
+// etcd on loopback, and kube-apiserver's client certificate for etcd; it is valid
+// for a week.
 func writeCerts(f *folder) error {
 	now := time.Now()
 	authority := &x509.Certificate{

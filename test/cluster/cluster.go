@@ -14,10 +14,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// config is what the command line says about the cluster to run.
+// config is the cluster's configuration from the command line.
 type config struct {
 	nodes        int
-	storageClass string // a default StorageClass of this name is made; empty: none
+	storageClass string // name of the default StorageClass to create; empty: none
 }
 
 // cluster is a running control plane. Its methods may be called concurrently.
@@ -26,8 +26,8 @@ type cluster struct {
 	folder *folder
 	client kubernetes.Interface
 
-	args map[string][]string // what each part is started with, so that it can be started again
-	died chan string         // names of parts that ended, whether told to or not
+	args map[string][]string // the arguments of each part, for restarts
+	died chan string         // names of parts that ended unexpectedly
 
 	mu    sync.Mutex
 	parts map[string]*process
@@ -38,13 +38,13 @@ type cluster struct {
 // usual for all of them together; a busy machine takes longer.
 const startLimit = 2 * time.Minute
 
-// launch starts a cluster and returns when pods can be made in it. On an error,
-// ctx's end included, nothing is left behind.
+// launch starts a cluster and returns when pods can be created in it. On an error,
+// including a cancelled ctx, processes and files are removed.
 func launch(ctx context.Context, cfg config) (*cluster, error) {
 	for try := 1; ; try++ {
 		c, err := launchOnce(ctx, cfg)
-		// Between choosing a free port and listening at it, another process can
-		// have got it.
+		// Another process may have taken the port before this one listened on
+		// it.
 		if failed, ok := errors.AsType[*partError](err); ok && try < 3 && strings.Contains(failed.log, "address already in use") {
 			continue
 		}
@@ -86,8 +86,8 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 		return nil, err
 	}
 
-	// kube-apiserver waits for etcd by itself. The others would fall asleep
-	// between their attempts, so they start when they can begin to work.
+	// kube-apiserver waits for etcd by itself. The other parts would back off
+	// between their attempts, so they are started when the API server is ready.
 	for _, part := range []string{partEtcd, partAPIServer} {
 		if err := c.start(part); err != nil {
 			return nil, err
@@ -113,7 +113,7 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 	return c, nil
 }
 
-// arguments says what each part is started with.
+// arguments returns the arguments of each part.
 func arguments(f *folder, etcdURL string, port int) map[string][]string {
 	kubeconfig := "--kubeconfig=" + f.file(kubeconfigFile)
 	return map[string][]string{
@@ -124,7 +124,7 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 			"--etcd-certfile=" + f.file(certFile),
 			"--etcd-keyfile=" + f.file(keyFile),
 			"--bind-address=127.0.0.1",
-			// The endpoint of the Service "kubernetes" may not be a loopback address.
+			// The endpoint of the Service "kubernetes" must not be a loopback address.
 			"--advertise-address=192.0.2.1",
 			"--endpoint-reconciler-type=none",
 			fmt.Sprintf("--secure-port=%d", port),
@@ -165,8 +165,8 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 			kubeconfig,
 			"--config=" + f.file(stagesFile),
 			"--manage-all-nodes=true",
-			// Without leases the node lifecycle controller would declare the nodes
-			// dead, and their pods not ready, after 40 seconds.
+			// Without leases the node lifecycle controller would mark the nodes,
+			// and their pods, as not ready after 40 seconds.
 			"--node-lease-duration-seconds=40",
 		},
 	}
@@ -198,7 +198,7 @@ func (c *cluster) part(name string) (*process, error) {
 	defer c.mu.Unlock()
 	p, ok := c.parts[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no part %q; there are %s", name, strings.Join(c.names(), ", "))
+		return nil, fmt.Errorf("unknown part %q; the parts are %s", name, strings.Join(c.names(), ", "))
 	}
 	return p, nil
 }
@@ -222,8 +222,8 @@ func (c *cluster) kill(name string) error {
 	return nil
 }
 
-// restart starts a part again, with the arguments, ports and data that it had,
-// after ending it if need be. It returns when the API answers as ready.
+// restart starts a part again, with the same arguments, ports and data, after
+// killing it if it is running. It returns when the API server is ready.
 func (c *cluster) restart(ctx context.Context, name string) error {
 	if err := c.kill(name); err != nil {
 		return err
@@ -239,12 +239,12 @@ func (c *cluster) restart(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	// With one of these two down on purpose, there is nothing to wait for.
+	// If one of these two was killed, there is nothing to wait for.
 	for _, p := range []*process{etcd, server} {
 		select {
 		case <-p.exited:
 			if p.died() {
-				return p.failed("ended by itself")
+				return p.failed("ended unexpectedly")
 			}
 			return nil
 		default:
@@ -269,7 +269,7 @@ func (c *cluster) stop() error {
 	return c.folder.remove()
 }
 
-// until waits for a condition, which the named part has to bring about.
+// until waits for a condition that the named part must fulfil.
 func (c *cluster) until(ctx context.Context, part string, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errors.New("timeout"))
 	defer cancel()
@@ -287,7 +287,7 @@ func (c *cluster) until(ctx context.Context, part string, ready func(context.Con
 			return p.failed("ended before it was ready")
 		case name := <-c.died:
 			if q, err := c.part(name); err == nil {
-				return q.failed("ended by itself")
+				return q.failed("ended unexpectedly")
 			}
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -299,11 +299,11 @@ func (c *cluster) until(ctx context.Context, part string, ready func(context.Con
 	}
 }
 
-// freePorts picks ports of 127.0.0.1 that nobody listens at.
+// freePorts returns unused ports of 127.0.0.1.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		// All stay open until the last is found, so that they differ.
+		// All stay open until the last one is found, so that they differ.
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// folderPrefix starts the name of every cluster's folder in os.TempDir.
+// folderPrefix is the prefix of every cluster's folder in os.TempDir.
 const folderPrefix = "fairlead-cluster-"
 
-// folder is the temporary home of one cluster: certificates, kubeconfig, logs
-// and etcd's data. Its lock file is held for as long as the cluster lives, so
-// that a folder whose lock is free belongs to a cluster that was killed.
+// folder is the temporary folder of one cluster: certificates, kubeconfig, logs
+// and etcd's data. Its lock file is locked as long as the cluster runs, so that a
+// folder that is not locked belongs to a cluster that was killed.
 type folder struct {
 	path string
 	lock *os.File
@@ -23,7 +23,7 @@ func newFolder() (*folder, error) {
 	sweepFolders()
 	path, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the cluster: %w", err)
+		return nil, fmt.Errorf("create a folder for the cluster: %w", err)
 	}
 	lock, err := os.Create(filepath.Join(path, "lock"))
 	if err == nil {
@@ -38,8 +38,8 @@ func newFolder() (*folder, error) {
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// remove deletes the folder. A part that was killed a moment ago may still be
-// writing its last file, so it is tried for a while.
+// remove deletes the folder. It retries for a while, as a part that was just
+// killed may still be writing a file.
 func (f *folder) remove() error {
 	err := removeFolder(f.path)
 	f.lock.Close()
@@ -57,9 +57,9 @@ func removeFolder(path string) error {
 	return fmt.Errorf("remove the cluster's folder: %w", err)
 }
 
-// sweepFolders deletes what clusters left behind that were killed before any of
-// their parts could. A folder younger than a minute without a lock file may be
-// one that another process is just making.
+// sweepFolders deletes the folders of clusters that were killed together with
+// all of their parts. A folder younger than a minute without a lock file may just
+// be created by another process.
 func sweepFolders() {
 	paths, err := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
 	if err != nil {

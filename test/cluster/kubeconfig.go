@@ -14,8 +14,8 @@ const (
 	tokensFile     = "tokens.csv"
 )
 
-// writeKubeconfig makes the one static user of the cluster, an administrator
-// with a random token, and the kubeconfig that it and the parts log in with.
+// writeKubeconfig creates the only static user of the cluster, an administrator
+// with a random token, and the kubeconfig for this user and the parts.
 func writeKubeconfig(f *folder, server string) error {
 	token := rand.Text()
 	if err := os.WriteFile(f.file(tokensFile), fmt.Appendf(nil, "%s,admin,admin,system:masters\n", token), 0o600); err != nil {

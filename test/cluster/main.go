@@ -5,7 +5,7 @@
 //	cluster start             runs one until Ctrl-C and prints its kubeconfig
 //	cluster exec -- CMD ARGS  runs CMD against one of its own
 //
-// README.md says what it simulates and how tests choose failures.
+// README.md describes what it simulates and how tests select failures.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "cluster: unknown command %q\n%s", verb, usage)
 		os.Exit(2)
 	}
-	// The command that ran under "exec" has told its failure already.
+	// The command that ran under "exec" has printed its error already.
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && verb == "exec" {
 		os.Exit(exitCode(exit))
 	}

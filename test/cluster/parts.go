@@ -40,7 +40,7 @@ const (
 
 func runPart(args []string) error {
 	if len(args) < 2 {
-		return errors.New("part: this command is for the cluster's own use")
+		return errors.New("part: internal command")
 	}
 	home, name, args := args[0], args[1], args[2:]
 	go dieWithParent(home)
@@ -57,12 +57,12 @@ func runPart(args []string) error {
 	case partNodes:
 		return runNodes(home, args)
 	}
-	return fmt.Errorf("part: there is no %q", name)
+	return fmt.Errorf("part: unknown part %q", name)
 }
 
-// dieWithParent ends this process when its stdin ends: its parent is then gone
-// without having cleaned up. Every part tries to delete the folder, and the last
-// of them to end finds nobody left who would write into it.
+// dieWithParent ends this process when its stdin is closed: its parent has then
+// ended without cleaning up. Every part tries to delete the folder, and the last
+// one succeeds, as no other process writes to it.
 func dieWithParent(home string) {
 	io.Copy(io.Discard, os.Stdin)
 	removeFolder(home)
@@ -78,11 +78,11 @@ func runCommand(command *cobra.Command, args []string) error {
 }
 
 // runEtcd serves etcd to clients with a certificate of the cluster's authority.
-// Nothing is synced to disk: the data need not outlive the machine, only the
-// process.
+// Nothing is synced to disk: the data must survive the process, but not the
+// machine.
 func runEtcd(home string, args []string) error {
 	if len(args) != 1 {
-		return errors.New("etcd: want the URL to listen at")
+		return errors.New("etcd: the listen URL is missing")
 	}
 	client, err := url.Parse(args[0])
 	if err != nil {
@@ -99,7 +99,7 @@ func runEtcd(home string, args []string) error {
 		CertFile: f.file(certFile), KeyFile: f.file(keyFile),
 		TrustedCAFile: f.file(caFile), ClientCertAuth: true,
 	}
-	// No peer will ever come; any free port does.
+	// There are no peers; any free port will do.
 	config.ListenPeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	config.AdvertisePeerUrls = config.ListenPeerUrls
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
@@ -110,13 +110,13 @@ func runEtcd(home string, args []string) error {
 	return fmt.Errorf("etcd: %w", <-server.Err())
 }
 
-// runNodes runs KWOK in place of the nodes' kubelets and, beside it, what else a
-// real cluster has and Kubernetes itself does not bring: a volume provisioner.
+// runNodes runs KWOK in place of the nodes' kubelets, and a volume provisioner,
+// which is not part of Kubernetes itself.
 func runNodes(home string, args []string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	// KWOK reads --config before it has a command, as its own main does.
+	// KWOK parses --config before it creates its command.
 	flags := pflag.NewFlagSet("kwok", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
 	flags.Usage = func() {}
@@ -129,7 +129,7 @@ func runNodes(home string, args []string) error {
 		return fmt.Errorf("kwok: %w", err)
 	}
 	command := kwok.NewCommand(ctx)
-	// Kubernetes' packages have registered a flag of that name already.
+	// Kubernetes' packages have already registered a flag of this name.
 	command.Version = ""
 	command.PersistentFlags().AddFlagSet(flags)
 	command.SetArgs(args)

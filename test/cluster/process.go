@@ -13,9 +13,9 @@ import (
 
 // process is one part of the control plane, running as a child of this binary.
 //
-// A child lives as long as the pipe on its stdin is open, and only this process
-// holds the other end: even a SIGKILL here ends it, on any system, and it then
-// deletes the folder (see runPart).
+// A child runs as long as the pipe on its stdin is open, and only this process
+// has the other end: even a SIGKILL of this process ends it, on any system, and
+// it then deletes the folder (see runPart).
 type process struct {
 	name string
 	log  string
@@ -25,7 +25,7 @@ type process struct {
 	exited chan struct{} // closed when it has ended and was waited for
 
 	mu      sync.Mutex
-	stopped bool // its end was asked for
+	stopped bool // it was killed on purpose
 }
 
 // startProcess starts the part with the given arguments; its output is appended
@@ -60,8 +60,8 @@ func startProcess(f *folder, name string, args []string) (*process, error) {
 	return p, nil
 }
 
-// kill ends the process at once with SIGKILL and waits until it is gone.
-// Nothing in a cluster outlives it, so there is nothing to end gently.
+// kill ends the process with SIGKILL and waits for its end. No state survives the
+// cluster, so there is no need for a graceful shutdown.
 func (p *process) kill() {
 	p.mu.Lock()
 	p.stopped = true
@@ -70,7 +70,7 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// died says whether the process ended without having been told to.
+// died reports whether the process ended unexpectedly.
 func (p *process) died() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +82,8 @@ func (p *process) died() bool {
 	}
 }
 
-// partError is a part that ended on its own or did not get ready, with the last
-// lines that it logged.
+// partError is returned for a part that ended unexpectedly or did not become
+// ready, with the last lines of its log.
 type partError struct {
 	part, what, log string
 }

@@ -24,10 +24,10 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// provider does what a cloud's controllers do in a real cluster: it provisions,
-// grows and deletes the volumes of StorageClasses that name it, and gives
-// addresses to Services of type LoadBalancer. KWOK's stages cannot: a stage sees
-// the claim alone, never its StorageClass.
+// provider replaces a cloud's controllers: it provisions, expands and deletes the
+// volumes of StorageClasses with its name, and assigns addresses to Services of
+// type LoadBalancer. KWOK's stages cannot: a stage only has the claim, not its
+// StorageClass.
 type provider struct {
 	client   kubernetes.Interface
 	claims   corelisters.PersistentVolumeClaimLister
@@ -38,10 +38,10 @@ type provider struct {
 	queue    workqueue.TypedRateLimitingInterface[item]
 }
 
-// item is an object to look at.
+// item is an object in the queue.
 type item struct{ kind, namespace, name string }
 
-// Annotations that Kubernetes' volume controller and provisioners agree on.
+// Annotations of Kubernetes' volume controller and provisioners.
 const (
 	claimProvisioner  = "volume.kubernetes.io/storage-provisioner"
 	volumeProvisioner = "pv.kubernetes.io/provisioned-by"
@@ -138,8 +138,8 @@ func (p *provider) reconcile(ctx context.Context, next item) error {
 	}
 }
 
-// claim provisions or grows the volume of a claim. The volume controller puts
-// the provisioner's name on a claim when its time has come: under
+// claim provisions or expands the volume of a claim. The volume controller sets
+// the provisioner's name on a claim when it is to be provisioned: with
 // WaitForFirstConsumer not before a pod that uses it was scheduled.
 func (p *provider) claim(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	if claim.Annotations[claimProvisioner] != provisioner || claim.DeletionTimestamp != nil {
@@ -167,7 +167,7 @@ func (p *provider) provision(ctx context.Context, claim *corev1.PersistentVolume
 		return refuse(err.Error())
 	}
 	if claim.Spec.Selector != nil || claim.Spec.DataSource != nil || claim.Spec.DataSourceRef != nil {
-		return refuse(provisioner + " makes empty volumes only: a claim with a selector or a data source gets none")
+		return refuse(provisioner + " only provisions empty volumes: a selector or a data source is not supported")
 	}
 	_, err = p.client.CoreV1().PersistentVolumes().Create(ctx, newVolume(claim, class), metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
@@ -206,8 +206,8 @@ func newVolume(claim *corev1.PersistentVolumeClaim, class *storagev1.StorageClas
 	}
 }
 
-// grow gives a claim the room that it asks for. The API server has refused the
-// request already where the class does not allow growth, or it shrinks.
+// grow expands a claim. The API server has already rejected requests that shrink
+// it, or that its class does not allow.
 func (p *provider) grow(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	want, have := claim.Spec.Resources.Requests[corev1.ResourceStorage], claim.Status.Capacity[corev1.ResourceStorage]
 	if want.Cmp(have) <= 0 {
@@ -234,7 +234,7 @@ func (p *provider) grow(ctx context.Context, claim *corev1.PersistentVolumeClaim
 	return nil
 }
 
-// volume deletes what its claim has left, if its policy is to be deleted.
+// volume deletes a released volume if its reclaim policy is Delete.
 func (p *provider) volume(ctx context.Context, volume *corev1.PersistentVolume) error {
 	if volume.Annotations[volumeProvisioner] != provisioner || volume.DeletionTimestamp != nil ||
 		volume.Status.Phase != corev1.VolumeReleased ||
@@ -244,8 +244,8 @@ func (p *provider) volume(ctx context.Context, volume *corev1.PersistentVolume) 
 	return p.client.CoreV1().PersistentVolumes().Delete(ctx, volume.Name, metav1.DeleteOptions{})
 }
 
-// service gives a LoadBalancer an address. 198.18.0.0/16 is set aside for
-// benchmarks; the last half of the cluster's own address makes it unique.
+// service assigns an address to a LoadBalancer. 198.18.0.0/16 is reserved for
+// benchmarks; the second half of the Service's cluster IP makes it unique.
 func (p *provider) service(ctx context.Context, service *corev1.Service) error {
 	wants := service.Spec.Type == corev1.ServiceTypeLoadBalancer && service.Spec.LoadBalancerClass == nil && service.DeletionTimestamp == nil
 	has := len(service.Status.LoadBalancer.Ingress) > 0

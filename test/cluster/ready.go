@@ -12,20 +12,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// provisioner is what StorageClasses name to get volumes here.
+// provisioner is the name of the provisioner in StorageClasses.
 const provisioner = "fairlead.dev/volume"
 
 func (c *cluster) apiReady(ctx context.Context) error {
 	return c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// accountReady: without its ServiceAccount the namespace "default" refuses pods.
+// accountReady: pods are rejected until the namespace "default" has its ServiceAccount.
 func (c *cluster) accountReady(ctx context.Context) error {
 	_, err := c.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 	return err
 }
 
-// nodesReady: ready, and free of the taint that each has at first.
+// nodesReady: the nodes are ready, and without their initial taint.
 func (c *cluster) nodesReady(ctx context.Context) error {
 	list, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -51,7 +51,7 @@ func nodeReady(node corev1.Node) bool {
 	return false
 }
 
-// seed makes the nodes and, if one is asked for, the default StorageClass.
+// seed creates the nodes and, if configured, the default StorageClass.
 func (c *cluster) seed(ctx context.Context) error {
 	var failures []error
 	room := corev1.ResourceList{
@@ -76,7 +76,7 @@ func (c *cluster) seed(ctx context.Context) error {
 			Status: corev1.NodeStatus{Allocatable: room, Capacity: room},
 		}, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
-			failures = append(failures, fmt.Errorf("make node %s: %w", name, err))
+			failures = append(failures, fmt.Errorf("create node %s: %w", name, err))
 		}
 	}
 	if c.storageClass != "" {
@@ -90,7 +90,7 @@ func (c *cluster) seed(ctx context.Context) error {
 			AllowVolumeExpansion: &expand,
 		}, metav1.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
-			failures = append(failures, fmt.Errorf("make the default StorageClass: %w", err))
+			failures = append(failures, fmt.Errorf("create the default StorageClass: %w", err))
 		}
 	}
 	return errors.Join(failures...)

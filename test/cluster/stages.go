@@ -16,9 +16,9 @@ const stagesFile = "stages.yaml"
 //go:embed stages/*.yaml
 var stages embed.FS
 
-// writeStages puts the stages together into KWOK's configuration. The files are
-// templates with <% %> around what is filled in here, so that stages can share
-// fragments; {{ }} is KWOK's own.
+// writeStages renders the stages to KWOK's configuration. The files are templates
+// with the delimiters <% %>, so that stages can share fragments; {{ }} is
+// evaluated by KWOK.
 func writeStages(f *folder) error {
 	t, err := template.New("").Delims("<%", "%>").Funcs(template.FuncMap{"json": quote, "lower": strings.ToLower}).ParseFS(stages, "stages/*.yaml")
 	if err != nil {
@@ -38,5 +38,5 @@ func writeStages(f *folder) error {
 	return os.WriteFile(f.file(stagesFile), out.Bytes(), 0o600)
 }
 
-// quote makes a YAML string of any text.
+// quote returns a text as a YAML string.
 func quote(text string) string { return fmt.Sprintf("%q", text) }

@@ -14,20 +14,20 @@ import (
 	"syscall"
 )
 
-// report is one line of "cluster start -json": first the cluster's, then one in
-// answer to each command.
+// report is one line of "cluster start -json": first the cluster's, then one for
+// each command.
 type report struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	Folder     string `json:"folder,omitempty"`
-	Done       string `json:"done,omitempty"`  // the command that is answered
+	Done       string `json:"done,omitempty"`  // the command
 	Error      string `json:"error,omitempty"` // why it failed
 }
 
 func clusterFlags(name string) (*flag.FlagSet, *config) {
 	flags := flag.NewFlagSet("cluster "+name, flag.ExitOnError)
 	cfg := new(config)
-	flags.IntVar(&cfg.nodes, "nodes", 3, "how many `nodes` the cluster has")
-	flags.StringVar(&cfg.storageClass, "storage-class", "", "make a default StorageClass of this `name` (default: none)")
+	flags.IntVar(&cfg.nodes, "nodes", 3, "`number` of nodes")
+	flags.StringVar(&cfg.storageClass, "storage-class", "", "`name` of a default StorageClass to create (default: none)")
 	return flags, cfg
 }
 
@@ -35,15 +35,15 @@ func clusterFlags(name string) (*flag.FlagSet, *config) {
 func start(args []string) (err error) {
 	flags, cfg := clusterFlags("start")
 	asJSON := flags.Bool("json", false, "print JSON lines instead of text")
-	untilClosed := flags.Bool("until-stdin-closes", false, `end with stdin, and obey its lines "kill PART" and "restart PART"`)
-	extra := flags.String("kubeconfig", "", "write the kubeconfig to this `file` too; it is removed at the end")
+	untilClosed := flags.Bool("until-stdin-closes", false, `end with stdin, and run its commands "kill PART" and "restart PART"`)
+	extra := flags.String("kubeconfig", "", "also write the kubeconfig to this `file`; it is removed at the end")
 	flags.Parse(args)
 	if flags.NArg() > 0 {
 		return fmt.Errorf("start: unexpected argument %q", flags.Arg(0))
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
-	// Stdin is read from the beginning, so that its end stops a start half done.
+	// Stdin is read from the beginning, so that closing it also cancels the start.
 	var commands <-chan string
 	if *untilClosed {
 		lines := make(chan string)
@@ -82,7 +82,7 @@ func start(args []string) (err error) {
 	if *asJSON {
 		out.Encode(report{Kubeconfig: path, Folder: c.folder.path})
 	} else {
-		fmt.Printf("The cluster is ready. Its kubeconfig is\n\n  export KUBECONFIG=%s\n\nCtrl-C ends it and deletes it.\n", path)
+		fmt.Printf("The cluster is ready. Its kubeconfig is\n\n  export KUBECONFIG=%s\n\nCtrl-C stops and deletes the cluster.\n", path)
 	}
 	for {
 		select {
@@ -90,20 +90,20 @@ func start(args []string) (err error) {
 			return nil
 		case name := <-c.died:
 			if p, err := c.part(name); err == nil && p.died() {
-				return p.failed("ended by itself")
+				return p.failed("ended unexpectedly")
 			}
 		case line := <-commands:
-			answer := report{Done: line}
-			if err := c.obey(ctx, line); err != nil {
-				answer.Error = err.Error()
+			result := report{Done: line}
+			if err := c.run(ctx, line); err != nil {
+				result.Error = err.Error()
 			}
-			out.Encode(answer)
+			out.Encode(result)
 		}
 	}
 }
 
-// obey runs one command of stdin.
-func (c *cluster) obey(ctx context.Context, line string) error {
+// run runs one command of stdin.
+func (c *cluster) run(ctx context.Context, line string) error {
 	verb, part, _ := strings.Cut(line, " ")
 	switch verb {
 	case "kill":
@@ -111,7 +111,7 @@ func (c *cluster) obey(ctx context.Context, line string) error {
 	case "restart":
 		return c.restart(ctx, part)
 	}
-	return fmt.Errorf("unknown command %q; there are: kill PART, restart PART", verb)
+	return fmt.Errorf("unknown command %q, want kill PART or restart PART", verb)
 }
 
 // execute is "cluster exec": a cluster for as long as one command runs. It
@@ -120,7 +120,7 @@ func execute(args []string) (err error) {
 	flags, cfg := clusterFlags("exec")
 	flags.Parse(args)
 	if flags.NArg() == 0 {
-		return errors.New("exec: name the command to run, as in: cluster exec -- go test ./...")
+		return errors.New("exec: the command is missing, as in: cluster exec -- go test ./...")
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
@@ -148,19 +148,19 @@ func execute(args []string) (err error) {
 		case err := <-ended:
 			return err
 		case name := <-c.died:
-			// The command learns of it by itself; this says why.
+			// The command will fail by itself; this is the reason.
 			if p, err := c.part(name); err == nil {
-				fmt.Fprintf(os.Stderr, "cluster: %v\n", p.failed("ended by itself"))
+				fmt.Fprintf(os.Stderr, "cluster: %v\n", p.failed("ended unexpectedly"))
 			}
 		case <-ctx.Done():
-			// A terminal's Ctrl-C has reached the command too; a SIGTERM has not.
+			// Ctrl-C in a terminal also reaches the command; SIGTERM does not.
 			cmd.Process.Signal(syscall.SIGTERM)
 			return <-ended
 		}
 	}
 }
 
-// exitCode is a shell's way to tell a command's end in one number.
+// exitCode returns the exit code that a shell would report.
 func exitCode(exit *exec.ExitError) int {
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal())
@@ -168,10 +168,10 @@ func exitCode(exit *exec.ExitError) int {
 	return exit.ExitCode()
 }
 
-// interrupted turns the error of a start that was broken off into a plain one.
+// interrupted returns a short error for a start that was cancelled.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("stopped before the cluster was ready; nothing is left of it")
+		return errors.New("cancelled before the cluster was ready; it was removed")
 	}
 	return err
 }
