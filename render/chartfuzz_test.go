@@ -248,7 +248,7 @@ func checkChart(t *testing.T, data []byte) {
 	}
 	want, helmErr := oracle.Files(must(load()), values.Map(), o)
 	for range 2 {
-		m, _, err := c.renderFiles(t.Context(), in)
+		m, _, err := c.renderFiles(t.Context(), in.Limits.account(t.Context()), in)
 		if helmErr != nil || err != nil {
 			sameFailure(t, err, helmErr)
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -23,8 +24,9 @@ type parsing struct {
 	count   int // of documents
 }
 
-func newParsing(ctx context.Context, limits Limits) *parsing {
-	return &parsing{ctx: ctx, decoder: limits.newDecoder(), limits: limits}
+// newParsing returns a parsing that is charged to the account of the render.
+func newParsing(ctx context.Context, limits Limits, spent *account.Account) *parsing {
+	return &parsing{ctx: ctx, decoder: yamlread.Decoder{Account: spent, Depth: limits.DocumentDepth}, limits: limits}
 }
 
 // next takes one more document.

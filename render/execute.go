@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 	"github.com/fairlead-dev/fairlead/internal/template"
 )
@@ -42,19 +43,19 @@ func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
 		for _, source := range instance.Sources() {
 			sources = append(sources, template.Source(source))
 		}
-		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap})
+		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost})
 	})
 	return known.set, known.err
 }
 
 // execute executes the templates, each after the other in Helm's order: what
 // one does to the values, those after it see.
-func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
+func (c *Chart) execute(ctx context.Context, spent *account.Account, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
 	set, err := c.sets.of(instance)
 	if err != nil {
 		return nil, c.templateError(err, in.Values)
 	}
-	env := template.Env{Limits: in.Limits.forTemplates(), Strict: in.Strict}
+	env := template.Env{Account: spent, Strict: in.Strict}
 	if in.Lookup != nil {
 		env.Lookup = func(apiVersion, kind, namespace, name string) (map[string]any, error) {
 			return in.Lookup(ctx, apiVersion, kind, namespace, name)
@@ -75,9 +76,10 @@ func (c *Chart) execute(ctx context.Context, instance *chartfile.Instance, data 
 	return files, nil
 }
 
-func (l Limits) forTemplates() template.Limits {
-	return template.Limits{
-		Depth: l.TemplateDepth, Output: l.OutputBytes, Memory: l.MemoryBytes,
-		Result: l.ResultBytes, Steps: l.Steps, Keys: l.Keys, Time: -1, // the context has it
-	}
+// account is what one render is charged to.
+func (l Limits) account(ctx context.Context) *account.Account {
+	return account.New(ctx, account.Limits{
+		MemoryBytes: l.MemoryBytes, OutputBytes: l.OutputBytes, ResultBytes: l.ResultBytes,
+		Steps: l.Steps, TemplateDepth: l.TemplateDepth, Keys: l.Keys,
+	})
 }

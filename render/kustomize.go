@@ -163,7 +163,7 @@ func plainManifests(ctx context.Context, info ChartInfo, files map[string]string
 	if in.Capabilities != nil {
 		m.Capabilities = *in.Capabilities
 	}
-	if err := m.parse(newParsing(ctx, in.Limits), files, in); err != nil {
+	if err := m.parse(newParsing(ctx, in.Limits, in.Limits.account(ctx)), files, in); err != nil {
 		return nil, err
 	}
 	if err := m.postRender(ctx, in); err != nil {

@@ -58,7 +58,7 @@ func compareWithHelm(t *testing.T, c *Chart, reload func() *chart.Chart, layers 
 	want, helmErr := oracle.Files(reload(), values.Map(), release)
 	random := false
 	for range 2 { // the second one with all caches warm
-		m, _, err := c.renderFiles(t.Context(), in)
+		m, _, err := c.renderFiles(t.Context(), in.Limits.account(t.Context()), in)
 		if (err == nil) != (helmErr == nil) {
 			t.Fatalf("error %v, Helm's is %v", err, helmErr)
 		}

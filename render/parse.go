@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
@@ -108,9 +109,12 @@ const aliasHint = "write the values out instead of using anchors, or raise this 
 func yamlLimit(err error) *LimitError {
 	var limit *LimitError
 	var inside *yamlread.LimitError
+	var spent *account.LimitError
 	switch {
 	case errors.As(err, &limit):
 		return limit
+	case errors.As(err, &spent):
+		return &LimitError{Limit: spent.Limit, Max: spent.Max, Subject: "a YAML document, aliases expanded", Err: spent.Err}
 	case errors.As(err, &inside):
 		return &LimitError{Limit: inside.Limit, Max: inside.Max, Subject: "a YAML document, aliases expanded"}
 	case strings.Contains(err.Error(), "excessive aliasing"): // the parser's own limit

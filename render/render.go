@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
@@ -22,7 +23,8 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 	}
 	ctx, cancel := withTime(ctx, in.Limits)
 	defer cancel()
-	m, instance, err := c.renderFiles(ctx, in)
+	spent := in.Limits.account(ctx)
+	m, instance, err := c.renderFiles(ctx, spent, in)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +36,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			m.Notes = text
 		}
 	}
-	parsing := newParsing(ctx, in.Limits)
+	parsing := newParsing(ctx, in.Limits, spent)
 	if err := m.parse(parsing, rest, in); err != nil {
 		return nil, c.place(err, instance)
 	}
@@ -52,7 +54,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 const notesName = "NOTES.txt"
 
 // renderFiles does what Helm's engine does, and what comes before it.
-func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfile.Instance, error) {
+func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Input) (*Manifest, *chartfile.Instance, error) {
 	if err := c.parsed.CheckInstallable(); err != nil {
 		return nil, nil, c.renderError(err)
 	}
@@ -86,7 +88,7 @@ func (c *Chart) renderFiles(ctx context.Context, in Input) (*Manifest, *chartfil
 		}
 	}
 	release := chartfile.Release{Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade}
-	files, err := c.execute(ctx, instance, instance.Data(values, release, caps), in)
+	files, err := c.execute(ctx, spent, instance, instance.Data(values, release, caps), in)
 	if err != nil {
 		return nil, nil, err
 	}

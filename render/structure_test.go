@@ -72,7 +72,7 @@ func sameAsHelm(t *testing.T, files fstest.MapFS, values ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := c.renderFiles(t.Context(), in)
+		m, _, err := c.renderFiles(t.Context(), in.Limits.account(t.Context()), in)
 		if (err == nil) != (helmErr == nil) {
 			t.Fatalf("values %s: error %v, Helm's is %v", text, err, helmErr)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"text/template/parse"
+	"time"
 )
 
 // function is a function that templates may call.
@@ -13,6 +14,8 @@ type function struct {
 	variadic bool // the last of params is then that of each further argument
 	builtin  bool // of text/template, not of sprig or Helm
 	call     impl
+	cost     cost // nil: little
+	shares   bool // the result is an argument, or a part of one
 }
 
 // impl calls a function with arguments that were validated for its parameters.
@@ -66,12 +69,11 @@ func (e *callExpr) eval(r *Run, dot, final value) value {
 	if final.k != missing {
 		r.stack = append(r.stack, r.validate(final, &e.final))
 	}
-	v, err := e.fn.call(r, r.stack[base:])
+	v, err := r.invoke(e.fn, r.stack[base:])
 	r.stack = r.stack[:base]
 	if err != nil {
 		r.calling(e.blame, e.fn.name, err)
 	}
-	r.settle(v, e.fn.name)
 	return v
 }
 
@@ -117,16 +119,19 @@ func (e *dynamicExpr) eval(r *Run, dot, final value) value {
 			name = final.reflect().String()
 		}
 	}
+	r.function = "call"
+	r.reserve(r.methodPrice(reflect.Value{}, name, args))
 	v, err := callValue(name, args)
 	if err != nil {
 		r.calling(e.blame, "call", err)
 	}
+	r.settle(v, 0)
 	return v
 }
 
 // callMethod calls a method or function of the data with arguments that were
 // not bound to its parameters at compile time.
-func (r *Run) callMethod(dot value, fn reflect.Value, node parse.Node, name string, args []argument, final value) value {
+func (r *Run) callMethod(dot value, receiver, fn reflect.Value, node parse.Node, name string, args []argument, final value) value {
 	t := fn.Type()
 	if msg := arity(name, t.NumIn(), t.IsVariadic(), len(args), final.k != missing); msg != "" {
 		r.errorf("%s", msg)
@@ -143,11 +148,54 @@ func (r *Run) callMethod(dot value, fn reflect.Value, node parse.Node, name stri
 		p := paramOf(paramType(t, len(args)))
 		in = append(in, toParam(r.validate(final, &p), p.typ))
 	}
-	v, err := safeCall(fn, in)
+	given := make([]value, len(in))
+	for i := range in {
+		given[i] = fromReflect(in[i])
+	}
+	r.function = name
+	p := r.methodPrice(receiver, name, given)
+	r.reserve(p)
+	v, err := r.apart(p.work, func() (value, error) {
+		result, err := safeCall(fn, in)
+		return fromCall(result), err
+	})
 	if err != nil {
 		r.calling(node, name, err)
 	}
-	return fromCall(v)
+	r.settle(v, 0)
+	r.function = ""
+	return v
+}
+
+// methodPrice is the price of a method by Options.MethodCost. One that this does
+// not know costs as much as all that it can see: its receiver and its arguments,
+// written out.
+func (r *Run) methodPrice(receiver reflect.Value, name string, args []value) price {
+	if receiver.IsValid() && receiver.CanInterface() && r.set.methodCost != nil {
+		if bytes, work, ok := r.set.methodCost(receiver.Interface(), name, anys(args)); ok {
+			return price{scratch: bytes, work: work}
+		}
+	}
+	p := price{}
+	if len(args) > 0 {
+		p.scratch = 8 * r.taken(&yamlForm, args).bytes
+	}
+	if receiver.IsValid() && receiver.Type() != timeType {
+		e := r.taken(&yamlForm, []value{fromReflect(receiver)})
+		p.scratch += 8*e.bytes + 512*e.nodes
+		p.work = 4 * e.nodes
+	}
+	return p
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+func anys(args []value) []any {
+	list := make([]any, len(args))
+	for i := range args {
+		list[i] = args[i].any()
+	}
+	return list
 }
 
 func paramType(t reflect.Type, i int) reflect.Type {

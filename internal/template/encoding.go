@@ -3,17 +3,19 @@ package template
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 	"sigs.k8s.io/yaml"
 	yamlv3 "sigs.k8s.io/yaml/goyaml.v3"
 
+	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
-// The functions of this file are Helm's. They never fail: an encoder answers
-// nothing where it cannot, a decoder tells its error in the result.
+// The functions of this file are Helm's. They never fail: an encoder returns
+// nothing where it cannot encode, a decoder returns its error in the result.
 
 func toYAML(v any) string {
 	data, err := yaml.Marshal(v)
@@ -33,23 +35,39 @@ func toYAMLPretty(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func fromYAML(text string) map[string]any {
-	if m, ok := yamlread.Mapping(text, yamlread.Floats); ok {
-		return m
-	}
+func fromYAML(r *Run, text string) map[string]any {
 	m := map[string]any{}
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+	if err := r.decodeYAML(text, &m); err != nil {
 		m["Error"] = err.Error()
 	}
 	return m
 }
 
-func fromYAMLArray(text string) []any {
+func fromYAMLArray(r *Run, text string) []any {
 	list := []any{}
-	if err := yaml.Unmarshal([]byte(text), &list); err != nil {
+	if err := r.decodeYAML(text, &list); err != nil {
 		list = []any{err.Error()}
 	}
 	return list
+}
+
+// decodeYAML decodes on the run's account. Aliases are charged by what they
+// expand to.
+func (r *Run) decodeYAML(text string, into any) error {
+	work := 2 * int64(len(text))
+	r.work(work)
+	_, err := r.apart(work, func() (value, error) {
+		return value{}, yamlread.Decoder{Account: r.account, Depth: r.nesting}.Unmarshal([]byte(text), into)
+	})
+	var deep *yamlread.LimitError
+	var limit *account.LimitError
+	switch {
+	case errors.As(err, &deep):
+		r.tooDeep()
+	case errors.As(err, &limit):
+		r.exceeded(limit)
+	}
+	return err
 }
 
 func toTOML(v any) string {

@@ -60,7 +60,12 @@ func (r *Run) find(id int, name string) *variable {
 func (r *Run) assign(id int, name string, v value) { r.find(id, name).v = v }
 
 // eval makes a parenthesized pipeline an operand.
-func (p *pipeline) eval(r *Run, dot, final value) value { return p.run(r, dot) }
+func (p *pipeline) eval(r *Run, dot, final value) value {
+	r.nest()
+	v := p.run(r, dot)
+	r.frames--
+	return v
+}
 
 // failExpr is an operand that always fails, at its node or, without one, where
 // execution is.
@@ -213,7 +218,7 @@ func (c *chain) field(r *Run, dot value, i int, v value, args []argument, final 
 			target = target.Addr()
 		}
 		if m, ok := r.set.types.method(target, name); ok {
-			return r.callMethod(dot, m, c.node, name, args, final)
+			return r.callMethod(dot, target, m, c.node, name, args, final)
 		}
 	}
 	given := len(args) > 0 || final.k != missing

@@ -10,7 +10,7 @@ import (
 )
 
 // functions is all that templates may call, by name. It is made once and never
-// changed.
+// changed. A function whose cost is not stated is left out.
 var functions = sync.OnceValue(func() map[string]*function {
 	table := make(map[string]*function)
 	for _, f := range builtins() {
@@ -19,20 +19,25 @@ var functions = sync.OnceValue(func() map[string]*function {
 	for name, fn := range goFunctions() {
 		table[name] = newFunction(name, reflect.TypeOf(fn), adapt(fn))
 	}
-	for name, call := range lateFunctions() {
-		table[name].call = call
-	}
-	for name, look := range guards() {
-		if f := table[name]; f != nil {
-			call := f.call
-			f.call = func(r *Run, a []value) (value, error) {
-				look(r, a)
-				return call(r, a)
-			}
+	for _, replacing := range []map[string]impl{lateFunctions(), ownFunctions(), equalFunctions(table), regexFunctions(table)} {
+		for name, call := range replacing {
+			table[name].call = call
 		}
 	}
 	for _, name := range slowFunctions {
-		table[name].call = slow(name, table[name].call)
+		table[name].call = slow(table[name].call)
+	}
+	for _, name := range sharing {
+		table[name].shares = true
+	}
+	stated := costs()
+	for name, f := range table {
+		cost, ok := stated[name]
+		if !ok {
+			delete(table, name)
+			continue
+		}
+		f.cost = cost
 	}
 	return table
 })
@@ -54,8 +59,8 @@ func goFunctions() texttemplate.FuncMap {
 	own := texttemplate.FuncMap{
 		"toYaml":        toYAML,
 		"toYamlPretty":  toYAMLPretty,
-		"fromYaml":      fromYAML,
-		"fromYamlArray": fromYAMLArray,
+		"fromYaml":      func(string) map[string]any { return nil }, // see lateFunctions
+		"fromYamlArray": func(string) []any { return nil },
 		"toToml":        toTOML,
 		"fromToml":      fromTOML,
 		"toJson":        toJSON,
@@ -76,6 +81,9 @@ func goFunctions() texttemplate.FuncMap {
 	return table
 }
 
+// lookupSteps is what a request to the cluster counts as.
+const lookupSteps = 1000
+
 func required(msg string, v any) (any, error) {
 	if v == nil || v == "" {
 		return v, warn(msg)
@@ -83,20 +91,32 @@ func required(msg string, v any) (any, error) {
 	return v, nil
 }
 
-// lateFunctions are the functions that answer to the run.
+// lateFunctions are the functions that depend on the run.
 func lateFunctions() map[string]impl {
 	return map[string]impl{
 		"now": func(r *Run, _ []value) (value, error) { return concrete(r.now()), nil },
 		"toYaml": func(r *Run, a []value) (v value, err error) {
 			defer protect(&err)
+			r.function = "toYaml"
 			return concrete(r.yaml(a[0].any())), nil
+		},
+		"fromYaml": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			return concrete(fromYAML(r, textOf(a[0]))), nil
+		},
+		"fromYamlArray": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			return concrete(fromYAMLArray(r, textOf(a[0]))), nil
 		},
 		"lookup": func(r *Run, a []value) (v value, err error) {
 			if r.lookup == nil {
 				return concrete(map[string]any{}), nil
 			}
 			defer protect(&err)
+			r.function = "lookup"
+			r.work(lookupSteps)
 			found, err := r.lookup(take[string](a[0]), take[string](a[1]), take[string](a[2]), take[string](a[3]))
+			r.charge(r.taken(&copied, []value{of(found)}).bytes)
 			return concrete(found), err
 		},
 		"required": func(_ *Run, a []value) (value, error) {

@@ -26,18 +26,27 @@ func (e *includeExpr) eval(r *Run, dot, final value) value {
 		r.calling(e.blame, "include", fmt.Errorf("template: no template %q associated with template %q", name, tplName))
 	}
 	r.included[name] = nested + 1
-	mark := len(r.out)
-	r.captures++
 	r.step()
-	r.enter(call{how: callInclude, at: e.blame}, callee, r.scope, rootData(data))
+	text := r.captured(call{how: callInclude, at: e.blame}, callee, r.scope, rootData(data), "include")
+	r.included[name] = nested
+	return concrete(text)
+}
+
+// captured executes a template and returns what it prints.
+func (r *Run) captured(c call, callee *template, s *scope, data value, function string) string {
+	mark, outer := len(r.out), r.capture
+	r.captures++
+	r.capture = mark
+	r.enter(c, callee, s, data)
+	r.function = function
+	r.charge(int64(len(r.out) - mark))
+	r.function = ""
 	text := string(r.out[mark:])
 	r.out = r.out[:mark]
 	r.captures--
+	r.capture = outer
 	r.leave()
-	r.included[name] = nested
-	v := concrete(text)
-	r.settle(v, "include")
-	return v
+	return text
 }
 
 var errNested = errors.New("unable to execute template")
@@ -82,8 +91,13 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 	r.step()
 	u := r.set.tpls.get(text)
 	if u == nil {
-		r.work(int64(len(text)), "tpl")
-		r.charge(parseCost(text), "tpl")
+		r.function = "tpl"
+		n := int64(parseCost(text))
+		r.reserve(price{scratch: n, work: 4 * int64(len(text))})
+		if n > r.limits.ResultBytes {
+			r.breach("ResultBytes", r.limits.ResultBytes)
+		}
+		r.function = ""
 		u = r.set.parseTpl(text)
 	}
 	if u.err != nil {
@@ -92,14 +106,6 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 		}
 		r.calling(e.blame, "tpl", fmt.Errorf("cannot parse template %q: %w", text, u.err))
 	}
-	mark := len(r.out)
-	r.captures++
-	r.enter(call{how: callTpl, at: e.blame, text: text}, u.main, r.scope.within(u), rootData(data))
-	out := string(r.out[mark:])
-	r.out = r.out[:mark]
-	r.captures--
-	r.leave()
-	v := concrete(strings.ReplaceAll(out, noValue, ""))
-	r.settle(v, "tpl")
-	return v
+	out := r.captured(call{how: callTpl, at: e.blame, text: text}, u.main, r.scope.within(u), rootData(data), "tpl")
+	return concrete(strings.ReplaceAll(out, noValue, ""))
 }

@@ -35,8 +35,8 @@ func TestReferringIsCheap(t *testing.T) {
 		if _, err := r.Execute("c/templates/a", map[string]any{"Values": large}); err != nil {
 			t.Fatal(err)
 		}
-		if r.steps > 20_000 {
-			t.Errorf("%s took %d steps", text, r.steps)
+		if r.account.Steps() > 20_000 {
+			t.Errorf("%s took %d steps", text, r.account.Steps())
 		}
 	}
 }

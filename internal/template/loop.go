@@ -23,16 +23,17 @@ type entry struct {
 
 func (s *rangeStmt) exec(r *Run, dot value) signal {
 	r.step()
+	r.nest()
 	r.node = s.node
 	mark := len(r.vars)
 	v := s.pipe.run(r, dot)
+	sig := proceed
 	if !s.iterate(r, v) && s.hasElse {
-		sig := s.alt.exec(r, dot)
-		r.vars = r.vars[:mark]
-		return sig
+		sig = s.alt.exec(r, dot)
 	}
 	r.vars = r.vars[:mark]
-	return proceed
+	r.frames--
+	return sig
 }
 
 // each runs the body once; it reports whether the loop goes on.
@@ -88,6 +89,10 @@ func (s *rangeStmt) overMap(r *Run, mark int, m map[string]any) bool {
 		return false
 	}
 	// The entries are those of now: the body may change the map.
+	if len(m) > 64 {
+		n := int64(len(m))
+		r.reserve(price{scratch: 40 * n, work: n})
+	}
 	entries := make([]entry, 0, len(m))
 	for k, v := range m {
 		entries = append(entries, entry{k, v})

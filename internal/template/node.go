@@ -34,8 +34,8 @@ func (l list) exec(r *Run, dot value) signal {
 type textStmt struct{ text string }
 
 func (t *textStmt) exec(r *Run, dot value) signal {
-	r.out = append(r.out, t.text...)
 	r.wrote(len(t.text))
+	r.out = append(r.out, t.text...)
 	r.putAway()
 	return proceed
 }
@@ -66,14 +66,17 @@ func (a *actionStmt) exec(r *Run, dot value) signal {
 // print appends a value as fmt.Print would.
 func (r *Run) print(node parse.Node, v value) {
 	r.node = node
+	if s, ok := v.v.(string); ok && v.k == plain {
+		r.wrote(len(s))
+		r.out = append(r.out, s...)
+		return
+	}
 	before := len(r.out)
 	switch v.k {
 	case invalid:
 		r.out = append(r.out, noValue...)
 	case plain:
 		switch t := v.v.(type) {
-		case string:
-			r.out = append(r.out, t...)
 		case int:
 			r.out = strconv.AppendInt(r.out, int64(t), 10)
 		case int64:
@@ -92,7 +95,10 @@ func (r *Run) print(node parse.Node, v value) {
 }
 
 func (r *Run) printAny(node parse.Node, v value) {
-	r.inspectAll("print", []value{v})
+	r.function = "print"
+	bytes := r.written(&shown, []value{v}).bytes
+	r.reserve(price{scratch: 2 * bytes})
+	r.function = ""
 	p, ok := printable(v.reflect())
 	if !ok {
 		r.errorf("can't print %s of type %s", node, v.reflect().Type())
@@ -110,6 +116,7 @@ type branchStmt struct {
 
 func (b *branchStmt) exec(r *Run, dot value) signal {
 	r.step()
+	r.nest()
 	mark := len(r.vars)
 	v := b.pipe.run(r, dot)
 	truth, ok := v.truth()
@@ -126,6 +133,7 @@ func (b *branchStmt) exec(r *Run, dot value) signal {
 		sig = b.alt.exec(r, dot)
 	}
 	r.vars = r.vars[:mark]
+	r.frames--
 	return sig
 }
 
@@ -154,9 +162,10 @@ func (t *templateStmt) exec(r *Run, dot value) signal {
 
 // enter executes a template on data and leaves the caller on the stack.
 func (r *Run) enter(c call, callee *template, s *scope, data value) {
-	if len(r.calls) >= r.limits.Depth {
-		r.breach("Depth", int64(r.limits.Depth), "")
+	if len(r.calls) >= r.limits.TemplateDepth {
+		r.breach("TemplateDepth", int64(r.limits.TemplateDepth))
 	}
+	r.nest()
 	c.tmpl, c.node, c.scope, c.base = r.tmpl, r.node, r.scope, r.base
 	r.calls = append(r.calls, c)
 	r.base = len(r.vars)
@@ -172,5 +181,6 @@ func (r *Run) leave() {
 	r.vars = r.vars[:r.base]
 	r.tmpl, r.node, r.scope, r.base = c.tmpl, c.node, c.scope, c.base
 	*c = call{}
+	r.frames--
 	r.calls = r.calls[:last]
 }

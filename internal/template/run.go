@@ -6,16 +6,20 @@ import (
 	"strings"
 	"text/template/parse"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/account"
 )
 
 // Env is what a render depends on besides its data. The zero value renders as
-// `helm template` does.
+// `helm template` does, with the default limits.
 type Env struct {
 	// Lookup answers the function lookup; nil: it finds nothing.
 	Lookup func(apiVersion, kind, namespace, name string) (map[string]any, error)
 	// Strict makes a missing value an error, as Helm's --strict does.
 	Strict bool
-	Limits Limits
+	// Account is what the render is charged to; its context ends the render.
+	// Nil means one with the default limits.
+	Account *account.Account
 	// Now answers the function now; nil: the clock.
 	Now func() time.Time
 }
@@ -23,15 +27,15 @@ type Env struct {
 // Run is one render. It is for one goroutine, and ends with the first error.
 type Run struct {
 	set     *Set
-	ctx     context.Context
 	lookup  func(apiVersion, kind, namespace, name string) (map[string]any, error)
 	now     func() time.Time
-	limits  Limits
+	account *account.Account
+	limits  account.Limits // of the account
 	strict  bool
-	started time.Time
 
 	tmpl     *template
 	node     parse.Node // where execution is, as far as errors tell
+	function string     // the function that is called, for errors
 	scope    *scope
 	vars     []variable
 	base     int // of the variables of tmpl
@@ -40,22 +44,29 @@ type Run struct {
 	out      []byte   // not yet put away
 	away     []string // what was printed before
 	captures int      // of output under way, see include
+	capture  int      // where in out the innermost of them begins
 	scratch  []byte   // of toYaml
 	included map[string]int
 
-	steps, written, memory int64
-	keys                   int
+	frames, maxFrames int // see nest
+	nesting           int // how deep values may nest
 }
 
-// NewRun begins a render. ctx is honoured while templates execute.
+// NewRun begins a render, which ends with the context of its account.
 func (s *Set) NewRun(ctx context.Context, env Env) *Run {
 	r := &Run{
-		set: s, ctx: ctx, lookup: env.Lookup, now: env.Now, strict: env.Strict,
-		limits: env.Limits.resolved(), started: time.Now(), included: make(map[string]int),
+		set: s, lookup: env.Lookup, now: env.Now, strict: env.Strict,
+		account: env.Account, included: make(map[string]int),
 	}
 	if r.now == nil {
 		r.now = time.Now
 	}
+	if r.account == nil {
+		r.account = account.New(ctx, account.Limits{})
+	}
+	r.limits = r.account.Limits()
+	r.nesting = nestingOf(r.limits.TemplateDepth)
+	r.maxFrames = min(r.limits.TemplateDepth, maxFrames/framesPerLevel) * framesPerLevel
 	return r
 }
 
@@ -73,6 +84,7 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 		}
 	}
 	r.calls, r.stack, r.out, r.away, r.captures, r.base = r.calls[:0], r.stack[:0], r.out[:0], nil, 0, 0
+	r.function, r.frames = "", 0
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -86,11 +98,26 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 			err = &Error{Template: name, text: fmt.Sprintf("rendering template failed: %v", p)}
 		}
 	}()
-	r.checkTime("")
+	if err := r.account.Err(); err != nil {
+		r.exceeded(err)
+	}
 	dot := rootData(of(data))
 	r.vars = append(r.vars[:0], variable{0, dot})
 	r.tmpl.root.exec(r, dot)
-	return strings.ReplaceAll(strings.Join(append(r.away, string(r.out)), ""), noValue, ""), nil
+	return r.printed(), nil
+}
+
+// printed is all that was printed, as one text.
+func (r *Run) printed() string {
+	if len(r.away) > 0 {
+		n := int64(len(r.out))
+		for _, text := range r.away {
+			n += int64(len(text))
+		}
+		r.charge(n) // beside its parts
+		defer r.account.Release(n)
+	}
+	return strings.ReplaceAll(strings.Join(append(r.away, string(r.out)), ""), noValue, "")
 }
 
 // putAwayFrom is how much output is put away: so much at least is printed

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -20,6 +21,10 @@ type Options struct {
 	// a method of its type. It must not call anything on the value. It only saves
 	// time: without it such maps are read by reflection.
 	AsMap func(v any, key string) (map[string]any, bool)
+	// MethodCost states what a method of the data costs, in bytes and steps, by
+	// its receiver and arguments; ok is false for a method that it does not know.
+	// Nil knows none.
+	MethodCost func(receiver any, method string, args []any) (bytes, steps int64, ok bool)
 	// Memory is how many bytes the compiled templates may take, by an estimate
 	// that is on the high side: 0 means 256 MiB, a negative number no bound.
 	Memory int64
@@ -39,15 +44,16 @@ const (
 // Set is the compiled templates of a chart. It is immutable and safe for
 // concurrent use; what it keeps besides only saves time.
 type Set struct {
-	names   []string
-	root    scope
-	funcs   map[string]*function
-	known   map[string]any // the names of funcs, for the parser
-	asMap   func(any, string) (map[string]any, bool)
-	types   members
-	regexps regexpCache
-	tpls    tplCache
-	nesting int
+	names      []string
+	root       scope
+	funcs      map[string]*function
+	known      map[string]any // the names of funcs, for the parser
+	asMap      func(any, string) (map[string]any, bool)
+	methodCost func(receiver any, method string, args []any) (bytes, steps int64, ok bool)
+	types      members
+	regexps    regexpCache
+	tpls       tplCache
+	nesting    int
 }
 
 // Compile parses the sources in Helm's order, the deepest paths first, so that
@@ -55,7 +61,7 @@ type Set struct {
 // root chart. Of sources of one name the last counts. The error is an *Error
 // or wraps a *LimitError.
 func Compile(sources []Source, opts Options) (*Set, error) {
-	s := &Set{asMap: opts.AsMap, nesting: opts.Nesting}
+	s := &Set{asMap: opts.AsMap, methodCost: opts.MethodCost, nesting: opts.Nesting}
 	if s.nesting <= 0 {
 		s.nesting = defaultNesting
 	}
@@ -82,10 +88,16 @@ func Compile(sources []Source, opts Options) (*Set, error) {
 		}
 		return strings.Compare(b, a)
 	})
-	budget, spent := pick(opts.Memory, defaultCompiled), int64(0)
+	budget, spent := opts.Memory, int64(0)
+	switch {
+	case budget == 0:
+		budget = defaultCompiled
+	case budget < 0:
+		budget = math.MaxInt64
+	}
 	for _, name := range s.names {
 		if spent += int64(parseCost(texts[name])); spent > budget {
-			limit := &LimitError{Template: name, Limit: "Memory", Max: budget}
+			limit := &LimitError{Template: name, Limit: "MemoryBytes", Max: budget}
 			return nil, &Error{Template: name, Err: limit, text: limit.Error()}
 		}
 		trees, err := s.parse(name, texts[name])
@@ -130,7 +142,7 @@ func (s *Set) parse(name, text string) (map[string]*parse.Tree, error) {
 
 func (s *Set) trees(name, text string) (map[string]*parse.Tree, error) {
 	if tooDeep(text, s.nesting) {
-		return nil, &LimitError{Template: name, Limit: "Nesting", Max: int64(s.nesting)}
+		return nil, &LimitError{Template: name, Limit: "TemplateDepth", Max: int64(s.nesting)}
 	}
 	return parse.Parse(name, text, "", "", s.known)
 }

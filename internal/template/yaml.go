@@ -15,10 +15,11 @@ import (
 // way of JSON and of a full YAML document. It knows the types and strings that
 // values files hold and leaves the rest to the original.
 type yamlWriter struct {
-	run    *Run
-	out    []byte
-	bol    int // where the line begins
-	indent int
+	run     *Run
+	out     []byte
+	bol     int // where the line begins
+	indent  int
+	charged int // how much of out is charged
 	// As in an emitter of the YAML reference implementation: the last thing
 	// written was white space, or only indentation and indicators.
 	white, indention bool
@@ -41,8 +42,13 @@ func (r *Run) yaml(v any) string {
 	w := yamlWriter{run: r, out: r.scratch[:0], indent: -1, white: true, indention: true}
 	ok := yamlFolds() && w.node(v, false, 0)
 	r.scratch = w.out[:0]
+	if cap(w.out) > keptScratch {
+		r.scratch = nil
+	}
 	if !ok {
-		r.inspect("toYaml", v)
+		e := r.written(&yamlForm, []value{of(v)})
+		r.reserve(price{result: e.bytes, scratch: 8*e.bytes + 512*e.nodes, work: 32*e.nodes + e.bytes})
+		r.account.Release(e.bytes) // it is settled
 		return toYAML(v)
 	}
 	if !w.indention || w.column() > 0 {
@@ -56,7 +62,24 @@ func (w *yamlWriter) column() int { return utf8.RuneCount(w.out[w.bol:]) }
 func (w *yamlWriter) breakLine() {
 	w.out = append(w.out, '\n')
 	w.bol = len(w.out)
-	w.run.result(int64(len(w.out)), "toYaml")
+	w.grew()
+}
+
+// keptScratch is how large a buffer is kept for the next toYaml.
+const keptScratch = 1 << 20
+
+// grew charges what has been written since it was last called, now and then.
+func (w *yamlWriter) grew() {
+	n := len(w.out)
+	if n-w.charged < 4096 {
+		return
+	}
+	if most := w.run.limits.ResultBytes; int64(n) > most {
+		w.run.breach("ResultBytes", most)
+	}
+	more := int64(n - w.charged)
+	w.run.reserve(price{scratch: 4 * more, work: more / 16})
+	w.charged = n
 }
 
 // line begins a line at the indentation, unless it has begun there already.
@@ -90,8 +113,8 @@ func (w *yamlWriter) word(s string) bool {
 // node writes a value; mapped tells that it belongs to a key. It reports false
 // for what it does not know.
 func (w *yamlWriter) node(v any, mapped bool, depth int) bool {
-	if depth > maxNesting {
-		w.run.breach("Nesting", maxNesting, "toYaml")
+	if depth > w.run.nesting {
+		w.run.tooDeep()
 	}
 	switch t := v.(type) {
 	case nil:

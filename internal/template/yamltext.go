@@ -77,6 +77,10 @@ func (w *yamlWriter) scalar(s string, key bool) bool {
 	if s == "" {
 		return w.word(`""`)
 	}
+	if len(s) > 4096 {
+		w.run.reserve(price{result: int64(len(s)), scratch: 4 * int64(len(s)), work: int64(len(s)) / 4})
+		w.run.account.Release(int64(len(s)))
+	}
 	sh, ok := shapeOf(s)
 	if !ok {
 		return false
