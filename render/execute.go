@@ -27,7 +27,9 @@ type compiledSet struct {
 // subcharts has a thousand, but no user renders them all.
 const maxCompiledSets = 32
 
-func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
+// of returns the compiled templates of an instance, which may take that many
+// bytes of memory. That they took more is not kept: the next render may allow it.
+func (s *compiledSets) of(instance *chartfile.Instance, memory int64) (*template.Set, error) {
 	s.mu.Lock()
 	known, ok := s.byKey[instance.Key()]
 	if !ok {
@@ -43,15 +45,25 @@ func (s *compiledSets) of(instance *chartfile.Instance) (*template.Set, error) {
 		for _, source := range instance.Sources() {
 			sources = append(sources, template.Source(source))
 		}
-		known.set, known.err = template.Compile(sources, template.Options{AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost})
+		known.set, known.err = template.Compile(sources, template.Options{
+			AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost, Memory: memory,
+		})
 	})
+	var limit *template.LimitError
+	if errors.As(known.err, &limit) {
+		s.mu.Lock()
+		if s.byKey[instance.Key()] == known {
+			delete(s.byKey, instance.Key())
+		}
+		s.mu.Unlock()
+	}
 	return known.set, known.err
 }
 
 // execute executes the templates, each after the other in Helm's order: what
 // one does to the values, those after it see.
 func (c *Chart) execute(ctx context.Context, spent *account.Account, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
-	set, err := c.sets.of(instance)
+	set, err := c.sets.of(instance, in.Limits.MemoryBytes)
 	if err != nil {
 		return nil, c.templateError(err, in.Values)
 	}

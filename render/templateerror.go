@@ -38,36 +38,37 @@ func (c *Chart) templateError(err error, given Values) error {
 			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
 		}
 		e.Chart = chartOf(e.File, c.info.Name)
-		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given, c.valuesFiles(given))
 	}
-	var breach *template.LimitError
-	if errors.As(err, &breach) {
-		return c.breach(e, breach, err)
+	var limit *template.LimitError
+	if errors.As(err, &limit) {
+		return e.exceeded(limit, err)
+	}
+	if at != nil {
+		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given, c.valuesFiles(given))
 	}
 	return e
 }
 
-// breach makes a limit's error of one of the executor. Time may also be the
-// caller's own: then it is no limit.
-func (c *Chart) breach(e *Error, breach *template.LimitError, err error) error {
-	names := map[string]string{
-		"Depth": "TemplateDepth", "Nesting": "TemplateDepth", "Output": "OutputBytes",
-		"Memory": "MemoryBytes", "Result": "ResultBytes",
-	}
-	own := &LimitError{Limit: breach.Limit, Max: breach.Max, Subject: breach.Template}
-	if name, ok := names[breach.Limit]; ok {
-		own.Limit = name
-	}
-	if breach.Function != "" {
-		own.Subject += ", function " + breach.Function
-	}
+// exceeded makes the error of a limit that templates exceeded. Time may also be
+// that of the caller's context: then it is no limit.
+func (e *Error) exceeded(limit *template.LimitError, err error) error {
 	var ours *LimitError
-	if breach.Limit == "Time" && breach.Err != nil && !errors.As(err, &ours) {
-		e.Err, e.Hint = fmt.Errorf("ended before it was done: %w", breach.Err), ""
+	if limit.Limit == "Time" && !errors.As(err, &ours) {
+		e.Err, e.Hint = fmt.Errorf("ended before it was done: %w", limit.Err), ""
 		return e
 	}
-	if ours != nil || errors.As(err, &ours) {
-		own.Max = ours.Max // the executor has the context's time only
+	own := &LimitError{Limit: limit.Limit, Max: limit.Max, Subject: e.File}
+	if ours != nil {
+		own.Max = ours.Max // only the context has the time
+	}
+	if e.Line > 0 {
+		own.Subject += fmt.Sprintf(":%d", e.Line)
+	}
+	if limit.Function != "" {
+		own.Subject += ", function " + limit.Function
+	}
+	if e.Expr != "" {
+		own.Subject += " at <" + shorten(e.Expr, 80) + ">"
 	}
 	e.Err, e.Hint = own, limitHint(own.Limit)
 	return e

@@ -22,7 +22,7 @@ func MethodCost(receiver any, method string, args []any) (memory, steps int64, o
 		return 0, int64(len(r)), true
 	case chartutil.Values:
 		if method == "AsMap" || method == "PathValue" || method == "Table" {
-			return 4 * int64(textLen(args)), int64(textLen(args)), true
+			return 32 * int64(textLen(args)), int64(textLen(args)), true
 		}
 	}
 	return 0, 0, false

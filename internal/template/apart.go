@@ -58,7 +58,7 @@ func keyCosts() map[string]cost {
 		},
 		"derivePassword": func(r *Run, a []value) price {
 			p := keyCost(r, a)
-			p.scratch += 33 << 20 // scrypt's
+			p.transient = 33 << 20 // scrypt's
 			return p
 		},
 	}

@@ -224,9 +224,21 @@ func parseCost(text string) int {
 		if end < 0 {
 			end = len(rest)
 		}
-		cost += 512 + 24*end
+		cost += 512 + 8*end + 200*tokens(rest[:end])
 		rest = rest[end:]
 	}
+}
+
+// tokens is how many operands an action has, at most.
+func tokens(action string) int {
+	n := 1
+	for i := range len(action) {
+		switch action[i] {
+		case ' ', '.', '(', '|', '"', '`', '\'', '$', '\n', '\t', '\r':
+			n++
+		}
+	}
+	return n
 }
 
 // tooDeep reports whether blocks nest deeper than limit, before the parser

@@ -138,7 +138,7 @@ func listCosts() map[string]cost {
 	return table
 }
 
-func ownList(_ *Run, a []value) price { return price{result: 24 + itemBytes*int64(len(a))} }
+func ownList(_ *Run, a []value) price { return price{result: listBytes + itemBytes*int64(len(a))} }
 
 // splits is the cost of a function that splits its last text by its first into
 // at most a number of parts.

@@ -100,13 +100,32 @@ func writePlace(b *strings.Builder, t *template, location, context string) {
 	fmt.Fprintf(b, "template: %s: executing %q at <%s>: ", location, t.name, context)
 }
 
+// maxChain is how long the part of an error about the calls that led to it may
+// become before calls are left out.
+const maxChain = 1 << 20
+
+// located is a place, as place returns it.
+type located struct {
+	file, location, context string
+	line, column            int
+}
+
 // failed makes the error of a fault out of the calls that led to it.
 func (r *Run) failed(name string, f *fault) *Error {
 	e := &Error{Missing: f.missing, Err: f.err}
 	var b strings.Builder
+	places := make(map[parse.Node]located)
 	for i := range r.calls {
 		c := &r.calls[i]
-		file, line, column, location, context := place(c.tmpl, c.at)
+		if b.Len() > maxChain && i < len(r.calls)-1 {
+			continue
+		}
+		at, ok := places[c.at]
+		if !ok {
+			at.file, at.line, at.column, at.location, at.context = place(c.tmpl, c.at)
+			places[c.at] = at
+		}
+		file, line, column, location, context := at.file, at.line, at.column, at.location, at.context
 		e.Include = append(e.Include, Frame{file, line, column, c.tmpl.name, context})
 		switch c.how {
 		case callInclude:
@@ -114,7 +133,11 @@ func (r *Run) failed(name string, f *fault) *Error {
 			b.WriteString("error calling include: ")
 		case callTpl:
 			writePlace(&b, c.tmpl, location, context)
-			fmt.Fprintf(&b, "error calling tpl: error during tpl function execution for %q: ", c.text)
+			text := c.text
+			if b.Len()+len(text) > maxChain {
+				text = text[:min(len(text), 80)] + " ..."
+			}
+			fmt.Fprintf(&b, "error calling tpl: error during tpl function execution for %q: ", text)
 		}
 	}
 	file, line, column, location, context := place(r.tmpl, r.node)
@@ -136,6 +159,11 @@ func (r *Run) stopped(s *stop) *Error {
 	if r.node != nil {
 		var location string
 		e.Template, e.Line, e.Column, location, e.Expr = place(r.tmpl, r.node)
+		// The text of a tpl has no file: the call of it does.
+		for i := len(r.calls) - 1; i >= 0 && e.Template == tplName; i-- {
+			c := &r.calls[i]
+			e.Template, e.Line, e.Column, _, e.Expr = place(c.tmpl, c.at)
+		}
 		prefix = fmt.Sprintf("template: %s: executing %q: ", location, r.tmpl.name)
 	}
 	e.text = prefix + s.err.Error()

@@ -61,7 +61,7 @@ func (r *Run) assign(id int, name string, v value) { r.find(id, name).v = v }
 
 // eval makes a parenthesized pipeline an operand.
 func (p *pipeline) eval(r *Run, dot, final value) value {
-	r.nest()
+	r.nest(1)
 	v := p.run(r, dot)
 	r.frames--
 	return v

@@ -55,6 +55,9 @@ func (r *Run) wrote(n int) {
 		r.function = ""
 		r.exceeded(err)
 	}
+	if have := cap(r.out); len(r.out)+n > have {
+		r.reserve(price{transient: int64(have+n) * 5 / 4}) // beside what there is
+	}
 	if r.captures > 0 && int64(len(r.out)+n-r.capture) > r.limits.ResultBytes {
 		r.breach("ResultBytes", r.limits.ResultBytes)
 	}
@@ -62,7 +65,10 @@ func (r *Run) wrote(n int) {
 
 // framesPerLevel is how many blocks, pipelines in parentheses and calls may be
 // open for each level of TemplateDepth.
-const framesPerLevel = 10
+const framesPerLevel = 5
+
+// loopFrames is how much more of the stack a loop takes than a block.
+const loopFrames = 4
 
 // maxFrames is how many of them fit on the stack of a goroutine, however high
 // the limit is.
@@ -75,9 +81,10 @@ func nestingOf(depth int) int { return min(max(depth/10, min(depth, 1000)), 10_0
 // tooDeep ends the run because a value nests too deep.
 func (r *Run) tooDeep() { r.breach("TemplateDepth", int64(r.limits.TemplateDepth)) }
 
-// nest counts one more block, pipeline or call on the stack.
-func (r *Run) nest() {
-	r.frames++
+// nest counts n more frames on the stack: one for a block, a pipeline or a call,
+// loopFrames for a loop.
+func (r *Run) nest(n int) {
+	r.frames += n
 	if r.frames > r.maxFrames {
 		r.function = ""
 		r.breach("TemplateDepth", int64(r.limits.TemplateDepth))

@@ -23,7 +23,7 @@ type entry struct {
 
 func (s *rangeStmt) exec(r *Run, dot value) signal {
 	r.step()
-	r.nest()
+	r.nest(loopFrames)
 	r.node = s.node
 	mark := len(r.vars)
 	v := s.pipe.run(r, dot)
@@ -32,7 +32,7 @@ func (s *rangeStmt) exec(r *Run, dot value) signal {
 		sig = s.alt.exec(r, dot)
 	}
 	r.vars = r.vars[:mark]
-	r.frames--
+	r.frames -= loopFrames
 	return sig
 }
 

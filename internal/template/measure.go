@@ -186,6 +186,7 @@ func (w *walker) reflected(rv reflect.Value, depth int, path int64) {
 		n := rv.Len()
 		w.open(n, depth, path)
 		if k := rv.Type().Elem().Kind(); k <= reflect.Complex128 {
+			w.nodes += int64(n)
 			w.bytes += w.form.scalar / 4 * int64(n)
 			w.check()
 			return

@@ -69,6 +69,7 @@ func (r *Run) print(node parse.Node, v value) {
 	if s, ok := v.v.(string); ok && v.k == plain {
 		r.wrote(len(s))
 		r.out = append(r.out, s...)
+		r.putAway()
 		return
 	}
 	before := len(r.out)
@@ -116,7 +117,7 @@ type branchStmt struct {
 
 func (b *branchStmt) exec(r *Run, dot value) signal {
 	r.step()
-	r.nest()
+	r.nest(1)
 	mark := len(r.vars)
 	v := b.pipe.run(r, dot)
 	truth, ok := v.truth()
@@ -165,7 +166,7 @@ func (r *Run) enter(c call, callee *template, s *scope, data value) {
 	if len(r.calls) >= r.limits.TemplateDepth {
 		r.breach("TemplateDepth", int64(r.limits.TemplateDepth))
 	}
-	r.nest()
+	r.nest(1)
 	c.tmpl, c.node, c.scope, c.base = r.tmpl, r.node, r.scope, r.base
 	r.calls = append(r.calls, c)
 	r.base = len(r.vars)

@@ -12,6 +12,9 @@ type price struct {
 	// scratch is how many bytes the call takes besides. They must fit, and a
 	// part of them stays charged, because they are garbage for a while.
 	scratch int64
+	// transient is how many bytes the call takes besides that are not left as
+	// garbage: they must fit.
+	transient int64
 	// items is the number of elements of the result.
 	items int64
 	// work is the time of the call in steps.
@@ -59,9 +62,9 @@ func (r *Run) reserve(p price) {
 	if p.work > 0 {
 		r.work(p.work)
 	}
-	if p.scratch > 0 {
-		r.charge(p.result + p.scratch)
-		r.account.Release(p.scratch - p.scratch/scratchKept)
+	if p.scratch+p.transient > 0 {
+		r.charge(p.result + p.scratch + p.transient)
+		r.account.Release(p.transient + p.scratch - p.scratch/scratchKept)
 	} else if p.result != 0 {
 		r.charge(p.result)
 	}
@@ -73,20 +76,20 @@ func (r *Run) settle(v value, charged int64) {
 	n := charged
 	switch t := v.v.(type) {
 	case string:
-		n = int64(len(t))
+		n = textBytes + int64(len(t))
 	case []any:
-		n = 24 + 16*int64(len(t))
+		n = listBytes + itemBytes*int64(len(t))
 	case []string:
-		n = 24 + 16*int64(len(t))
+		n = listBytes + textBytes*int64(len(t))
 	case []int:
-		n = 24 + 8*int64(len(t))
+		n = listBytes + boxBytes*int64(len(t))
 	}
 	if n > charged {
 		r.charge(n - charged)
 	} else if n < charged {
 		r.account.Release(charged - n)
 	}
-	if n > r.limits.ResultBytes {
+	if n > r.limits.ResultBytes+listBytes {
 		r.breach("ResultBytes", r.limits.ResultBytes)
 	}
 }
@@ -128,7 +131,8 @@ const (
 	groupBytes = 288 // its first entries, up to 8
 	entryBytes = 112 // each entry after those, growth included
 	itemBytes  = 16  // an element of a list
-	textBytes  = 16  // the header of a string
+	listBytes  = 40  // a list without elements
+	textBytes  = 24  // the header of a string
 	smallMap   = 8   // entries of a first group
 	boxBytes   = 8   // a number in an interface
 )

@@ -26,7 +26,7 @@ type Options struct {
 	// Nil knows none.
 	MethodCost func(receiver any, method string, args []any) (bytes, steps int64, ok bool)
 	// Memory is how many bytes the compiled templates may take, by an estimate
-	// that is on the high side: 0 means 256 MiB, a negative number no bound.
+	// that is on the high side: 0 means 128 MiB, a negative number no bound.
 	Memory int64
 	// Nesting is how deep blocks may nest in one text: 0 means 10 000.
 	Nesting int
@@ -38,7 +38,7 @@ type Options struct {
 const (
 	defaultNesting  = 10_000
 	defaultTplCache = 16 << 20
-	defaultCompiled = 256 << 20
+	defaultCompiled = 128 << 20
 )
 
 // Set is the compiled templates of a chart. It is immutable and safe for

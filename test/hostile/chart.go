@@ -26,7 +26,7 @@ func RenderChart(ctx context.Context, files map[string]string) error {
 
 // Template is the case of a chart whose only template is text.
 func Template(name, text string) Case {
-	return Case{Name: name, Run: func(ctx context.Context) error {
+	return Case{Name: name, template: true, Run: func(ctx context.Context) error {
 		return RenderChart(ctx, map[string]string{"templates/x.yaml": text})
 	}}
 }

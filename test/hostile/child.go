@@ -39,7 +39,7 @@ func child(cases []Case, list string) {
 			os.Exit(2)
 		}
 	}
-	os.Exit(0)
+	syscall.Exit(0) // os.Exit(0) panics in a test
 }
 
 func measured(c Case) outcome {
@@ -75,10 +75,19 @@ func (c Case) fault(err error, o outcome) string {
 		return fmt.Sprintf("took %s of processor time, more than %s", o.Took, maxTime)
 	case c.Limit != "" && (!errors.As(err, &limit) || limit.Limit != c.Limit):
 		return "the error does not name the limit " + c.Limit
+	case errors.As(err, &limit) && c.template && limit.Limit != "FileBytes" && !placed(err):
+		return "the error of the limit does not name the file and the expression"
 	case err != nil && !typed(err) && (c.Typed == nil || !c.Typed(err)):
 		return fmt.Sprintf("the error has no type of its own: %T", err)
 	}
 	return ""
+}
+
+// placed reports an error that says where in a template a limit was exceeded,
+// as far as there is such a place.
+func placed(err error) bool {
+	var at *render.Error
+	return errors.As(err, &at) && at.File != "" && (at.Op != "render" || at.Line == 0 || at.Expr != "")
 }
 
 // typed reports an error of package render.

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,6 +34,8 @@ type Case struct {
 	// Memory is how many bytes the case may take above what the child has
 	// before it. 0 means the default of Limits.MemoryBytes and 64 MiB.
 	Memory int64
+	// template is whether a template is the input.
+	template bool
 	// Always runs the case in the shortened form, too.
 	Always bool
 }
@@ -48,8 +52,10 @@ const (
 	shortened = 12
 
 	childEnv = "FAIRLEAD_HOSTILE_CHILD"
-	// AllEnv, when set, runs all cases and not only the shortened form.
-	AllEnv = "FAIRLEAD_HOSTILE_ALL"
+	// allEnv, when set, runs all cases and not only the shortened form.
+	allEnv = "FAIRLEAD_HOSTILE_ALL"
+	// onlyEnv is a regular expression: all cases whose name it matches run.
+	onlyEnv = "FAIRLEAD_HOSTILE_ONLY"
 )
 
 // outcome is what a child reports of one case.
@@ -76,7 +82,7 @@ func Run(t *testing.T, cases []Case) {
 		}
 		names[c.Name] = true
 	}
-	left := selected(cases)
+	left := selected(t, cases)
 	ran := len(left)
 	faults := 0
 	for len(left) > 0 {
@@ -101,18 +107,23 @@ func Run(t *testing.T, cases []Case) {
 }
 
 // selected lists the cases to run by index.
-func selected(cases []Case) []int {
-	var all []int
-	stride := 1
-	if os.Getenv(AllEnv) == "" {
-		stride = max(1, len(cases)/shortened)
+func selected(t *testing.T, cases []Case) []int {
+	t.Helper()
+	stride := max(1, len(cases)/shortened)
+	if os.Getenv(allEnv) != "" {
+		stride = 1
 	}
+	only, err := regexp.Compile(os.Getenv(onlyEnv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var some []int
 	for i, c := range cases {
-		if c.Always || i%stride == 0 {
-			all = append(all, i)
+		if only.String() != "" && only.MatchString(c.Name) || only.String() == "" && (c.Always || i%stride == 0) {
+			some = append(some, i)
 		}
 	}
-	return all
+	return some
 }
 
 // batch runs cases in one child. death says how the child ended at the case
@@ -144,8 +155,8 @@ func batch(t *testing.T, of []int) (done []outcome, death string) {
 		t.Fatal(err)
 	}
 	write.Close()
-	hung := false
-	watchdog := time.AfterFunc(hangs, func() { hung = true; cmd.Process.Kill() })
+	var hung atomic.Bool
+	watchdog := time.AfterFunc(hangs, func() { hung.Store(true); cmd.Process.Kill() })
 	lines := bufio.NewScanner(read)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -156,12 +167,12 @@ func batch(t *testing.T, of []int) (done []outcome, death string) {
 		done = append(done, o)
 		watchdog.Reset(hangs)
 	}
-	stopped := watchdog.Stop()
 	err = cmd.Wait()
+	stopped := watchdog.Stop()
 	switch {
 	case len(done) == len(of):
 		return done, ""
-	case !stopped && hung:
+	case !stopped && hung.Load():
 		return done, fmt.Sprintf("did not return within %s", hangs)
 	case err == nil:
 		err = errors.New("exit without a report")
