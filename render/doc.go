@@ -27,13 +27,15 @@
 // refused: without kind or name, or twice the same object.
 //
 // Equal inputs give equal manifests, as far as templates do not draw at random
-// or read the clock. Charts, values and sources are immutable and safe for
+// or read the clock: keys and values list maps in the order of their keys. Charts, values and sources are immutable and safe for
 // concurrent use. Nothing is read but what is given: no environment, no network,
 // no cluster, no file outside of the chart; values files and --set-file are the
 // caller's own.
 //
 // A chart is not trusted. [Limits] bound what loading and rendering may cost,
-// and zero means safe ones; a breach is a [*LimitError].
+// and zero means safe ones; exceeding one is a [*LimitError]. Everything that
+// templates can call is charged before it is done, and one account counts
+// memory, output and steps for the whole render.
 //
 // Errors are [*Error] values with file, line, column, include chain, expression
 // and what to do next; of a missing value, the path and the layers that were

@@ -33,12 +33,13 @@ type Limits struct {
 	Depth int
 	// OutputBytes is the size of all rendered text of one render. Default 64 MiB.
 	OutputBytes int64
-	// TemplateDepth is how deep templates, include and tpl calls may nest.
+	// TemplateDepth is how deep templates, include and tpl calls may nest; values
+	// that functions walk through may nest a tenth as deep, but 1,000 levels.
 	// Default 10,000. Helm's own bound of a name included 1,000 times inside of
 	// itself applies as well.
 	TemplateDepth int
-	// MemoryBytes is what the larger results of template functions may take
-	// together; what the YAML of a chart's files, of its output and of values
+	// MemoryBytes is what the results of template functions, the output and the
+	// documents of one render may take together; what the YAML of a chart's files, of its output and of values
 	// may take, with aliases expanded; what combining the values of the chart and its subcharts may
 	// take; and what a compiled schema and its errors may take. Default 128 MiB.
 	MemoryBytes int64

@@ -37,8 +37,8 @@ var (
 	actions   = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 )
 
-// Chance says which functions whose result is not the same twice a template's
-// text names: those that draw at random or go by the order of a map, and those
+// Chance reports whether a template's text calls functions whose result differs
+// between renders: those that draw at random or go by the order of a map, and those
 // that read the clock.
 func Chance(template string) (random, timed bool) {
 	for _, a := range actions.FindAllString(template, -1) {

@@ -1,6 +1,6 @@
 // Package oracle renders charts with Helm itself, for tests to compare with:
 // the engine alone, and all that helm template does. Helm changes the charts
-// that it renders, so each call needs one that was loaded anew.
+// that it renders, so each call needs a freshly loaded one.
 //
 // Nothing but tests and the programs below test/ may import it.
 package oracle

@@ -156,7 +156,7 @@ func rest[A any](args []value) []A {
 	return out
 }
 
-// resultKind tells how a result of static type R is wrapped.
+// resultKind returns how a result of static type R is wrapped.
 func resultKind[R any]() kind {
 	if reflect.TypeFor[R]() == anyType {
 		return boxed

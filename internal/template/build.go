@@ -82,7 +82,7 @@ func (b *builder) pipeline(n *parse.PipeNode) *pipeline {
 	return p
 }
 
-// command compiles a stage of a pipeline; final tells that a value comes from
+// command compiles a stage of a pipeline; final reports that a value comes from
 // the stage before.
 func (b *builder) command(c *parse.CommandNode, final bool) expr {
 	first := c.Args[0]

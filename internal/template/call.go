@@ -30,7 +30,7 @@ func (f *function) param(i int) param {
 	return f.params[i]
 }
 
-// arity says what is wrong with the number of arguments. final tells whether
+// arity returns what is wrong with the number of arguments. final reports whether
 // one more comes from the pipeline.
 func (f *function) arity(args int, final bool) string {
 	return arity(f.name, len(f.params), f.variadic, args, final)

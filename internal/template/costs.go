@@ -195,7 +195,7 @@ func isNumber(v value) bool {
 }
 
 // converts is the cost of functions of numbers: what is no number is shown in
-// full in an error that nobody sees.
+// full in an error that is dropped.
 func converts(r *Run, a []value) price {
 	for i := range a {
 		if !isNumber(a[i]) {

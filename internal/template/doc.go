@@ -18,13 +18,16 @@
 //
 // A [Set] is all templates of a chart and of its subcharts, compiled: immutable
 // and safe for concurrent use. A [Run] is one render of it: it counts nested
-// includes and spends the [Limits], and belongs to one goroutine, because
-// templates may change the values that they are given.
+// includes and spends an account, and belongs to one goroutine, because
+// templates may change the values that they are given. The cost of a function is
+// what a call of it takes at most, found from its arguments.
 //
 // # Guarantees
 //
-// A failure is an [*Error] whose text is Helm's; a breach of a limit is an
-// error that wraps a [*LimitError]. No input makes the package panic or
+// A failure is an [*Error] whose text is Helm's; exceeding a limit is an error
+// that wraps a [*LimitError]. Every function is charged before it is called: one
+// without a stated cost does not exist, and a method without one is charged as
+// if it wrote out all that it can see. No input makes the package panic or
 // overflow the stack. No environment variable, file or name server is read.
 //
 // Not here: loading charts, preparing values, splitting manifests.

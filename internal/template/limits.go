@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/account"
 )
@@ -56,7 +57,8 @@ func (r *Run) wrote(n int) {
 		r.exceeded(err)
 	}
 	if have := cap(r.out); len(r.out)+n > have {
-		r.reserve(price{transient: int64(have+n) * 5 / 4}) // beside what there is
+		r.reserve(price{transient: 2 * int64(have+n)}) // beside what there is
+		r.out = slices.Grow(r.out, max(n, have))
 	}
 	if r.captures > 0 && int64(len(r.out)+n-r.capture) > r.limits.ResultBytes {
 		r.breach("ResultBytes", r.limits.ResultBytes)

@@ -6,7 +6,7 @@ import (
 	"text/template/parse"
 )
 
-// signal tells how a list of statements ended.
+// signal reports how a list of statements ended.
 type signal uint8
 
 const (

@@ -13,14 +13,14 @@ import (
 // Env is what a render depends on besides its data. The zero value renders as
 // `helm template` does, with the default limits.
 type Env struct {
-	// Lookup answers the function lookup; nil: it finds nothing.
+	// Lookup implements the function lookup; nil: it finds nothing.
 	Lookup func(apiVersion, kind, namespace, name string) (map[string]any, error)
 	// Strict makes a missing value an error, as Helm's --strict does.
 	Strict bool
 	// Account is what the render is charged to; its context ends the render.
 	// Nil means one with the default limits.
 	Account *account.Account
-	// Now answers the function now; nil: the clock.
+	// Now implements the function now; nil: the clock.
 	Now func() time.Time
 }
 

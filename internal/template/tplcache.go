@@ -6,7 +6,7 @@ import (
 
 // tplCache keeps the compiled texts of tpl. It is bounded by the bytes of the
 // texts: when the younger half is full it becomes the older half, and what the
-// older half held is forgotten unless it was used again.
+// older half contained is forgotten unless it was used again.
 type tplCache struct {
 	mu           sync.Mutex
 	young, old   map[string]*unit

@@ -4,7 +4,7 @@ import (
 	"reflect"
 )
 
-// kind says how a value stands to its Go value. The template language tells a
+// kind says how a value stands to its Go value. The template language distinguishes a
 // missing value, a nil and an interface that holds nil apart, and names static
 // types in its errors, so a bare any is not enough.
 type kind uint8

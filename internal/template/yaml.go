@@ -30,7 +30,7 @@ const (
 	yamlWidth = 80
 )
 
-// yamlFolds tells whether the YAML library folds long lines, which is a switch
+// yamlFolds reports whether the YAML library folds long lines, which is a switch
 // for the whole program.
 var yamlFolds = sync.OnceValue(func() bool {
 	data, err := yaml.Marshal(strings.Repeat("fold ", 40) + "end")
@@ -110,7 +110,7 @@ func (w *yamlWriter) word(s string) bool {
 	return true
 }
 
-// node writes a value; mapped tells that it belongs to a key. It reports false
+// node writes a value; mapped means that it belongs to a key. It reports false
 // for what it does not know.
 func (w *yamlWriter) node(v any, mapped bool, depth int) bool {
 	if depth > w.run.nesting {

@@ -149,7 +149,7 @@ func batch(t *testing.T, of []int) (done []outcome, death string) {
 	// before the limit counts it. The C library would reserve 64 MiB a thread.
 	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -v %d && exec "$0" "$@"`, addressSpace>>10),
 		program, "-test.run=^"+t.Name()+"$", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(list, ","), "MALLOC_ARENA_MAX=1", "GOMEMLIMIT=208MiB")
+	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(list, ","), "MALLOC_ARENA_MAX=1", "GOMEMLIMIT=176MiB")
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &said, &said, []*os.File{write}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
