@@ -25,11 +25,22 @@ const (
 func (c cost) peak() int64 { return peakNode*c.nodes + peakByte*c.bytes }
 func (c cost) kept() int64 { return keptNode*c.nodes + keptByte*c.bytes }
 
+// counted marks the characters that costOf looks at: most it passes over.
+var counted = func() (table [256]bool) {
+	for _, char := range []byte(":?,{[-#\\<>&\xA8\xA9") {
+		table[char] = true
+	}
+	return table
+}()
+
 // costOf bounds what a text costs without its aliases, by its characters: a node
 // stands behind one of those that begin one, whatever else is there.
 func costOf(text []byte) cost {
 	c := cost{nodes: 1, bytes: int64(len(text))}
 	for i, char := range text {
+		if !counted[char] {
+			continue
+		}
 		switch char {
 		case ':', '?', ',', '{': // a key and a value
 			c.nodes += 2
