@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 )
 
 // serverSideApply applies body under the engine's field manager.
@@ -32,4 +34,35 @@ func (e *Engine) resizeClaim(ctx context.Context, g claimGrowth, dryRun bool) (*
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
 	return e.cluster.Typed.CoreV1().PersistentVolumeClaims(g.claim.Namespace).Patch(ctx, g.claim.Name, types.MergePatchType, []byte(patch), opts)
+}
+
+// mergePatch is the JSON merge patch that changes one state of an object into
+// another.
+func mergePatch(from, to *unstructured.Unstructured) ([]byte, error) {
+	a, err := json.Marshal(withoutServerFields(from))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	b, err := json.Marshal(withoutServerFields(to))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch(a, b, a)
+	if err != nil {
+		return nil, fmt.Errorf("compare with the live object: %w", err)
+	}
+	return patch, nil
+}
+
+// withoutServerFields is u without what a client cannot change.
+func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
+	delete(out.Object, "status")
+	if meta, ok := u.Object["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		delete(meta, "managedFields")
+		delete(meta, "resourceVersion")
+		out.Object["metadata"] = meta
+	}
+	return out
 }

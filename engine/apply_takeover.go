@@ -27,7 +27,7 @@ func (r *run) takeOver(ctx context.Context, i int, t takeOver) error {
 			return nil
 		}
 		patch, err := json.Marshal([]map[string]any{
-			{"op": "replace", "path": "/metadata/managedFields", "value": owned.GetManagedFields()},
+			{"op": "add", "path": "/metadata/managedFields", "value": owned.GetManagedFields()},
 			{"op": "replace", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},
 		})
 		if err != nil {

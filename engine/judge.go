@@ -127,6 +127,11 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	if !f.confirmed {
 		merged = withTemplateDefaults(o, merged)
 	}
+	if o.live != nil && merged != nil {
+		if object, emptied := withEmpty(f.body.Object, o.live.Object, merged.Object); emptied {
+			merged = &unstructured.Unstructured{Object: object.(map[string]any)}
+		}
+	}
 	change, err := j.compare(in, f, merged, j.redactor)
 	if err == nil && j.setsCause(in, f, change) {
 		f, merged = j.withCause(in, f, merged)
@@ -151,6 +156,9 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 		body: f.body, force: f.force, takeOver: f.takeOver,
 		awaitKind: o.pending || f.pending, awaitSchema: j.shifting[o.groupKind()],
 	}
+	if f.overwrite != nil {
+		v.write.overwrite = &overwrite{in.live, f.overwrite}
+	}
 	return j.applyKindRules(ctx, in, f, v)
 }
 
@@ -171,12 +179,18 @@ func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v
 	if err != nil {
 		return verdict{}, err
 	}
-	v.problems = append(v.problems, definition.unexplained(f.refusal.problems)...)
-	v.problems = append(v.problems, definition.problems...)
 	v.change.Warnings = append(v.change.Warnings, definition.warnings...)
-	if v, err = j.judgeImmutable(ctx, in, f, v); err != nil {
+	immutable, err := j.judgeImmutable(ctx, in, f, v)
+	if err != nil {
 		return verdict{}, err
 	}
+	if immutable.change.Action != diff.Replaced { // otherwise it was asked whether it can be created
+		immutable.problems = slices.Concat(v.problems, definition.unexplained(f.refusal.problems), definition.problems, immutable.problems[len(v.problems):])
+	} else {
+		others := slices.DeleteFunc(slices.Clone(f.refusal.problems), func(p Problem) bool { return p.Kind == ProblemInvalid })
+		immutable.problems = slices.Concat(v.problems, others, definition.problems, immutable.problems[len(v.problems):])
+	}
+	v = immutable
 	storage, err := j.checkStorage(ctx, in, f, v.change)
 	if err != nil {
 		return verdict{}, err
@@ -203,7 +217,7 @@ func (j *judge) compare(in intended, f prediction, merged *unstructured.Unstruct
 		diff.Options{
 			Schema: in.schema, Secrets: redactor, FormerManagers: former, Force: j.policy.force,
 			Takes: func(manager, path string) bool {
-				return path == diff.FormatPath(causePath) && !in.ownCause || j.settle(manager, path, in.id) == Take
+				return path == diff.FormatPath(causePath) && !in.ownCause || j.settle(in.object, manager, path) == Take
 			},
 		},
 	)

@@ -22,7 +22,7 @@ type intended struct {
 // intend works out what to apply of an object before anything is merged.
 func (j *judge) intend(ctx context.Context, o *object) (intended, error) {
 	in := intended{object: o, body: o.desired, base: o.base}
-	in = j.scalers.yield(in, j.manager)
+	in = j.scalers.yield(in, j.manager).yieldAggregated()
 	in, err := j.keepReplicas(ctx, in)
 	if err != nil {
 		return intended{}, err

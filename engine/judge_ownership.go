@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 func (o Ownership) matches(manager, fieldPath string, object diff.Object) bool {
@@ -33,7 +34,7 @@ func namesKind(name string, o diff.Object) bool {
 	return name == o.Kind || name == o.Kind+"."+o.Group
 }
 
-// settle decides what becomes of a field that another manager owns.
+// settle decides by policy what becomes of a field that another manager owns.
 func (p premise) settle(manager, fieldPath string, o diff.Object) Settle {
 	if p.policy.force || p.isSetParent(o) || p.field != "" && isWithin(fieldPath, p.field) {
 		return Take
@@ -55,9 +56,38 @@ func (p premise) isSetParent(o diff.Object) bool {
 	return p.set.wanted && identity(o) == setParentOf(p.key)
 }
 
+// settle decides what becomes of a field of a live object that another manager
+// owns. Beyond the policy, the release takes replicas that an autoscaler set
+// which no longer exists, and, on the way back from a revision that failed, the
+// fields that it had applied before.
+func (j *judge) settle(o *object, manager, fieldPath string) Settle {
+	if s := j.premise.settle(manager, fieldPath, o.id); s != Fail {
+		return s
+	}
+	switch {
+	case manager == replicaManager && fieldPath == "spec.replicas" && isWorkload(o.id) && j.scalers[identity(o.id)] == "":
+		return Take
+	case j.mode == rollingBack && !wasHealthy(j.history.last.Status) && wasApplied(o, fieldPath):
+		return Take
+	}
+	return Fail
+}
+
+// replicaManager is the field manager under which autoscalers write the scale of
+// a workload.
+const replicaManager = "kube-controller-manager"
+
+// wasApplied reports whether a revision that counts has applied the field.
+func wasApplied(o *object, fieldPath string) bool {
+	return slices.ContainsFunc(o.candidates, func(c candidate) bool {
+		_, found, err := diff.Lookup(c.object, fieldPath)
+		return err == nil && found
+	})
+}
+
 // takesAll reports whether all these fields of a manager are taken.
-func (p premise) takesAll(manager string, fields []string, o diff.Object) bool {
-	return !slices.ContainsFunc(fields, func(f string) bool { return p.settle(manager, f, o) != Take })
+func (j *judge) takesAll(o *object, manager string, fields []string) bool {
+	return !slices.ContainsFunc(fields, func(f string) bool { return j.settle(o, manager, f) != Take })
 }
 
 // clientSideApply is the manager of kubectl apply without --server-side.
@@ -77,6 +107,10 @@ func (p premise) formerManagers(live *unstructured.Unstructured) []string {
 	switch owner(live) {
 	case p.key:
 		managers = p.history.recorders(managers)
+		if len(live.GetManagedFields()) == 0 {
+			// The API server takes all of it for another manager's.
+			return appendNew(managers, merge.UnmanagedFields)
+		}
 	case Key{}:
 		if p.policy.adopt {
 			managers = appendNew(managers, clientSideApply)

@@ -84,6 +84,7 @@ func isOrdinary(u *unstructured.Unstructured) bool {
 		return false
 	}
 	total := 0
+	keys := map[string]bool{}
 	for _, field := range []string{"data", "stringData", "binaryData"} {
 		data, _ := u.Object[field].(map[string]any)
 		for k, v := range data {
@@ -91,7 +92,10 @@ func isOrdinary(u *unstructured.Unstructured) bool {
 			if !ok && v != nil || len(validation.IsConfigMapKey(k)) > 0 {
 				return false
 			}
-			total += len(text)
+			if total += len(text); keys[k] {
+				return false // a key may be in one of them only
+			}
+			keys[k] = true
 			if field == "binaryData" || field == "data" && u.GetKind() == "Secret" {
 				if _, err := base64.StdEncoding.DecodeString(text); err != nil {
 					return false

@@ -2,16 +2,13 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/merge"
@@ -28,6 +25,8 @@ type prediction struct {
 	force     bool
 	takeOver  *takeOver
 	pending   bool // the kind is not served after all
+	// overwrite is what the live object is patched into first; nil: it is not.
+	overwrite *unstructured.Unstructured
 
 	conflict *conflictOf // nil: none
 	refusal  refusal
@@ -45,7 +44,7 @@ func (c *conflictOf) problem(o diff.Object) Problem {
 	}
 	return newProblem(ProblemConflict, o,
 		fmt.Sprintf("%s %s fields that would change: %s", strings.Join(c.managers, ", "), verb, strings.Join(c.fields, ", ")),
-		"leave these fields out of the chart, resolve them by Options.Ownership, or set Release.Force to take them", c.fields...)
+		"leave these fields out of the chart, resolve them by Options.Ownership, or take them with Force, of the Release or the options of the call", c.fields...)
 }
 
 // predict works out what applying would make of the object: first by a local
@@ -81,7 +80,7 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 			return prediction{}, err
 		}
 		if f = asked; answered {
-			return f, nil
+			return j.overwrite(ctx, in, f)
 		}
 	}
 	if invalid != nil { // and the API server could not be asked
@@ -157,7 +156,7 @@ func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merg
 	}
 	req := merge.Request{
 		Live: live, Desired: in.body, Base: base, Manager: j.manager,
-		Yield: func(c merge.Conflict) bool { return j.settle(c.Manager, c.Path, in.id) == Yield },
+		Yield: func(c merge.Conflict) bool { return j.settle(in.object, c.Manager, c.Path) == Yield },
 	}
 	res, err := j.merger.Merge(ctx, req)
 	var invalid *merge.InvalidError
@@ -177,7 +176,7 @@ func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merg
 		}
 	}
 	for _, c := range res.Conflicts {
-		if slices.Contains(former, c.Manager) || j.settle(c.Manager, c.Path, in.id) == Take {
+		if slices.Contains(former, c.Manager) || j.settle(in.object, c.Manager, c.Path) == Take {
 			continue
 		}
 		if f.conflict == nil {
@@ -193,36 +192,20 @@ func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merg
 // merged; nil: not known. Fields of former managers are removed only once they
 // have been taken over, which a dry-run of the apply does not do.
 func (j *judge) askPatch(ctx context.Context, in intended, merged *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	from, err := json.Marshal(withoutServerFields(in.live))
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	to, err := json.Marshal(withoutServerFields(merged))
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	patch, err := jsonmergepatch.CreateThreeWayJSONMergePatch(from, to, from)
-	if err != nil {
-		return nil, fmt.Errorf("compare with the live object: %w", err)
-	}
-	u, err := j.dryRun.dryRunPatch(ctx, in.target, patch)
+	u, err := j.tryPatch(ctx, in, merged)
 	if err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) || isAdmission(err)) {
 		return nil, nil // a dry-run of the apply gives the reason
 	}
 	return u, err
 }
 
-// withoutServerFields is u without what a client cannot change.
-func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructured {
-	out := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
-	delete(out.Object, "status")
-	if meta, ok := u.Object["metadata"].(map[string]any); ok {
-		meta = maps.Clone(meta)
-		delete(meta, "managedFields")
-		delete(meta, "resourceVersion")
-		out.Object["metadata"] = meta
+// tryPatch changes the live object into another, as a dry-run.
+func (j *judge) tryPatch(ctx context.Context, in intended, to *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	patch, err := mergePatch(in.live, to)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	return j.dryRun.dryRunPatch(ctx, in.target, patch)
 }
 
 // askApply asks what applying would make of the object. answered is false
@@ -237,7 +220,7 @@ func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out pr
 		managers, fields := conflictManagers(err)
 		former := j.formerManagers(in.live)
 		f.force = len(managers) > 0 && !slices.ContainsFunc(managers, func(m string) bool {
-			return !slices.Contains(former, m) && !j.takesAll(m, fields, in.id)
+			return !slices.Contains(former, m) && !j.takesAll(in.object, m, fields)
 		})
 		if !f.force {
 			f.conflict = &conflictOf{managers, fields}

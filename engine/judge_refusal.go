@@ -57,4 +57,4 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 
 // saysImmutable matches the API server's ways of saying that a field may not
 // change; there is no status reason for it.
-var saysImmutable = regexp.MustCompile(`(?i)immutable|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
+var saysImmutable = regexp.MustCompile(`(?i)immutable|may not be changed|may not be set to 'None'|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)

@@ -26,7 +26,11 @@ type scalers map[diff.Object]string
 func (j *judge) findScalers(ctx context.Context) (scalers, error) {
 	found := scalers{}
 	var namespaces []string
+	planned := map[diff.Object]bool{} // as they will be, not as they are live
 	for _, o := range j.objects {
+		if o.desired != nil || removal(o, j.key).Action == diff.Deleted {
+			planned[identity(o.id)] = true
+		}
 		if o.desired == nil || !j.allowed(o.id) {
 			continue
 		}
@@ -42,8 +46,9 @@ func (j *judge) findScalers(ctx context.Context) (scalers, error) {
 				return nil, err
 			}
 			for i := range list {
-				list[i].SetGroupVersionKind(gvk)
-				found.add(&list[i], namespace)
+				if list[i].SetGroupVersionKind(gvk); !planned[identity(diff.ObjectOf(&list[i]))] {
+					found.add(&list[i], namespace)
+				}
 			}
 		}
 	}

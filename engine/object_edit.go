@@ -177,3 +177,52 @@ func someOf(names []string) string {
 	}
 	return text
 }
+
+// lacksEmpty reports whether desired empties a mapping of before, and have lost
+// it altogether.
+func lacksEmpty(desired, before, have any) bool {
+	_, changed := withEmpty(desired, before, have)
+	return changed
+}
+
+// withEmpty is have with the mappings that desired has emptied since before: an
+// apply that empties a mapping removes it, and the next one adds it. Items of
+// lists are matched by their place, where the lists are equally long. have is
+// not changed.
+func withEmpty(desired, before, have any) (out any, changed bool) {
+	switch desired := desired.(type) {
+	case map[string]any:
+		h, ok := have.(map[string]any)
+		b, was := before.(map[string]any)
+		if !ok || !was {
+			return have, false
+		}
+		for key, want := range desired {
+			empty, isMap := want.(map[string]any)
+			if old, _ := b[key].(map[string]any); isMap && len(empty) == 0 && len(old) > 0 && h[key] == nil {
+				h, changed = cloned(h), true
+				h[key] = map[string]any{}
+				continue
+			}
+			if below, differs := withEmpty(want, b[key], h[key]); differs {
+				h, changed = cloned(h), true
+				h[key] = below
+			}
+		}
+		return h, changed
+	case []any:
+		h, ok := have.([]any)
+		b, was := before.([]any)
+		if !ok || !was || len(h) != len(desired) || len(b) != len(desired) {
+			return have, false
+		}
+		for i, want := range desired {
+			if below, differs := withEmpty(want, b[i], h[i]); differs {
+				h, changed = slices.Clone(h), true
+				h[i] = below
+			}
+		}
+		return h, changed
+	}
+	return have, false
+}

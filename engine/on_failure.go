@@ -34,11 +34,13 @@ func (e *Engine) revert(ctx context.Context, failed *run, failure error) error {
 		return out
 	}
 	out.Target = healthyBefore(revisions, out.Failed)
+	ask := opts.asking(forApply)
+	ask.force = ask.force || failed.w.release.Force // what the deploy could take, going back can
 	switch {
 	case out.Target != 0:
 		e.events.emit(Reverting{about(k), out.Failed, out.Target})
 		out.Revision, out.RevertErr = e.planAndApply(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
-			p, err := e.planRollback(ctx, k, out.Target, asking{purpose: forApply})
+			p, err := e.planRollback(ctx, k, out.Target, ask)
 			if err == nil {
 				err = checkUnchanged(p, out.Failed)
 			}

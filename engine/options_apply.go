@@ -50,10 +50,18 @@ type ApplyOptions struct {
 	// a *RevertError. Empty: LeaveFailed. Calls other than Deploy and Apply
 	// refuse it, and Apply ignores it for other plans.
 	OnFailure OnFailure
+	// Force and Adopt are as in Release, for the calls that have none: Rollback,
+	// and Apply of a plan that was made with them in PlanOptions. Of a deploy
+	// they add to its Release. A deploy with Force goes back with Force, too.
+	Force, Adopt bool
 	// Release is needed to apply a plan of a deploy that was read from JSON: it
 	// is rendered again and must render what the plan was computed from. Calls
 	// other than Apply refuse it.
 	Release *Release
+}
+
+func (o ApplyOptions) asking(p purpose) asking {
+	return asking{purpose: p, force: o.Force, adopt: o.Adopt}
 }
 
 func (o ApplyOptions) timeout() time.Duration {

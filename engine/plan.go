@@ -26,6 +26,13 @@ const (
 type PlanOptions struct {
 	// DryRun selects the objects of which a server-side dry-run is made.
 	DryRun DryRun
+	// Force and Adopt are as in Release, for the plans that have none. Applying
+	// the plan needs them in ApplyOptions again.
+	Force, Adopt bool
+}
+
+func (o PlanOptions) asking() asking {
+	return asking{DryRun: o.DryRun, force: o.Force, adopt: o.Adopt}
 }
 
 // DryRun selects the objects of a plan of which a server-side dry-run is made.

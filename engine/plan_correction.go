@@ -22,7 +22,7 @@ func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
-	p, err := e.planCorrection(ctx, k, asking{DryRun: opts.DryRun})
+	p, err := e.planCorrection(ctx, k, opts.asking())
 	return e.planned("plan correction", k, p, err)
 }
 

@@ -26,7 +26,7 @@ func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, 
 	if err := opts.validate(r.Key); err != nil {
 		return nil, err
 	}
-	p, err := e.planDeploy(ctx, r, asking{DryRun: opts.DryRun})
+	p, err := e.planDeploy(ctx, r, opts.asking())
 	if err == nil {
 		err = p.work.hooksRefused
 	}

@@ -15,7 +15,7 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
-	p, err := e.planRollback(ctx, k, revision, asking{DryRun: opts.DryRun})
+	p, err := e.planRollback(ctx, k, revision, opts.asking())
 	return e.planned("plan rollback", k, p, err)
 }
 

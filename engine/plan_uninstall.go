@@ -19,7 +19,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
-	p, err := e.planUninstall(ctx, k, asking{DryRun: opts.DryRun})
+	p, err := e.planUninstall(ctx, k, opts.asking())
 	return e.planned("plan uninstall", k, p, err)
 }
 

@@ -58,6 +58,8 @@ type asking struct {
 	purpose purpose
 	// rendered is planned in place of rendering again; nil: render.
 	rendered *render.Manifest
+	// force and adopt are as in Release, for every mode.
+	force, adopt bool
 	// purge plans the deletion of the history of an uninstalled release.
 	purge bool
 }
@@ -108,7 +110,7 @@ type premise struct {
 func (e *Engine) premise(p premise, release Release) premise {
 	p.manager = e.opts.FieldManager
 	p.policy = policy{
-		adopt: release.Adopt, force: release.Force, unsafePrune: release.UnsafePrune,
+		adopt: release.Adopt || p.asking.adopt, force: release.Force || p.asking.force, unsafePrune: release.UnsafePrune,
 		formerManagers: e.opts.FormerManagers, ownership: e.opts.Ownership, replace: e.opts.Replace,
 		definitions: e.opts.CRDs, applySet: e.opts.ApplySet, allow: e.opts.Allow,
 	}

@@ -110,11 +110,11 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 	return o, nil
 }
 
-// applied is u as it is applied: with the object's namespace and, if it is to
-// be the release's, with its marks. Labels and annotations that equal those of
+// applied is u as it is applied: normalized, with the object's namespace and, if
+// it is to be the release's, with its marks. Labels and annotations that equal those of
 // other are shared with it; nil: with none.
 func (r *reader) applied(u *unstructured.Unstructured, o *object, marked bool, other *unstructured.Unstructured) *unstructured.Unstructured {
-	return withMetadata(u, func(metadata map[string]any) {
+	return withMetadata(normalized(u), func(metadata map[string]any) {
 		if delete(metadata, "namespace"); o.id.Namespace != "" {
 			metadata["namespace"] = o.id.Namespace
 		}

@@ -75,7 +75,7 @@ func (r Rollout) String() string {
 func (e *Engine) Rollout(ctx context.Context, k Key, r Rollout, opts ApplyOptions) (*Revision, error) {
 	defer e.events.drain()
 	return e.carryOut(ctx, k, OperationRollout, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planRollout(ctx, k, r, asking{purpose: forApply})
+		return e.planRollout(ctx, k, r, opts.asking(forApply))
 	})
 }
 
@@ -85,6 +85,6 @@ func (e *Engine) PlanRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
-	p, err := e.planRollout(ctx, k, r, asking{DryRun: opts.DryRun})
+	p, err := e.planRollout(ctx, k, r, opts.asking())
 	return e.planned("plan rollout", k, p, err)
 }

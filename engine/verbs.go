@@ -33,7 +33,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 
 // planAgain makes a plan again from the current state.
 func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
-	ask := asking{purpose: forApply}
+	ask := opts.asking(forApply)
 	switch p.Kind {
 	case PlanCorrection:
 		return e.planCorrection(ctx, p.Key, ask)
@@ -68,7 +68,7 @@ func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Pl
 // server's admission decides as they are written.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planDeploy(ctx, r, asking{purpose: immediate})
+		return e.planDeploy(ctx, r, opts.asking(immediate))
 	})
 }
 
@@ -77,7 +77,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planRollback(ctx, k, revision, asking{purpose: immediate})
+		return e.planRollback(ctx, k, revision, opts.asking(immediate))
 	})
 }
 

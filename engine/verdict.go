@@ -32,7 +32,11 @@ type write struct {
 	// takeOver says which fields of former managers become the release's own
 	// before body is applied; nil: none.
 	takeOver *takeOver
-	replace  replacement
+	// overwrite is what the live object is patched into before body is applied,
+	// where the apply alone would be refused; nil: it is not. from is the live
+	// object that was planned for.
+	overwrite *overwrite
+	replace   replacement
 	// growth are the claims to expand before the object is replaced: the first
 	// of the step's related changes.
 	growth []claimGrowth
@@ -54,6 +58,9 @@ func (w write) withoutTakeOver() write {
 	w.takeOver = nil
 	return w
 }
+
+// overwrite changes a live object as a whole, from one state into another.
+type overwrite struct{ from, to *unstructured.Unstructured }
 
 // takeOver names the former field managers of a live object, and what they
 // applied last; nil if that is not known.

@@ -66,7 +66,7 @@ func (m *managers) write(u *unstructured.Unstructured, sets fieldpath.ManagedFie
 			continue
 		}
 		e := m.entries[id]
-		if old, ok := m.sets[id]; !ok || !old.Set().Equals(set.Set()) {
+		if old, ok := m.sets[id]; !ok || e.FieldsV1 == nil || !old.Set().Equals(set.Set()) {
 			raw, err := set.Set().ToJSON()
 			if err != nil {
 				return err

@@ -184,7 +184,7 @@ func (a *apply) manager(req Request, converter managedfields.TypeConverter, live
 	if req.Live == nil || len(a.who.sets) > 0 {
 		return nil
 	}
-	e = metav1.ManagedFieldsEntry{Manager: "before-first-apply", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: string(a.version)}
+	e = metav1.ManagedFieldsEntry{Manager: UnmanagedFields, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: string(a.version)}
 	if id, err = identity(e); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -26,7 +27,8 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 		ours := e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply
 		return !ours && e.Subresource == "" && slices.Contains(former, e.Manager)
 	}
-	if live == nil || base == nil || !slices.ContainsFunc(live.GetManagedFields(), isFormer) {
+	unmanaged := live != nil && len(live.GetManagedFields()) == 0 && slices.Contains(former, UnmanagedFields)
+	if live == nil || base == nil || !unmanaged && !slices.ContainsFunc(live.GetManagedFields(), isFormer) {
 		return live, nil
 	}
 	applied := prepare(base)
@@ -49,6 +51,9 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 		return nil, undecided(live, ErrLive, err)
 	}
 	who, err := managersOf(live)
+	if err == nil && unmanaged {
+		err = who.addUnmanaged(converter, live)
+	}
 	if err != nil {
 		return nil, undecided(live, ErrLive, err)
 	}
@@ -94,4 +99,31 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 		return nil, undecided(live, ErrLive, err)
 	}
 	return out, nil
+}
+
+// UnmanagedFields is the manager to which the API server assigns the fields of
+// an object without managedFields when it is applied.
+const UnmanagedFields = "before-first-apply"
+
+// addUnmanaged assigns all fields of live to UnmanagedFields.
+func (m *managers) addUnmanaged(converter managedfields.TypeConverter, live *unstructured.Unstructured) error {
+	whole := prepare(live)
+	delete(whole.Object, "status")
+	value, err := converter.ObjectToTyped(whole)
+	if err != nil {
+		return err
+	}
+	set, err := value.ToFieldSet()
+	if err != nil {
+		return err
+	}
+	entry := metav1.ManagedFieldsEntry{Manager: UnmanagedFields, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: live.GetAPIVersion()}
+	id, err := identity(entry)
+	if err != nil {
+		return err
+	}
+	m.entries[id], m.order = entry, append(m.order, id)
+	m.sets[id] = fieldpath.NewVersionedSet(set, fieldpath.APIVersion(live.GetAPIVersion()), false)
+	strip(m.sets, id)
+	return nil
 }

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"encoding/base64"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
+
+// serverMetadata are fields that the API server alone sets. Charts that were
+// made of live objects hold them; they are left out, as Helm 3 leaves them out
+// of its patches.
+var serverMetadata = []string{"resourceVersion", "uid", "managedFields"}
+
+// normalized is a rendered object as server-side apply should see it: without
+// what the API server alone sets, without null, which means absent, and with a
+// Secret's stringData as the data that it becomes, so that a key which leaves it
+// is removed. Custom resources keep null outside of metadata: their schemas may
+// allow it. u is not changed.
+func normalized(u *unstructured.Unstructured) *unstructured.Unstructured {
+	object := u.Object
+	if diff.IsBuiltinGroup(u.GroupVersionKind().Group) {
+		object, _ = withoutNull(object).(map[string]any)
+	}
+	metadata, _ := object["metadata"].(map[string]any)
+	clean, _ := withoutNull(metadata).(map[string]any)
+	for _, field := range serverMetadata {
+		if _, ok := clean[field]; ok {
+			clean = maps.Clone(clean)
+			delete(clean, field)
+		}
+	}
+	out := &unstructured.Unstructured{Object: maps.Clone(object)}
+	if clean != nil {
+		out.Object["metadata"] = clean
+	}
+	if u.GetKind() == "Secret" && u.GetAPIVersion() == "v1" {
+		foldStringData(out.Object)
+	}
+	return out
+}
+
+// withoutNull is v without the entries of mappings that are null. What holds
+// none is returned as it is, uncopied; null as an item of a list stays.
+func withoutNull(v any) any {
+	out, _ := dropNull(v)
+	return out
+}
+
+func dropNull(v any) (out any, changed bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		var copied map[string]any
+		for key, value := range v {
+			clean, changed := dropNull(value)
+			if value != nil && !changed {
+				continue
+			}
+			if copied == nil {
+				copied = maps.Clone(v)
+			}
+			if copied[key] = clean; value == nil {
+				delete(copied, key)
+			}
+		}
+		if copied != nil {
+			return copied, true
+		}
+	case []any:
+		var copied []any
+		for i, value := range v {
+			clean, changed := dropNull(value)
+			if !changed {
+				continue
+			}
+			if copied == nil {
+				copied = append([]any(nil), v...)
+			}
+			copied[i] = clean
+		}
+		if copied != nil {
+			return copied, true
+		}
+	}
+	return v, false
+}
+
+// foldStringData moves stringData, which wins over data, into data. Values that
+// are not strings stay where they are: the API server refuses them by name.
+func foldStringData(secret map[string]any) {
+	given, ok := secret["stringData"].(map[string]any)
+	if !ok {
+		return
+	}
+	data, _ := secret["data"].(map[string]any)
+	folded := cloned(data)
+	rest := map[string]any{}
+	for key, value := range given {
+		if text, ok := value.(string); ok {
+			folded[key] = base64.StdEncoding.EncodeToString([]byte(text))
+		} else {
+			rest[key] = value
+		}
+	}
+	if delete(secret, "stringData"); len(rest) > 0 {
+		secret["stringData"] = rest
+	}
+	if len(folded) > 0 {
+		secret["data"] = folded
+	}
+}
