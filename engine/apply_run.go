@@ -57,7 +57,7 @@ type phase struct {
 }
 
 // runPhases returns the first error, and whether it is of a phase that writes.
-// The lock is checked before each.
+// The lock is checked before each, and after the last.
 func (r *run) runPhases(ctx context.Context, phases []phase) (writes bool, err error) {
 	for _, p := range phases {
 		if err := r.lock.Check(ctx); err != nil {
@@ -67,7 +67,7 @@ func (r *run) runPhases(ctx context.Context, phases []phase) (writes bool, err e
 			return p.writes, err
 		}
 	}
-	return false, nil
+	return false, r.lock.Check(ctx)
 }
 
 // stepGroups are the steps that a plan names, by what is done about them.

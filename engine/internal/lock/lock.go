@@ -58,6 +58,7 @@ type Lock struct {
 	lease   *coordinationv1.Lease
 	renewed time.Time // by the local clock, before the request was sent
 	waiting bool
+	marked  bool // the Lease may say that its holder only waits
 
 	releasing sync.Once
 }
@@ -110,7 +111,7 @@ func (l *Lock) renew(ctx context.Context, limit time.Duration) error {
 	micro := metav1.NewMicroTime(now)
 	next.Spec.RenewTime = &micro
 	delete(next.Annotations, annotationWaiting)
-	if l.waiting {
+	if l.marked = l.marked || l.waiting; l.waiting {
 		metav1.SetMetaDataAnnotation(&next.ObjectMeta, annotationWaiting, "true")
 	}
 	got, err := l.leases.Update(ctx, next, metav1.UpdateOptions{})
@@ -124,7 +125,7 @@ func (l *Lock) renew(ctx context.Context, limit time.Duration) error {
 		return ErrLost
 	}
 	if err == nil {
-		l.lease, l.renewed = got, now
+		l.lease, l.renewed, l.marked = got, now, l.waiting
 	}
 	return nil
 }
@@ -136,19 +137,28 @@ func (l *Lock) overdue() bool {
 	return time.Since(l.renewed) > 2*l.duration/3
 }
 
+// supersedable reports whether the Lease may still say that its holder only
+// waits, although it no longer does: it may have been superseded unseen.
+func (l *Lock) supersedable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.marked && !l.waiting
+}
+
 // checks is how often Check asks. An API server that does not respond to these
 // will not respond to what the lock is for either.
 const checks = 5
 
 // Check returns nil if the lock is still held, ErrLost if it was lost, and
-// else the cause of the end of ctx or of the lock's context. If the last
-// renewal is overdue it asks the API server: the process may have been stopped
-// meanwhile, or the API server did not respond.
+// else the cause of the end of ctx or of the lock's context. It asks the API
+// server if the last renewal is overdue, because the process may have been
+// stopped meanwhile or the API server did not respond; and once after a wait that
+// could be superseded.
 func (l *Lock) Check(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	for try := 0; try < checks && l.overdue() && l.ctx.Err() == nil && ctx.Err() == nil; try++ {
+	for try := 0; try < checks && (l.overdue() || l.supersedable()) && l.ctx.Err() == nil && ctx.Err() == nil; try++ {
 		if err := l.renew(ctx, max(l.duration, 5*time.Second)); err != nil {
 			l.cancel(err)
 		}
