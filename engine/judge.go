@@ -191,6 +191,7 @@ func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v
 		immutable.problems = slices.Concat(v.problems, others, definition.problems, immutable.problems[len(v.problems):])
 	}
 	v = immutable
+	v.problems = append(v.problems, j.checkDefined(in, f)...)
 	storage, err := j.checkStorage(ctx, in, f, v.change)
 	if err != nil {
 		return verdict{}, err

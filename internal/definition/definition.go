@@ -3,6 +3,7 @@
 package definition
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,20 +157,47 @@ func newChecker(s *apiextensionsv1.JSONSchemaProps) (*checker, error) {
 
 // check returns the paths that would be pruned, and those that are invalid.
 func (c *checker) check(object map[string]any) []string {
+	var out []string
+	for _, f := range c.faults(object) {
+		out = append(out, f.Field)
+	}
+	return slices.Compact(out)
+}
+
+func (c *checker) faults(object map[string]any) []Fault {
 	object = runtime.DeepCopyJSON(object)
 	delete(object, "status") // its controller writes it again
-	out := pruning.PruneWithOptions(object, c.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	var out []Fault
+	for _, path := range pruning.PruneWithOptions(object, c.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}) {
+		out = append(out, Fault{path, path + " is not in the schema"})
+	}
 	fill(object, c.structural)
 	for _, err := range c.validator.Validate(object).Errors {
-		// Without the value, which may be secret.
-		path := ""
+		f := Fault{Message: "it is invalid"}
 		if invalid := (*openapierrors.Validation)(nil); errors.As(err, &invalid) {
-			path = strings.TrimPrefix(invalid.Name, ".")
+			f.Field = strings.TrimPrefix(invalid.Name, ".")
+			f.Message = f.Field + " " + reason(invalid)
 		}
-		out = append(out, path)
+		out = append(out, f)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.SortFunc(out, func(a, b Fault) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Message, b.Message))
+	})
+	return out
+}
+
+// reason is what is wrong with a field, without its value.
+func reason(e *openapierrors.Validation) string {
+	text := e.Error()
+	if i := strings.Index(text, " in body "); i >= 0 {
+		text = text[i+len(" in body "):]
+	}
+	if e.Value != nil {
+		if value := fmt.Sprint(e.Value); value != "" {
+			text, _, _ = strings.Cut(text, ": \""+value)
+		}
+	}
+	return text
 }
 
 // fill sets the defaults of missing fields, as the API server does when it reads
