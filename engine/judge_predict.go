@@ -101,6 +101,11 @@ func (j *judge) askServer(ctx context.Context, in intended, f prediction, local 
 			return f, false, err
 		}
 		if merged != nil {
+			if !diff.IsBuiltinGroup(in.id.Group) {
+				// A list that an apply empties becomes null, which the schema of a
+				// custom resource refuses.
+				f.overwrite = local.Merged
+			}
 			f.merged, f.confirmed, f.proven = merged, true, true
 			return f, true, nil
 		}
