@@ -53,7 +53,10 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	record := newRecord(r.Key, in.history, in.manifest, r.Values)
+	record, err := newRecord(r.Key, in.history, in.manifest, r.Values)
+	if err != nil {
+		return nil, err
+	}
 	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
 	kind, event := PlanInstall, "install"
 	if in.history.upgrades() {

@@ -1,12 +1,20 @@
 package engine
 
 import (
+	"fmt"
+
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// newRecord is the revision that applying the manifest will store.
-func newRecord(k Key, h *history, m *render.Manifest, values render.Values) *storage.Record {
+// newRecord is the revision that applying the manifest will store. It fails if an
+// object or a hook cannot be stored: what is not stored would be orphaned.
+func newRecord(k Key, h *history, m *render.Manifest, values render.Values) (*storage.Record, error) {
+	for _, o := range m.Objects {
+		if _, err := o.Document(); err != nil {
+			return nil, fmt.Errorf("store the manifest: %w", err)
+		}
+	}
 	r := &storage.Record{
 		Name: k.Name, Namespace: k.Namespace, Revision: h.nextRevision(),
 		Chart:    storageChart(m.Chart),
@@ -15,9 +23,13 @@ func newRecord(k Key, h *history, m *render.Manifest, values render.Values) *sto
 		Notes:    m.Notes,
 	}
 	for _, h := range m.Hooks {
-		r.Hooks = append(r.Hooks, storageHook(h))
+		stored, err := storageHook(h)
+		if err != nil {
+			return nil, fmt.Errorf("store the hooks: %w", err)
+		}
+		r.Hooks = append(r.Hooks, stored)
 	}
-	return r
+	return r, nil
 }
 
 func storageChart(c render.ChartInfo) storage.Chart {
@@ -28,13 +40,17 @@ func storageChart(c render.ChartInfo) storage.Chart {
 	return out
 }
 
-func storageHook(h render.Hook) storage.Hook {
-	out := storage.Hook{Name: h.GetName(), Kind: h.GetKind(), Path: h.Source, Manifest: h.Text, Weight: h.Weight}
+func storageHook(h render.Hook) (storage.Hook, error) {
+	text, err := h.Document()
+	if err != nil {
+		return storage.Hook{}, err
+	}
+	out := storage.Hook{Name: h.GetName(), Kind: h.GetKind(), Path: h.Source, Manifest: text, Weight: h.Weight}
 	for _, e := range h.Events {
 		out.Events = append(out.Events, string(e))
 	}
 	for _, p := range h.DeletePolicies {
 		out.DeletePolicies = append(out.DeletePolicies, string(p))
 	}
-	return out
+	return out, nil
 }
