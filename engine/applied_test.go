@@ -359,3 +359,12 @@ func TestACustomResourceBesideItsDefinition(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A number that the API server would cut off is refused before.
+func TestANumberThatDoesNotFit(t *testing.T) {
+	f := newFixture(t)
+	p := f.plan(f.release(f.chart(map[string]string{"web.yaml": strings.Replace(fmt.Sprintf(plainDeployment, "", ""), "replicas: 1", "replicas: 99999999999", 1)})))
+	if err := p.Err(); err == nil || !strings.Contains(err.Error(), "spec.replicas is 99999999999") {
+		t.Errorf("%v", err)
+	}
+}

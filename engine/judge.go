@@ -192,6 +192,7 @@ func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v
 	}
 	v = immutable
 	v.problems = append(v.problems, j.checkDefined(in, f)...)
+	v.problems = append(v.problems, overflows(in, f.body, f.merged)...)
 	storage, err := j.checkStorage(ctx, in, f, v.change)
 	if err != nil {
 		return verdict{}, err

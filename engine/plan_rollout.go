@@ -168,9 +168,6 @@ func (e *Engine) rolloutField(ctx context.Context, k Key, r Rollout, h overrides
 		if kind == "DaemonSet" {
 			return nil, nil, refuse("a DaemonSet has as many pods as there are nodes for them", "change its node selector or tolerations in the chart")
 		}
-		if r.Replicas < 0 {
-			return nil, nil, refuse(fmt.Sprintf("Rollout.Replicas is %d", r.Replicas), "0 stops all pods")
-		}
 		return replicasAt, int64(r.Replicas), nil
 	}
 	return nil, nil, refuse(fmt.Sprintf("Rollout.Verb is %q", r.Verb), "it may be pause, resume, restart, undo or scale")
