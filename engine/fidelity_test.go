@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -302,6 +303,17 @@ func (h *faithful) next() {
 		return
 	}
 	h.compare(p, before, h.snapshot())
+	// What was asked for is there: the same once more changes nothing.
+	again, err := e.Plan(h.ctx, r, engine.PlanOptions{})
+	if err != nil {
+		h.fail("plan again: %v", err)
+		return
+	}
+	for _, c := range again.Report.Changes {
+		if c.Changed() {
+			h.fail("%s: the same manifest again: %s %v", c.Object, c.Action, c.Fields)
+		}
+	}
 }
 
 func (h *faithful) fail(format string, args ...any) {
@@ -402,7 +414,7 @@ func (h *faithful) meddle() {
 		_, err = objects.Patch(h.ctx, u.GetName(), kind, data, metav1.PatchOptions{FieldManager: manager}, sub...)
 		return err
 	}
-	what := []string{"edit", "patch", "unset", "apply", "client-side apply", "scale", "delete", "forget"}[h.g.IntN(8)]
+	what := []string{"edit", "patch", "unset", "apply", "client-side apply", "scale", "delete", "forget", "reverse", "renumber"}[h.g.IntN(10)]
 	switch what {
 	case "edit":
 		for k, v := range u.Object {
@@ -472,6 +484,12 @@ func (h *faithful) meddle() {
 			}
 			return fmt.Errorf("%s is still there: %w", u.GetName(), err)
 		})
+	case "reverse": // the items of every list
+		reverseLists(live.Object["spec"])
+		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+	case "renumber": // what is a key of an item, or swap a member of a union
+		renumber(live.Object["spec"], h.g)
+		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
 	case "forget":
 		err = patch(types.JSONPatchType, []any{map[string]any{"op": "replace", "path": "/metadata/managedFields", "value": []any{map[string]any{}}}}, "kubectl")
 	}
@@ -484,6 +502,42 @@ func (h *faithful) meddle() {
 	}
 	h.seen["edits"]++
 	h.log = append(h.log, fmt.Sprintf("%s %s %s: %s", what, u.GetKind(), u.GetName(), outcome))
+}
+
+func reverseLists(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, below := range v {
+			reverseLists(below)
+		}
+	case []any:
+		slices.Reverse(v)
+		for _, below := range v {
+			reverseLists(below)
+		}
+	}
+}
+
+func renumber(v any, g *rand.Rand) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			n, isNumber := v[key].(int64)
+			switch {
+			case isNumber && (key == "port" || key == "containerPort") && g.IntN(2) == 0:
+				v[key] = n + 1000
+			case key == "value" && v["name"] != nil && g.IntN(2) == 0:
+				delete(v, "value")
+				v["valueFrom"] = map[string]any{"fieldRef": map[string]any{"fieldPath": "metadata.name"}}
+			default:
+				renumber(v[key], g)
+			}
+		}
+	case []any:
+		for _, below := range v {
+			renumber(below, g)
+		}
+	}
 }
 
 func fromYAML(t testing.TB, text string) *unstructured.Unstructured {
