@@ -25,7 +25,9 @@ type judge struct {
 
 	concurrency int
 	scalers     scalers
-	classes     *storageClasses
+	// released are the workloads, by identity, whose autoscaler the plan deletes.
+	released map[diff.Object]bool
+	classes  *storageClasses
 	// planned are the release's own custom resources whose definitions it
 	// brings, by identity, as they will be; nil for those that are deleted.
 	planned map[diff.Object]*unstructured.Unstructured
@@ -40,7 +42,7 @@ func (e *Engine) judgeAll(ctx context.Context, p premise, r reading) ([]verdict,
 	api := apiServer{e}
 	j := &judge{
 		premise: p, reading: r, merger: e.cluster.Merger, dryRun: api, lister: api,
-		concurrency: e.opts.Concurrency, classes: &storageClasses{}, planned: plannedResources(r),
+		concurrency: e.opts.Concurrency, classes: &storageClasses{}, planned: plannedResources(r), released: map[diff.Object]bool{},
 	}
 	var err error
 	if j.scalers, err = j.findScalers(ctx); err != nil {

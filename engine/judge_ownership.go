@@ -65,7 +65,7 @@ func (j *judge) settle(o *object, manager, fieldPath string) Settle {
 		return s
 	}
 	switch {
-	case manager == replicaManager && fieldPath == "spec.replicas" && isWorkload(o.id) && j.scalers[identity(o.id)] == "":
+	case fieldPath == "spec.replicas" && j.scalers[identity(o.id)] == "" && (manager == replicaManager || j.released[identity(o.id)]):
 		return Take
 	case j.mode == rollingBack && !wasHealthy(j.history.last.Status) && wasApplied(o, fieldPath):
 		return Take
@@ -73,8 +73,8 @@ func (j *judge) settle(o *object, manager, fieldPath string) Settle {
 	return Fail
 }
 
-// replicaManager is the field manager under which autoscalers write the scale of
-// a workload.
+// replicaManager is the field manager under which the HorizontalPodAutoscaler
+// controller scales a workload.
 const replicaManager = "kube-controller-manager"
 
 // wasApplied reports whether a revision that counts has applied the field.

@@ -248,7 +248,7 @@ func (s *scenario) judge() *judge {
 	}
 	j := &judge{
 		premise: s.premise, reading: r, merger: noSchemas{}, dryRun: s, lister: s,
-		concurrency: 1, classes: &storageClasses{}, planned: plannedResources(r),
+		concurrency: 1, classes: &storageClasses{}, planned: plannedResources(r), released: map[diff.Object]bool{},
 	}
 	var err error
 	if j.scalers, err = j.findScalers(s.t.Context()); err != nil {

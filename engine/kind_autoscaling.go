@@ -28,8 +28,12 @@ func (j *judge) findScalers(ctx context.Context) (scalers, error) {
 	var namespaces []string
 	planned := map[diff.Object]bool{} // as they will be, not as they are live
 	for _, o := range j.objects {
-		if o.desired != nil || removal(o, j.key).Action == diff.Deleted {
+		leaves := o.desired == nil && removal(o, j.key).Action == diff.Deleted
+		if o.desired != nil || leaves {
 			planned[identity(o.id)] = true
+		}
+		if workload, _, ok := scaledBy(o.live, o.id.Namespace); leaves && ok {
+			j.released[workload] = true
 		}
 		if o.desired == nil || !j.allowed(o.id) {
 			continue
@@ -56,19 +60,30 @@ func (j *judge) findScalers(ctx context.Context) (scalers, error) {
 }
 
 func (s scalers) add(u *unstructured.Unstructured, namespace string) {
+	if workload, who, ok := scaledBy(u, namespace); ok {
+		s[workload] = who
+	}
+}
+
+// scaledBy is the workload that an autoscaler scales, by identity; not ok for
+// other objects.
+func scaledBy(u *unstructured.Unstructured, namespace string) (workload diff.Object, who string, ok bool) {
+	if u == nil {
+		return diff.Object{}, "", false
+	}
 	gvk := u.GroupVersionKind()
 	if !slices.ContainsFunc(autoscalerKinds, func(k schema.GroupVersionKind) bool { return k.GroupKind() == gvk.GroupKind() }) {
-		return
+		return diff.Object{}, "", false
 	}
 	ref, _, _ := unstructured.NestedStringMap(u.Object, "spec", "scaleTargetRef")
-	o := diff.Object{Group: "apps", Kind: ref["kind"], Namespace: namespace, Name: ref["name"]}
+	workload = diff.Object{Group: "apps", Kind: ref["kind"], Namespace: namespace, Name: ref["name"]}
 	if gv, err := schema.ParseGroupVersion(ref["apiVersion"]); err == nil && ref["apiVersion"] != "" {
-		o.Group = gv.Group
+		workload.Group = gv.Group
 	}
-	if o.Kind == "" {
-		o.Kind = "Deployment" // KEDA's default
+	if workload.Kind == "" {
+		workload.Kind = "Deployment" // KEDA's default
 	}
-	s[o] = gvk.Kind + " " + u.GetName()
+	return workload, gvk.Kind + " " + u.GetName(), true
 }
 
 // changesReplicas reports whether applying body would change the replicas of

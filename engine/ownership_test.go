@@ -102,12 +102,17 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 		t.Errorf("the autoscaler's 7 became %d", got)
 	}
 
-	// Without the autoscaler, the chart decides again, by Ownership or Force.
+	// Without the autoscaler, the chart decides again; about another manager, by
+	// Ownership or Force.
 	c = f.chart(map[string]string{"web.yaml": deployment})
 	r := f.release(c, "replicas=3", "tag=2.0")
 	deploy("replicas=3", "tag=2.0")
+	if got := f.replicas("shop"); got != 3 {
+		t.Errorf("%d replicas once the autoscaler has left", got)
+	}
+	f.scale("shop", "horizontal-pod-autoscaler", 7)
 	if _, err := f.engine.Deploy(f.ctx, r, noWait); err == nil {
-		t.Error("the number of a manager that is gone was taken silently")
+		t.Error("the number of another manager was taken silently")
 	}
 	f.engine = f.newEngineWith(engine.Options{Ownership: []engine.Ownership{{Manager: "horizontal-*", Path: "spec.replicas", Settle: engine.Take}}})
 	if _, err := f.engine.Deploy(f.ctx, r, noWait); err != nil {

@@ -227,7 +227,7 @@ func TestNoPermissionsAtAll(t *testing.T) {
 	cfg, requests := testcluster.Record(f.cluster.User(t, f.namespace))
 	f.requests = requests
 	_, err := f.newEngine(cfg).Deploy(f.ctx, f.release(f.chart(map[string]string{"a.yaml": configMap})), engine.ApplyOptions{})
-	f.refused(err, engine.ErrForbidden, "right")
+	f.refused(err, engine.ErrForbidden, "permission")
 }
 
 func TestStalePlan(t *testing.T) {

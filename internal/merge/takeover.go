@@ -83,7 +83,10 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 		if p := fieldpath.MakePathOrDie("metadata", "annotations", mark); set.Set().Has(p) {
 			rest.Insert(p)
 		}
-		if rest.Empty() {
+		if rest.Empty() || unmanaged {
+			// Of an object without managedFields the rest is defaults, which have no
+			// owner elsewhere either: an owner would keep them when what they belong
+			// to is removed.
 			delete(sets, other)
 		} else {
 			sets[other] = fieldpath.NewVersionedSet(rest, set.APIVersion(), set.Applied())
