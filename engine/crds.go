@@ -1,7 +1,5 @@
 package engine
 
-import "slices"
-
 // CRDPolicy decides what happens to CustomResourceDefinitions that exist. Those
 // that do not are created. CRDs of a chart's crds/ directory belong to the
 // cluster: no policy deletes them, and those that belong to another release, or
@@ -23,7 +21,3 @@ const (
 	// Those of templates change as with CRDsCompatible.
 	CRDsSkip CRDPolicy = "Skip"
 )
-
-func (p CRDPolicy) valid() bool {
-	return slices.Contains([]CRDPolicy{CRDsCompatible, CRDsCreate, CRDsUnsafeAll, CRDsSkip}, p)
-}

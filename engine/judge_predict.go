@@ -136,7 +136,7 @@ func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool
 	if j.asking.purpose != immediate {
 		return true, nil
 	}
-	// Plain data that is about to be written is as well refused then.
+	// Plain data is about to be written, and can just as well be refused then.
 	return f.takeOver != nil || len(local.Conflicts) > 0 || !isPlain(in.body) || !isOrdinary(in.body) || isImmutable(in.live), nil
 }
 

@@ -86,7 +86,7 @@ func (e *Engine) readInstalled(ctx context.Context, op string, k Key) (restoreIn
 	case !in.history.installed():
 		return restoreInput{}, notFound(op, k)
 	case in.history.last.Status == storage.StatusUninstalling:
-		return restoreInput{}, unfinished(op, k, in.history.last, "Uninstall again finishes it; or deploy what should stay")
+		return restoreInput{}, unfinished(op, k, in.history.last, "call Uninstall again to finish it, or Deploy to keep the release")
 	}
 	return in, nil
 }

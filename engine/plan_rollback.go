@@ -26,7 +26,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking
 	}
 	if revision == 0 {
 		if revision = in.history.previous(); revision == 0 {
-			return nil, &Error{Op: "rollback", Key: k, Hint: "History shows the revisions there are", Err: fmt.Errorf("%w: no earlier revision was deployed", ErrRevisionNotFound)}
+			return nil, &Error{Op: "rollback", Key: k, Hint: "History returns the stored revisions", Err: fmt.Errorf("%w: no earlier revision was deployed", ErrRevisionNotFound)}
 		}
 	}
 	target, err := e.storedRevision(ctx, "rollback", k, revision)

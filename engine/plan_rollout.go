@@ -101,15 +101,18 @@ func secretsIn(objects []render.Object) []*unstructured.Unstructured {
 
 var errWorkload = errors.New("no such workload")
 
+// workloadKinds are the kinds of workloads by the names that kubectl takes.
+var workloadKinds = map[string]string{
+	"deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
+	"statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
+	"daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
+}
+
 // findWorkload finds a workload by name among a manifest's objects.
 func findWorkload(k Key, objects []render.Object, name string) (render.Object, error) {
-	kind, name, named := strings.Cut(name, "/")
-	long := map[string]string{"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
-	kind = strings.TrimSuffix(strings.ToLower(kind), "s")
-	for short, full := range long {
-		if kind == short || kind+"s" == short {
-			kind = full
-		}
+	kind, object, named := strings.Cut(name, "/")
+	if long, ok := workloadKinds[strings.ToLower(kind)]; ok {
+		kind = long
 	}
 	var found []render.Object
 	var have []string
@@ -118,7 +121,7 @@ func findWorkload(k Key, objects []render.Object, name string) (render.Object, e
 			continue
 		}
 		have = append(have, o.GetKind()+"/"+o.GetName())
-		if !named && kind == "" || strings.ToLower(o.GetKind()) == kind && o.GetName() == name {
+		if !named && kind == "" || o.GetKind() == kind && o.GetName() == object {
 			found = append(found, o)
 		}
 	}
@@ -129,7 +132,7 @@ func findWorkload(k Key, objects []render.Object, name string) (render.Object, e
 	if len(have) == 0 {
 		hint = "the release has no Deployment, StatefulSet or DaemonSet"
 	}
-	return render.Object{}, &Error{Op: "rollout", Key: k, Hint: hint, Err: fmt.Errorf("%w: Rollout.Workload is %q", errWorkload, strings.Trim(kind+"/"+name, "/"))}
+	return render.Object{}, &Error{Op: "rollout", Key: k, Hint: hint, Err: fmt.Errorf("%w: Rollout.Workload is %q", errWorkload, name)}
 }
 
 // rolloutField is the field that a verb sets, and its value; nil removes it.

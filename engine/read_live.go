@@ -17,8 +17,8 @@ import (
 )
 
 // listFrom is the number of objects of one kind in one namespace from which a
-// LIST is sent instead of as many GETs: one request instead of several, at the
-// price of what else is in the namespace.
+// LIST is sent instead of as many GETs: one request instead of several, but it
+// also returns unrelated objects.
 const listFrom = 4
 
 // readLive reads the live objects, by as few requests as possible, and beside

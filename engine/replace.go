@@ -9,7 +9,7 @@ const (
 	// storage grows: its claims are expanded, and it is replaced without its
 	// pods.
 	ReplaceDefault ReplacePolicy = ""
-	// ReplaceNever makes it a problem of the plan, which is not applied.
+	// ReplaceNever makes the change a problem of the plan, which is not applied.
 	ReplaceNever ReplacePolicy = "Never"
 	// ReplaceRecreate deletes the object with all objects that it owns, waits
 	// until it is gone, and creates it again.

@@ -35,7 +35,7 @@ type Rollout struct {
 	// Replicas to scale to.
 	Replicas int `json:"replicas,omitempty"`
 	// Revision to go back to, as kubectl rollout history counts them for the
-	// workload. 0: the one before the present.
+	// workload. 0: the one before the current one.
 	Revision int64 `json:"revision,omitempty"`
 	// Cause says why, for people; as Release.Cause.
 	Cause string `json:"cause,omitempty"`

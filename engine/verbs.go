@@ -73,7 +73,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 }
 
 // Rollback goes back to an earlier revision: its manifest and values become a
-// new revision. revision 0 is the newest one before the present that was
+// new revision. revision 0 is the latest earlier revision that was
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
