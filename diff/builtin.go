@@ -41,112 +41,152 @@ func (builtin) Node(o Object, path []string) Node {
 	if parent == "[]" && len(path) > 2 {
 		inItemOf = path[len(path)-3]
 	}
+	if n, ok := keyedList(o, len(path), name, parent, inItemOf); ok {
+		return n
+	}
+	if isSet(o, name, parent) {
+		return set
+	}
+	if n, ok := mapNode(o, name, parent); ok {
+		return n
+	}
+	if isQuantity(o, name, parent) {
+		return quantity
+	}
+	return Node{}
+}
+
+// keyedList returns the node of a list that is merged by key, at a path of the
+// given depth.
+func keyedList(o Object, depth int, name, parent, inItemOf string) (Node, bool) {
 	switch name {
 	case "containers", "initContainers", "ephemeralContainers":
 		if parent == "spec" {
-			return byName
+			return byName, true
 		}
 	case "ports":
 		switch {
 		case isContainers(inItemOf):
-			return containerPorts
+			return containerPorts, true
 		case parent == "spec" && (o.Kind == "Service" || o.Group != ""):
-			return servicePorts
+			return servicePorts, true
 		}
 	case "env":
 		if isContainers(inItemOf) {
-			return byName
+			return byName, true
 		}
 	case "volumeMounts":
-		return Node{Keys: []string{"mountPath"}}
+		return Node{Keys: []string{"mountPath"}}, true
 	case "volumeDevices":
-		return Node{Keys: []string{"devicePath"}}
+		return Node{Keys: []string{"devicePath"}}, true
 	case "volumes", "schedulingGates", "resourceClaims", "evictionResponders":
 		if parent == "spec" || parent == "scheduling" {
-			return byName
+			return byName, true
 		}
 	case "drivers":
 		if o.Kind == "CSINode" {
-			return byName
+			return byName, true
 		}
 	case "claims":
 		if parent == "resources" {
-			return byName
+			return byName, true
 		}
 	case "imagePullSecrets":
 		if parent == "spec" {
-			return byName
+			return byName, true
 		}
 	case "secrets":
-		if o.Kind == "ServiceAccount" && len(path) == 1 {
-			return byName
+		if o.Kind == "ServiceAccount" && depth == 1 {
+			return byName, true
 		}
 	case "hostAliases":
-		return Node{Keys: []string{"ip"}}
+		return Node{Keys: []string{"ip"}}, true
 	case "topologySpreadConstraints":
-		return Node{Keys: []string{"topologyKey", "whenUnsatisfiable"}}
+		return Node{Keys: []string{"topologyKey", "whenUnsatisfiable"}}, true
 	case "webhooks":
-		return byName
+		return byName, true
 	case "validations", "variables":
 		if strings.HasPrefix(o.Kind, "ValidatingAdmissionPolicy") && name == "variables" {
-			return byName
+			return byName, true
 		}
 	case "matchConditions":
-		return byName
+		return byName, true
 	case "conditions":
-		return byType
+		return byType, true
 	case "ownerReferences":
 		if parent == "metadata" {
-			return Node{Keys: []string{"uid"}}
+			return Node{Keys: []string{"uid"}}, true
 		}
+	}
+	return Node{}, false
+}
+
+// isSet reports whether a list of scalars is merged by value.
+func isSet(o Object, name, parent string) bool {
+	switch name {
 	case "finalizers":
 		if parent == "metadata" {
-			return set
+			return true
 		}
 	case "bindMountOptions", "volumeLifecycleModes", "validationActions", "skipNodeOperations",
 		"podCIDRs", "disableResizePreemption":
-		return set
+		return true
 	case "values":
 		if parent == "exitCodes" || parent == "onExitCodes" {
-			return set
+			return true
 		}
 	case "verbs", "apiGroups", "resources", "namespaces", "nonResourceURLs":
 		if o.Kind == "FlowSchema" {
-			return set
+			return true
 		}
 	case "addresses":
 		if o.Kind == "EndpointSlice" {
-			return set
+			return true
 		}
+	}
+	return false
+}
+
+// mapNode returns the node of a map with free keys, or one that is replaced as a
+// whole.
+func mapNode(o Object, name, parent string) (Node, bool) {
+	switch name {
 	case "labels", "annotations":
-		return free
+		return free, true
 	case "selector":
 		if o.Kind == "Service" || o.Kind == "ReplicationController" {
-			return Node{Free: true, Atomic: true}
+			return Node{Free: true, Atomic: true}, true
 		}
-		return Node{Atomic: parent == "spec" && workload(o)}
+		return Node{Atomic: parent == "spec" && workload(o)}, true
 	case "nodeSelector":
-		return Node{Free: true, Atomic: true}
+		return Node{Free: true, Atomic: true}, true
 	case "data", "binaryData", "stringData", "matchLabels", "parameters", "overhead",
 		"limits", "requests", "capacity", "allocatable", "hard":
-		return free
+		return free, true
+	}
+	return Node{}, false
+}
+
+// isQuantity reports whether a scalar is a resource quantity.
+func isQuantity(o Object, name, parent string) bool {
+	switch name {
 	case "storage", "sizeLimit", "divisor", "averageValue", "storageLimit":
-		return quantity
+		return true
 	}
 	switch parent {
 	case "limits", "requests", "capacity", "allocatable", "hard", "overhead",
 		"defaultRequest", "maxLimitRequestRatio":
-		return quantity
+		return true
 	case "min", "max", "default":
 		if o.Kind == "LimitRange" {
-			return quantity
+			return true
 		}
 	case "target":
 		if name == "value" && o.Kind == "HorizontalPodAutoscaler" {
-			return quantity
+			return true
 		}
 	}
-	return Node{}
+	return false
 }
 
 func isContainers(name string) bool {

@@ -14,19 +14,18 @@ type Input struct {
 	Object Object
 	// Base is the object as the last release applied it.
 	Base *unstructured.Unstructured
-	// Live is the object as the cluster has it, with its managedFields if
-	// conflicts are to be seen.
+	// Live is the object in the cluster; its managedFields are required to
+	// report conflicts.
 	Live *unstructured.Unstructured
-	// Desired is the object as it shall be applied.
+	// Desired is the object to be applied.
 	Desired *unstructured.Unstructured
-	// Merged is what the object will be after Desired was applied: the API
-	// server's answer to a dry-run, or a local merge. Nil: computed by a
-	// structural three-way merge, which knows no defaults, no admission, and
-	// of schemas only Options.Schema. The very same as Live: nothing changes.
+	// Merged is the object after applying Desired: the API server's response to
+	// a dry-run, or a local merge. Nil: computed by a structural three-way merge
+	// with the schema of Options.Schema, without defaults and admission. If it is
+	// the same pointer as Live, nothing changes.
 	Merged *unstructured.Unstructured
-	// Manager is the field manager that applies. With it, Live's
-	// managedFields tell whose a differing field is. Empty: no conflicts are
-	// reported.
+	// Manager is the field manager that applies. Live's managedFields show which
+	// fields other managers own. Empty: no conflicts are reported.
 	Manager string
 }
 
