@@ -197,12 +197,13 @@ func isNumber(v value) bool {
 // converts is the cost of functions of numbers: what is no number is shown in
 // full in an error that is dropped.
 func converts(r *Run, a []value) price {
+	p := price{}
 	for i := range a {
 		if !isNumber(a[i]) {
-			return price{scratch: 2 * r.taken(&goSyntax, a[i:i+1]).bytes}
+			p.scratch += 2 * r.taken(&goSyntax, a[i:i+1]).bytes
 		}
 	}
-	return price{}
+	return p
 }
 
 // decimals is the cost of functions of decimals, whose digits grow with each.

@@ -3,6 +3,7 @@ package template
 import (
 	"reflect"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -29,9 +30,9 @@ var (
 	// prettyForm is JSON with indentation.
 	prettyForm = form{text: jsonLen, scalar: 26, entry: 4, nest: 4, pad: 2, plain: true}
 	// yamlForm is how YAML is written, with the widest indentation.
-	yamlForm = form{text: yamlLen, scalar: 26, entry: 4, nest: 4, pad: 4, plain: true}
+	yamlForm = form{text: yamlLen, scalar: 26, entry: 4, nest: 4, pad: 3, plain: true}
 	// tomlForm is how TOML is written.
-	tomlForm = form{text: yamlLen, scalar: 26, entry: 6, nest: 8, pad: 2, paths: true}
+	tomlForm = form{text: tomlLen, scalar: 26, entry: 6, nest: 8, pad: 2, paths: true}
 	htmlForm = form{text: htmlLen, scalar: 26, entry: 2, nest: 8}
 	jsForm   = form{text: jsLen, scalar: 26, entry: 2, nest: 8}
 	urlForm  = form{text: urlLen, scalar: 26, entry: 6, nest: 24}
@@ -113,9 +114,19 @@ func (w *walker) whole(n int) {
 	}
 	w.nodes++
 	w.bytes++
+	if n < 0 {
+		w.bytes++
+	}
 	for n < 0 || n >= 10 {
 		w.bytes++
 		n = max(n/10, -(n / 10))
+	}
+}
+
+// indented counts the indentation of the lines of a text, in YAML.
+func (w *walker) indented(s string, depth int) {
+	if w.form.pad > 2 {
+		w.bytes += int64(strings.Count(s, "\n")+1) * w.form.pad * int64(depth+1)
 	}
 }
 
@@ -156,6 +167,7 @@ func (w *walker) value(v any, depth int, path int64) {
 		w.scalar()
 	case string:
 		w.text(t)
+		w.indented(t, depth)
 	case map[string]any:
 		w.open(len(t), depth, path)
 		for k, e := range t {
@@ -167,6 +179,11 @@ func (w *walker) value(v any, depth int, path int64) {
 		for _, e := range t {
 			w.value(e, depth+1, path)
 		}
+	case []int:
+		w.open(len(t), depth, path)
+		for _, n := range t {
+			w.whole(n)
+		}
 	default:
 		w.reflected(reflect.ValueOf(v), depth, path)
 	}
@@ -176,6 +193,7 @@ func (w *walker) reflected(rv reflect.Value, depth int, path int64) {
 	switch rv.Kind() {
 	case reflect.String:
 		w.text(rv.String())
+		w.indented(rv.String(), depth)
 	case reflect.Interface, reflect.Pointer:
 		w.scalar()
 		if !rv.IsNil() {
@@ -186,8 +204,12 @@ func (w *walker) reflected(rv reflect.Value, depth int, path int64) {
 		n := rv.Len()
 		w.open(n, depth, path)
 		if k := rv.Type().Elem().Kind(); k <= reflect.Complex128 {
+			each := w.form.scalar
+			if k == reflect.Uint8 {
+				each = (each + 3) / 4
+			}
 			w.nodes += int64(n)
-			w.bytes += w.form.scalar / 4 * int64(n)
+			w.bytes += each * int64(n)
 			w.check()
 			return
 		}
@@ -253,7 +275,7 @@ var (
 		}
 		return more
 	}()
-	moreYAML = moreFor("'\"\\\n", 1, 3, 0)
+	moreYAML = moreFor("'\"\\\n", 1, 5, 0)
 )
 
 func htmlLen(s string) int64 { return tallied(s, moreHTML) }
@@ -269,11 +291,15 @@ func jsonLen(s string) int64 {
 	return n
 }
 
-// yamlLen counts what is not UTF-8 as base64, and folded lines with a break.
+// yamlLen counts what is not UTF-8 as escaped or as base64, and folded lines with
+// a break.
 func yamlLen(s string) int64 {
 	n := tallied(s, moreYAML) + int64(len(s))/64 + 4
+	if strings.Contains(s, "\ufeff") { // behind which all is escaped
+		return 6*int64(len(s)) + 8
+	}
 	if !utf8.ValidString(s) {
-		return int64(len(s))*4/3 + 5*invalid8(s) + 16
+		return n + 6*invalid8(s) + 16
 	}
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0xC2 && s[i] <= 0xF4 {
@@ -286,6 +312,9 @@ func yamlLen(s string) int64 {
 	}
 	return n
 }
+
+// tomlLen counts control characters as six.
+func tomlLen(s string) int64 { return tallied(s, moreYAML) + 8 }
 
 func invalid8(s string) (n int64) {
 	for i := 0; i < len(s); {
