@@ -138,7 +138,15 @@ func listCosts() map[string]cost {
 	return table
 }
 
-func ownList(_ *Run, a []value) price { return price{result: listBytes + itemBytes*int64(len(a))} }
+// ownList is the cost of a list of the arguments, which were values before.
+func ownList(_ *Run, a []value) price {
+	n := int64(len(a))
+	p := price{result: listBytes + itemBytes*n}
+	if n > 64 {
+		p.scratch = 3 * itemBytes * n
+	}
+	return p
+}
 
 // splits is the cost of a function that splits its last text by its first into
 // at most a number of parts.
