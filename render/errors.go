@@ -158,9 +158,11 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 
 // LimitError reports which limit an untrusted input has exceeded.
 type LimitError struct {
-	// Limit is the name of the field of [Limits].
+	// Limit is the name of the field of [Limits], or of a limit of a process:
+	// "sandbox memory" and the others of package render/sandbox.
 	Limit string
-	// Max is its value: bytes, a count, a ratio, levels, or nanoseconds.
+	// Max is its value: bytes, a count, a ratio, levels, or nanoseconds. 0 is
+	// unknown.
 	Max int64
 	// Subject is the file, template, function or archive entry, if known.
 	Subject string

@@ -116,9 +116,9 @@ func limitText(name string, value int64) string {
 	switch {
 	case value >= 1<<62:
 		return "unlimited"
-	case name == "Time":
+	case name == "Time", strings.HasSuffix(name, " time"):
 		return time.Duration(value).String()
-	case strings.HasSuffix(name, "Bytes"):
+	case strings.HasSuffix(name, "Bytes"), strings.HasPrefix(name, "sandbox "):
 		return bytesText(value)
 	}
 	units := map[string]string{

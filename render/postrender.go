@@ -6,12 +6,22 @@ import (
 	"fmt"
 )
 
-// postRender lets the input's post-renderers change the objects.
-func (m *Manifest) postRender(ctx context.Context, in Input) error {
-	if len(in.PostRender) == 0 {
+// PostRendered returns the manifest with its objects changed by the post-renderers,
+// in this order, as [Input].PostRender does; m itself is not changed.
+func (m *Manifest) PostRendered(ctx context.Context, by ...PostRenderer) (*Manifest, error) {
+	changed := *m
+	if err := changed.postRender(ctx, by); err != nil {
+		return nil, err
+	}
+	return &changed, nil
+}
+
+// postRender lets the post-renderers change the objects.
+func (m *Manifest) postRender(ctx context.Context, by []PostRenderer) error {
+	if len(by) == 0 {
 		return nil
 	}
-	for i, p := range in.PostRender {
+	for i, p := range by {
 		if err := ctx.Err(); err != nil {
 			return &Error{Op: "post-render", Chart: m.Chart.Name, Err: ended(ctx)}
 		}
@@ -39,7 +49,7 @@ func (m *Manifest) postRender(ctx context.Context, in Input) error {
 	}
 	m.documents = nil
 	InstallOrder(m.Objects)
-	return unique(m.Objects, in.Namespace)
+	return unique(m.Objects, m.Namespace)
 }
 
 // ended is why a context has ended: a [*LimitError] for the time limit.

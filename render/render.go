@@ -45,7 +45,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			return nil, err
 		}
 	}
-	if err := m.postRender(ctx, in); err != nil {
+	if err := m.postRender(ctx, in.PostRender); err != nil {
 		return nil, err
 	}
 	return m, nil

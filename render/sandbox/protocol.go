@@ -1,0 +1,178 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// A message is JSON behind its length: 8 bytes, big endian. Parent and child are
+// the same program, so there are no versions.
+
+// request is what the parent sends. Exactly one field is set.
+type request struct {
+	Load       *loadRequest   `json:"load,omitempty"`
+	Render     *renderRequest `json:"render,omitempty"`
+	PostRender *postRequest   `json:"postRender,omitempty"`
+	Answer     *answer        `json:"answer,omitempty"`
+}
+
+// loadRequest makes the child load a source and keep it under the key.
+type loadRequest struct {
+	Key uint64 `json:"key"`
+	// Drop are the keys of sources that are no longer kept.
+	Drop []uint64 `json:"drop,omitempty"`
+	// Info asks for the source's info.
+	Info   bool          `json:"info,omitempty"`
+	Source sourceContent `json:"source"`
+}
+
+// sourceContent is a source before it is parsed.
+type sourceContent struct {
+	Kind    sourceKind    `json:"kind"`
+	Archive []byte        `json:"archive,omitempty"`
+	Files   []render.File `json:"files,omitempty"`
+	Dir     string        `json:"dir,omitempty"` // of a kustomization
+	Limits  render.Limits `json:"limits"`
+}
+
+type sourceKind string
+
+const (
+	kindArchive       sourceKind = "archive"
+	kindChart         sourceKind = "chart"
+	kindKustomization sourceKind = "kustomization"
+	kindManifests     sourceKind = "manifests"
+)
+
+// renderRequest has the fields of render.Input that are plain data, and whether
+// the others are set.
+type renderRequest struct {
+	Key          uint64               `json:"key"`
+	Name         string               `json:"name"`
+	Namespace    string               `json:"namespace"`
+	Revision     int                  `json:"revision"`
+	Upgrade      bool                 `json:"upgrade"`
+	Values       render.Values        `json:"values"`
+	Capabilities *render.Capabilities `json:"capabilities"`
+	Limits       render.Limits        `json:"limits"`
+	Strict       bool                 `json:"strict"`
+	SkipSchema   bool                 `json:"skipSchema"`
+	Lookup       bool                 `json:"lookup"`
+	SchemaLoader bool                 `json:"schemaLoader"`
+}
+
+// postRequest makes a kustomization change objects.
+type postRequest struct {
+	Key     uint64          `json:"key"`
+	Objects []render.Object `json:"objects"`
+	Limits  render.Limits   `json:"limits"`
+}
+
+// answer is the parent's to a question of the child. Error is the text of the
+// error, which the parent keeps under Call.
+type answer struct {
+	Object json.RawMessage `json:"object,omitempty"`
+	Data   []byte          `json:"data,omitempty"`
+	Failed bool            `json:"failed,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Call   int             `json:"call,omitempty"`
+}
+
+// response is what the child sends. The parent does not trust it.
+type response struct {
+	Hello  *hello     `json:"hello,omitempty"`
+	Lookup *lookup    `json:"lookup,omitempty"`
+	Schema *schemaURL `json:"schema,omitempty"`
+	Done   *done      `json:"done,omitempty"`
+}
+
+type hello struct {
+	Missing []string `json:"missing,omitempty"`
+}
+
+type lookup struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+}
+
+type schemaURL struct {
+	URL string `json:"url"`
+}
+
+// done ends a request.
+type done struct {
+	Error *wireError        `json:"error,omitempty"`
+	Info  *render.ChartInfo `json:"info,omitempty"`
+	// Manifest has no texts of files and no files of the chart. Files are those
+	// texts, which need not be UTF-8 as strings in JSON must.
+	Manifest *render.Manifest  `json:"manifest,omitempty"`
+	Files    map[string][]byte `json:"files,omitempty"`
+	Notes    []byte            `json:"notes,omitempty"`
+	Objects  []render.Object   `json:"objects,omitempty"`
+	// CPU is the processor time that the child has used so far, in seconds.
+	CPU int64 `json:"cpu,omitempty"`
+}
+
+// tooLargeError is returned for a message that is longer than allowed.
+type tooLargeError struct{ size, most uint64 }
+
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("a message of %d bytes, allowed are %d", e.size, e.most)
+}
+
+const headerBytes = 8
+
+func writeMessage(w io.Writer, message any) error {
+	buf := bytes.NewBuffer(make([]byte, headerBytes, 1<<12))
+	encoder := json.NewEncoder(buf)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(message); err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint64(buf.Bytes(), uint64(buf.Len()-headerBytes))
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// readMessage reads one message of at most so many bytes. Memory grows with what
+// is there, not with the length that the other side claims. The error is io.EOF
+// where there is no further message.
+func readMessage(r io.Reader, most int64, into any) error {
+	var header [headerBytes]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint64(header[:])
+	if size > uint64(most) {
+		return &tooLargeError{size, uint64(most)}
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(min(size, 64<<10)) + bytes.MinRead)
+	n, err := buf.ReadFrom(io.LimitReader(r, int64(size)))
+	if err != nil {
+		return err
+	}
+	if uint64(n) < size {
+		return io.ErrUnexpectedEOF
+	}
+	if err := json.Unmarshal(buf.Bytes(), into); err != nil {
+		return &notAMessageError{err}
+	}
+	return nil
+}
+
+// notAMessageError is returned for bytes that are no message.
+type notAMessageError struct{ err error }
+
+func (e *notAMessageError) Error() string { return "not a message: " + e.err.Error() }
+func (e *notAMessageError) Unwrap() error { return e.err }
+
+var errNoSuchMessage = &notAMessageError{errors.New("not one that is expected here")}

@@ -1,0 +1,145 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// Render renders the source in a child, and calls the post-renderers in this
+// process. Its errors are those of [render.Chart.Render], and a
+// [*render.LimitError] where a child has died.
+func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest, error) {
+	r := &renderRequest{
+		Key: s.key, Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade,
+		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema,
+		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
+	}
+	var manifest *render.Manifest
+	err := s.pool.call(ctx, "render", s.info.Name, in.Limits.WithDefaults().Time, func(ctx context.Context, w *worker) error {
+		if _, err := w.load(s, false); err != nil {
+			return err
+		}
+		if err := w.send(request{Render: r}); err != nil {
+			return err
+		}
+		d, err := w.converse(ctx, in)
+		if err != nil {
+			return err
+		}
+		manifest, err = s.manifest(d, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return manifest.PostRendered(ctx, in.PostRender...)
+}
+
+// manifest makes a manifest of what the child sent: what the parent has is not
+// taken from there.
+func (s *Source) manifest(d *done, in render.Input) (*render.Manifest, error) {
+	m := d.Manifest
+	if m == nil || !complete(m.Objects) || !complete(m.CRDs) || slices.ContainsFunc(m.Hooks, func(h render.Hook) bool { return !complete([]render.Object{h.Object}) }) {
+		return nil, &brokenError{errNoSuchMessage}
+	}
+	m.Chart, m.Values, m.Notes = s.Info(), in.Values, string(d.Notes)
+	if d.Files != nil {
+		m.Files = make(map[string]string, len(d.Files))
+	}
+	for name, text := range d.Files {
+		m.Files[name] = string(text)
+	}
+	return m, nil
+}
+
+// complete reports whether all objects have content.
+func complete(objects []render.Object) bool {
+	return !slices.ContainsFunc(objects, func(o render.Object) bool { return o.Unstructured == nil || o.Object == nil })
+}
+
+// PostRender builds the kustomization in a child, with the objects as its first
+// resources, as [render.Kustomization.PostRender] does. It fails for sources that
+// are no kustomizations.
+func (s *Source) PostRender(ctx context.Context, objects []render.Object) ([]render.Object, error) {
+	if s.content.Kind != kindKustomization {
+		return nil, &render.Error{Op: "post-render", Chart: s.info.Name, Err: errors.New("not a kustomization"), Hint: "use a source of Pool.LoadKustomization"}
+	}
+	limits := s.content.Limits
+	var changed []render.Object
+	err := s.pool.call(ctx, "post-render", s.info.Name, limits.Time, func(_ context.Context, w *worker) error {
+		if _, err := w.load(s, false); err != nil {
+			return err
+		}
+		if err := w.send(request{PostRender: &postRequest{Key: s.key, Objects: objects, Limits: limits}}); err != nil {
+			return err
+		}
+		d, err := w.finish()
+		switch {
+		case err != nil:
+			return err
+		case d.Error != nil:
+			return d.Error.decode(nil)
+		case !complete(d.Objects):
+			return &brokenError{errNoSuchMessage}
+		}
+		changed = d.Objects
+		return nil
+	})
+	return changed, err
+}
+
+// maxQuestions bounds how often a child may ask in one render.
+const maxQuestions = 100_000
+
+// converse answers the questions of the child until it is done.
+func (w *worker) converse(ctx context.Context, in render.Input) (*done, error) {
+	var failures []error
+	for range maxQuestions {
+		r, err := w.receive()
+		if err != nil {
+			return nil, err
+		}
+		if r.Done != nil {
+			w.cpu = r.Done.CPU
+			if r.Done.Error != nil {
+				return nil, r.Done.Error.decode(failures)
+			}
+			return r.Done, nil
+		}
+		a, err := r.ask(ctx, in)
+		var broken *brokenError
+		if errors.As(err, &broken) {
+			return nil, err
+		}
+		if err != nil {
+			failures = append(failures, err)
+			a = answer{Failed: true, Error: err.Error(), Call: len(failures)}
+		}
+		if err := w.send(request{Answer: &a}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &brokenError{&notAMessageError{errors.New("too many lookups")}}
+}
+
+// ask calls the function that the child asks for. It must be one that the input
+// has.
+func (r *response) ask(ctx context.Context, in render.Input) (answer, error) {
+	switch {
+	case r.Lookup != nil && in.Lookup != nil:
+		object, err := in.Lookup(ctx, r.Lookup.APIVersion, r.Lookup.Kind, r.Lookup.Namespace, r.Lookup.Name)
+		if err != nil || object == nil {
+			return answer{}, err
+		}
+		text, err := json.Marshal(object)
+		return answer{Object: text}, err
+	case r.Schema != nil && in.SchemaLoader != nil:
+		data, err := in.SchemaLoader(ctx, r.Schema.URL)
+		return answer{Data: data}, err
+	}
+	return answer{}, &brokenError{errNoSuchMessage}
+}
