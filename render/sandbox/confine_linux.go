@@ -9,8 +9,10 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,6 +56,12 @@ func confine(config childConfig) (missing []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := closeInherited(); err != nil {
+		return nil, err
+	}
+	if err := endAtProcessorTime(); err != nil {
+		return nil, err
+	}
 	debug.SetTraceback("none") // the first line says why it crashed
 	debug.SetMemoryLimit(config.Memory / 4 * 3)
 	debug.SetMaxStack(int(stackBytes(config.Memory)))
@@ -84,6 +92,38 @@ func confine(config childConfig) (missing []string, err error) {
 		missing = append(missing, missingFilter)
 	}
 	return missing, nil
+}
+
+// closeInherited closes what the parent's own parent left open for all its
+// children. What this process has opened itself is marked to be closed by exec;
+// what came through exec cannot be.
+func closeInherited() error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd <= 2 {
+			continue
+		}
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
+		}
+	}
+	return nil
+}
+
+// endAtProcessorTime makes the kernel end the process at the soft limit of
+// processor time. The Go runtime ignores its signal otherwise.
+func endAtProcessorTime() error {
+	var byDefault [4]uint64 // struct sigaction
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGXCPU), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("let the kernel end the child: %w", errno)
+	}
+	return nil
 }
 
 // addressSpace is what the process has reserved so far, most of it without memory.
@@ -136,8 +176,12 @@ func processorTime() int64 {
 
 func isPipeError(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
-// killed reports whether the kernel or another process ended the process.
-func killed(state *os.ProcessState) bool {
+// processorTimeUp reports whether the kernel ended a process because of its
+// processor time: it kills without saying why at the hard limit.
+func processorTimeUp(state *os.ProcessState, most time.Duration) bool {
 	status, ok := state.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGXCPU)
+	if !ok || !status.Signaled() {
+		return false
+	}
+	return status.Signal() == syscall.SIGXCPU || status.Signal() == syscall.SIGKILL && state.UserTime()+state.SystemTime() >= maxCPUFactor*most
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 const supported = false
@@ -26,4 +27,4 @@ func processorTime() int64 { return 0 }
 
 func isPipeError(error) bool { return false }
 
-func killed(*os.ProcessState) bool { return false }
+func processorTimeUp(*os.ProcessState, time.Duration) bool { return false }

@@ -3,9 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -19,7 +17,6 @@ var causes = []struct{ text, limit string }{
 	{"out of memory", LimitMemory},
 	{"cannot allocate memory", LimitMemory},
 	{"cannot map pages in arena", LimitMemory},
-	{"SIGXCPU", LimitCPU},
 }
 
 // death returns the limit that ended a child, as far as it is known. It has ended.
@@ -43,7 +40,7 @@ func (w *worker) death(broken *brokenError, options Options) *render.LimitError 
 		}
 	}
 	state := w.cmd.ProcessState
-	if e.Limit == LimitProcess && killed(state) && used(state) >= options.CPUTime {
+	if e.Limit == LimitProcess && processorTimeUp(state, options.CPUTime) {
 		e.Limit = LimitCPU
 	}
 	switch e.Limit {
@@ -58,8 +55,6 @@ func (w *worker) death(broken *brokenError, options Options) *render.LimitError 
 	}
 	return e
 }
-
-func used(state *os.ProcessState) time.Duration { return state.UserTime() + state.SystemTime() }
 
 // stackBytes is how far one stack may grow: well below the address space, so that
 // a recursion is not taken for memory that data need.

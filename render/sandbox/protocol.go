@@ -36,7 +36,7 @@ type loadRequest struct {
 type sourceContent struct {
 	Kind    sourceKind    `json:"kind"`
 	Archive []byte        `json:"archive,omitempty"`
-	Files   []render.File `json:"files,omitempty"`
+	Files   []render.File `json:"files"`
 	Dir     string        `json:"dir,omitempty"` // of a kustomization
 	Limits  render.Limits `json:"limits"`
 }
@@ -114,7 +114,7 @@ type done struct {
 	// Manifest has no texts of files and no files of the chart. Files are those
 	// texts, which need not be UTF-8 as strings in JSON must.
 	Manifest *render.Manifest  `json:"manifest,omitempty"`
-	Files    map[string][]byte `json:"files,omitempty"`
+	Files    map[string][]byte `json:"files"`
 	Notes    []byte            `json:"notes,omitempty"`
 	Objects  []render.Object   `json:"objects,omitempty"`
 	// CPU is the processor time that the child has used so far, in seconds.
