@@ -99,7 +99,10 @@ func (c *child) read(in io.Reader) {
 func (c *child) say(r response) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return writeMessage(c.out, r)
+	if err := writeMessage(c.out, r); err != nil || r.Done == nil {
+		return err
+	}
+	return r.Done.writeParts(c.out)
 }
 
 // do carries out one request.
@@ -159,14 +162,16 @@ func (c *child) render(r *renderRequest) *done {
 	if err != nil {
 		return failed(err)
 	}
-	d := &done{Manifest: m, Notes: []byte(m.Notes)}
-	if m.Files != nil {
-		d.Files = make(map[string][]byte, len(m.Files))
-	}
+	d := &done{Notes: []byte(m.Notes)}
 	for name, text := range m.Files {
-		d.Files[name] = []byte(text)
+		d.Files = append(d.Files, textBytes{name, int64(len(text))})
+		d.texts = append(d.texts, text)
 	}
 	m.Files, m.Notes, m.Chart, m.Values = nil, "", render.ChartInfo{}, render.Values{}
+	if d.manifest, err = m.MarshalJSON(); err != nil {
+		return failed(err)
+	}
+	d.ManifestBytes = int64(len(d.manifest))
 	return d
 }
 

@@ -63,6 +63,7 @@ func confine(config childConfig) (missing []string, err error) {
 		return nil, err
 	}
 	debug.SetTraceback("none") // the first line says why it crashed
+	debug.SetGCPercent(400)    // the heap is small, and the limit holds
 	debug.SetMemoryLimit(config.Memory / 4 * 3)
 	debug.SetMaxStack(int(stackBytes(config.Memory)))
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))

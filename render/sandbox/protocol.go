@@ -111,14 +111,23 @@ type schemaURL struct {
 type done struct {
 	Error *wireError        `json:"error,omitempty"`
 	Info  *render.ChartInfo `json:"info,omitempty"`
-	// Manifest has no texts of files and no files of the chart. Files are those
-	// texts, which need not be UTF-8 as strings in JSON must.
-	Manifest *render.Manifest  `json:"manifest,omitempty"`
-	Files    map[string][]byte `json:"files"`
-	Notes    []byte            `json:"notes,omitempty"`
-	Objects  []render.Object   `json:"objects,omitempty"`
+	// ManifestBytes and Files are the sizes of what follows the message as it is:
+	// the manifest as JSON, without notes, texts of files, and files of the chart;
+	// then those texts, which need not be UTF-8.
+	ManifestBytes int64           `json:"manifestBytes,omitempty"`
+	Files         []textBytes     `json:"files,omitempty"`
+	Notes         []byte          `json:"notes,omitempty"`
+	Objects       []render.Object `json:"objects,omitempty"`
 	// CPU is the processor time that the child has used so far, in seconds.
 	CPU int64 `json:"cpu,omitempty"`
+
+	manifest []byte
+	texts    []string
+}
+
+type textBytes struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
 }
 
 // tooLargeError is returned for a message that is longer than allowed.
@@ -154,17 +163,62 @@ func readMessage(r io.Reader, most int64, into any) error {
 	if size > uint64(most) {
 		return &tooLargeError{size, uint64(most)}
 	}
-	var buf bytes.Buffer
-	buf.Grow(int(min(size, 64<<10)) + bytes.MinRead)
-	n, err := buf.ReadFrom(io.LimitReader(r, int64(size)))
+	text, err := readBytes(r, int64(size))
 	if err != nil {
 		return err
 	}
-	if uint64(n) < size {
-		return io.ErrUnexpectedEOF
-	}
-	if err := json.Unmarshal(buf.Bytes(), into); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		return &notAMessageError{err}
+	}
+	return nil
+}
+
+func readBytes(r io.Reader, size int64) ([]byte, error) {
+	var buf bytes.Buffer
+	buf.Grow(int(min(size, 64<<10)) + bytes.MinRead)
+	n, err := buf.ReadFrom(io.LimitReader(r, size))
+	if err != nil {
+		return nil, err
+	}
+	if n < size {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return buf.Bytes(), nil
+}
+
+// writeParts writes what follows the message, at once: each write may wake the
+// other side.
+func (d *done) writeParts(w io.Writer) error {
+	buf := bytes.NewBuffer(d.manifest)
+	for _, text := range d.texts {
+		buf.WriteString(text)
+	}
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// readParts reads what follows the message, of at most so many bytes.
+func (d *done) readParts(r io.Reader, most int64) (err error) {
+	left := most
+	part := func(size int64) ([]byte, error) {
+		if size < 0 {
+			return nil, errNoSuchMessage
+		}
+		if size > left {
+			return nil, &tooLargeError{uint64(size), uint64(left)}
+		}
+		left -= size
+		return readBytes(r, size)
+	}
+	if d.manifest, err = part(d.ManifestBytes); err != nil {
+		return err
+	}
+	for _, f := range d.Files {
+		text, err := part(f.Bytes)
+		if err != nil {
+			return err
+		}
+		d.texts = append(d.texts, string(text))
 	}
 	return nil
 }

@@ -77,15 +77,16 @@ func TestErrorsCross(t *testing.T) {
 // Whatever a child sends, the parent has a response, or an error, and a manifest
 // that can be printed.
 func FuzzParentReads(f *testing.F) {
-	f.Add([]byte(`{"hello":{}}`))
-	f.Add([]byte(`{"done":{"error":{"type":"error","at":{"Op":"x"}}}}`))
-	f.Add([]byte(`{"done":{"error":{"type":"call","call":-1}}}`))
-	f.Add([]byte(`{"done":{"manifest":{"objects":[{"text":"a: b"}],"hooks":[{}]},"files":{"a":"AA=="}}}`))
-	f.Add([]byte(`{"done":{"manifest":{"objects":[{}]}}}`))
-	f.Add([]byte(`{"done":{"objects":[null]}}`))
-	f.Add([]byte(`{"lookup":{"name":"` + strings.Repeat("x", 100) + `"}}`))
+	f.Add([]byte(`{"hello":{}}`), []byte{})
+	f.Add([]byte(`{"done":{"error":{"type":"error","at":{"Op":"x"}}}}`), []byte{})
+	f.Add([]byte(`{"done":{"error":{"type":"call","call":-1}}}`), []byte{})
+	f.Add([]byte(`{"done":{"manifestBytes":46,"files":[{"name":"a","bytes":3}]}}`), []byte(`{"objects":[{"text":"a: b"}],"hooks":[{}]}    abc`))
+	f.Add([]byte(`{"done":{"manifestBytes":16}}`), []byte(`{"objects":[{}]}`))
+	f.Add([]byte(`{"done":{"manifestBytes":-1}}`), []byte{})
+	f.Add([]byte(`{"done":{"objects":[null]}}`), []byte{})
+	f.Add([]byte(`{"lookup":{"name":"`+strings.Repeat("x", 100)+`"}}`), []byte{})
 	s := &Source{}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(t *testing.T, text, parts []byte) {
 		message := append(binary.BigEndian.AppendUint64(nil, uint64(len(text))), text...)
 		var r response
 		if err := readMessage(bytes.NewReader(message), 1<<20, &r); err != nil {
@@ -104,6 +105,9 @@ func FuzzParentReads(f *testing.F) {
 			} else {
 				_ = err.Error()
 			}
+		}
+		if err := r.Done.readParts(bytes.NewReader(parts), 1<<20); err != nil {
+			return
 		}
 		m, err := s.manifest(r.Done, render.Input{})
 		if err != nil {

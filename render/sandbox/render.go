@@ -42,16 +42,17 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 // manifest makes a manifest of what the child sent: what the parent has is not
 // taken from there.
 func (s *Source) manifest(d *done, in render.Input) (*render.Manifest, error) {
-	m := d.Manifest
-	if m == nil || !complete(m.Objects) || !complete(m.CRDs) || slices.ContainsFunc(m.Hooks, func(h render.Hook) bool { return !complete([]render.Object{h.Object}) }) {
+	m := &render.Manifest{}
+	if err := m.UnmarshalJSON(d.manifest); err != nil {
+		return nil, &brokenError{&notAMessageError{err}}
+	}
+	if !complete(m.Objects) || !complete(m.CRDs) || slices.ContainsFunc(m.Hooks, func(h render.Hook) bool { return !complete([]render.Object{h.Object}) }) {
 		return nil, &brokenError{errNoSuchMessage}
 	}
 	m.Chart, m.Values, m.Notes = s.Info(), in.Values, string(d.Notes)
-	if d.Files != nil {
-		m.Files = make(map[string]string, len(d.Files))
-	}
-	for name, text := range d.Files {
-		m.Files[name] = string(text)
+	m.Files = make(map[string]string, len(d.Files))
+	for i, f := range d.Files {
+		m.Files[f.Name] = d.texts[i]
 	}
 	return m, nil
 }

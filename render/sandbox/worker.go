@@ -88,7 +88,12 @@ func (w *worker) send(r request) error {
 // receive waits for the next message of the child.
 func (w *worker) receive() (*response, error) {
 	var r response
-	if err := readMessage(w.out, w.spawner.options.ResultBytes, &r); err != nil {
+	most := w.spawner.options.ResultBytes
+	err := readMessage(w.out, most, &r)
+	if err == nil && r.Done != nil {
+		err = r.Done.readParts(w.out, most)
+	}
+	if err != nil {
 		return nil, &brokenError{err}
 	}
 	return &r, nil
