@@ -266,7 +266,9 @@ func TestClose(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		before, after = after, descriptors()
-		if i == 1 && before != after {
+		// Where the kernel refuses a namespace, package syscall leaves a pipe open.
+		refused := strings.Contains(strings.Join(p.Missing(), ","), missingNamespace)
+		if i == 1 && before != after && !(refused && before+2 == after) {
 			t.Errorf("%d descriptors, before %d", after, before)
 		}
 	}
