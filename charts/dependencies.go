@@ -219,3 +219,8 @@ func satisfies(version, wanted string) bool {
 	v, err := semver.NewVersion(version)
 	return err == nil && constraint.Check(v)
 }
+
+// sameVersion compares versions, with or without a v in front.
+func sameVersion(a, b string) bool {
+	return strings.TrimPrefix(a, "v") == strings.TrimPrefix(b, "v")
+}

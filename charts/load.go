@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
 	"github.com/fairlead-dev/fairlead/charts/internal/provenance"
@@ -51,8 +52,28 @@ type LoadOptions struct {
 	// Limits bound what loading the chart may cost: the size of the download, which is ArchiveBytes, of files, of what is
 	// unpacked, and their number. Zero: the defaults of render.Limits.
 	Limits render.Limits
-	// Transport carries the requests. Nil: http.DefaultTransport.
+	// TokenHosts are hosts to which a registry may have its login sent, as "host" or "host:port". Hosts of the registry's
+	// own domain are always allowed. Empty: no others.
+	TokenHosts []string
+	// Timeout bounds the whole call, besides its context. Zero: 5 minutes. Negative: none.
+	Timeout time.Duration
+	// Transport carries the requests. Nil: http.DefaultTransport. PublicTransport returns one that refuses private
+	// addresses.
 	Transport http.RoundTripper
+}
+
+const defaultTimeout = 5 * time.Minute
+
+// timeout bounds a call.
+func (o LoadOptions) timeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	after := o.Timeout
+	switch {
+	case after < 0:
+		return context.WithCancel(ctx)
+	case after == 0:
+		after = defaultTimeout
+	}
+	return context.WithTimeoutCause(ctx, after, fmt.Errorf("LoadOptions.Timeout of %s has passed: %w", after, context.DeadlineExceeded))
 }
 
 // Load gets a chart. The reference is one of
@@ -66,6 +87,8 @@ type LoadOptions struct {
 // What is downloaded is bounded by LoadOptions.Limits, 20 MiB if zero, and verified where its digest is known: always in a registry, in a repository if
 // its index has one. ctx bounds the downloads. Nothing is written but the cache. Errors are a *LoadError.
 func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, error) {
+	ctx, cancel := opts.timeout(ctx)
+	defer cancel()
 	l := loading{opts: opts}
 	from := source{ref: ref, repository: opts.Repository, version: opts.Version}
 	chart, err := l.load(ctx, from)
@@ -83,7 +106,7 @@ func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, err
 type loading struct {
 	opts    LoadOptions
 	keyring *provenance.Keyring
-	home    *url.URL // where Username and Password are for; nil: nowhere
+	home    *url.URL // the host that Username and Password are for; nil: none
 	dir     string   // of the chart that is loaded, if it lies in one
 }
 
@@ -114,7 +137,7 @@ func (l *loading) load(ctx context.Context, from source) (*render.Chart, error) 
 	return l.complete(ctx, chart, dir, from.depth)
 }
 
-// get answers a chart as it is, and the directory that it lies in, if it does.
+// get returns a chart as it is, and the directory that it lies in, "" if it lies in none.
 func (l *loading) get(ctx context.Context, from source) (*render.Chart, string, error) {
 	repository, err := l.opts.User.address(from.repository)
 	if err != nil {
@@ -153,12 +176,21 @@ func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
 			return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 		}
 	}
-	return l.loader().Archive(bytes.NewReader(archive.Data))
+	chart, err := l.loader().Archive(bytes.NewReader(archive.Data))
+	if err != nil {
+		return nil, err
+	}
+	info := chart.Info()
+	if archive.Chart != "" && info.Name != archive.Chart || archive.Version != "" && !sameVersion(info.Version, archive.Version) {
+		return nil, fmt.Errorf("%w: what is there is %s %s", ErrNoVersion, info.Name, info.Version)
+	}
+	return chart, nil
 }
 
 func (l *loading) fetching(from source, address string) fetch.Options {
 	options := fetch.Options{
 		Version: from.version, MaxBytes: l.opts.Limits.WithDefaults().ArchiveBytes, PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
+		TokenHosts: l.opts.TokenHosts,
 	}
 	if l.opts.Cache != "" {
 		options.Cache = &fetch.Cache{Dir: l.opts.Cache}
@@ -169,7 +201,7 @@ func (l *loading) fetching(from source, address string) fetch.Options {
 	return options
 }
 
-// login answers what to log in with at an address.
+// login returns the login for a URL.
 func (l *loading) login(ctx context.Context, address *url.URL) (fetch.Login, error) {
 	switch {
 	case l.opts.Username != "" && l.home != nil && l.home.Scheme == address.Scheme && l.home.Host == address.Host:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
@@ -32,6 +31,8 @@ var (
 	ErrTooBig = fetch.ErrTooBig
 	// ErrPlainHTTP says that http stood where https is the rule: in a reference, an index or a redirect.
 	ErrPlainHTTP = fetch.ErrPlainHTTP
+	// ErrTokenHost means that a registry asked for its login to be sent to another host.
+	ErrTokenHost = fetch.ErrTokenHost
 	// ErrProvenance says that a keyring was given and nobody in it signed the chart.
 	ErrProvenance = errors.New("not signed by anyone in the keyring")
 	// ErrLock says that Chart.lock does not belong to the dependencies of Chart.yaml.
@@ -81,7 +82,7 @@ func (e *DependencyError) Unwrap() error { return e.Err }
 const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https://host/chart.tgz, or a name together with LoadOptions.Repository"
 
 func loadError(ref string, err error) *LoadError {
-	e := &LoadError{Ref: redacted(ref), Err: err}
+	e := &LoadError{Ref: redacted(ref), Err: redactError(err)}
 	var limit *yamlread.LimitError
 	switch {
 	case errors.As(err, &limit):
@@ -97,6 +98,8 @@ func loadError(ref string, err error) *LoadError {
 		e.Hint = "do not use it before you know who changed it"
 	case errors.Is(err, ErrPlainHTTP):
 		e.Hint = "use https, or set LoadOptions.UnsafePlainHTTP for a server on your own machine"
+	case errors.Is(err, ErrTokenHost):
+		e.Hint = "name that host in LoadOptions.TokenHosts if it is the registry's own token server"
 	case errors.Is(err, ErrProvenance):
 		e.Hint = "sign it with helm package --sign and publish the .prov beside it, or give the signer's key in LoadOptions.Keyring"
 	case errors.Is(err, ErrLock):
@@ -107,9 +110,21 @@ func loadError(ref string, err error) *LoadError {
 	return e
 }
 
-func redacted(ref string) string {
-	if u, err := url.Parse(ref); err == nil && u.User != nil {
-		return u.Redacted()
+// redacted writes a reference or repository without passwords and queries.
+func redacted(ref string) string { return fetch.RedactText(ref) }
+
+// redactedError is an error whose text had a password or a query in it.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }
+
+func redactError(err error) error {
+	if text := err.Error(); redacted(text) != text {
+		return &redactedError{redacted(text), err}
 	}
-	return ref
+	return err
 }

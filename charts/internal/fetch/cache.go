@@ -1,6 +1,9 @@
 package fetch
 
 import (
+	"bytes"
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,10 +17,43 @@ import (
 	"strings"
 )
 
-// Cache keeps what was downloaded in a folder, by content: sha256/HEX holds the bytes of that sum, and is verified when it
-// is read. url/HEX says what an address last answered, so that the server can say that it still holds. Any number of
-// processes may share a folder. Nil keeps nothing. Nothing is ever removed: the folder may be, at any time.
-type Cache struct{ Dir string }
+// Cache keeps what was downloaded in a folder. A file in sha256 is named by the sum of its content, its host and the login
+// it was downloaded with, so that a caller who knows a digest alone gets nothing; the content is verified when it is read.
+// A file in url has the validators of the last response from an address. Any number of processes may share a folder. Nil
+// keeps nothing. Nothing is ever removed: the folder may be, at any time.
+type Cache struct {
+	Dir   string
+	scope string // the host and the login
+}
+
+// loginRounds makes it slow to try passwords by the names of files.
+const loginRounds = 20_000
+
+// of returns the cache of a host and a login.
+func (c *Cache) of(host string, login Login) (*Cache, error) {
+	if c == nil {
+		return nil, nil
+	}
+	identity := ""
+	if login.Username != "" || login.Password != "" || login.RefreshToken != "" || login.AccessToken != "" || login.TLS != nil {
+		secret := strings.Join([]string{login.Username, login.Password, login.RefreshToken, login.AccessToken}, "\x00")
+		if login.TLS != nil {
+			for _, pair := range login.TLS.Certificates {
+				secret += "\x00" + string(bytes.Join(pair.Certificate, nil))
+			}
+		}
+		key, err := pbkdf2.Key(sha256.New, secret, []byte(host), loginRounds, sha256.Size)
+		if err != nil {
+			return nil, err
+		}
+		identity = hex.EncodeToString(key)
+	}
+	return &Cache{Dir: c.Dir, scope: host + "\x00" + identity + "\x00"}, nil
+}
+
+func (c *Cache) blobFile(digest string) string {
+	return filepath.Join("sha256", strings.TrimPrefix(DigestOf([]byte(c.scope+digest)), "sha256:"))
+}
 
 // answer is what a server said of what it sent, to ask by the next time.
 type answer struct {
@@ -53,7 +89,7 @@ func (c *Cache) blob(digest string, limit int64) []byte {
 	if sum, err := hex.DecodeString(hexSum); err != nil || len(sum) != 32 {
 		return nil
 	}
-	file, err := os.Open(filepath.Join(c.Dir, "sha256", hexSum))
+	file, err := os.Open(filepath.Join(c.Dir, c.blobFile(digest)))
 	if err != nil {
 		return nil
 	}
@@ -69,7 +105,7 @@ func (c *Cache) keep(data []byte) error {
 	if c == nil {
 		return nil
 	}
-	return c.write(filepath.Join("sha256", strings.TrimPrefix(DigestOf(data), "sha256:")), data)
+	return c.write(c.blobFile(DigestOf(data)), data)
 }
 
 // answer tells what an address last answered, as far as it is still there.
@@ -77,7 +113,7 @@ func (c *Cache) answer(u *url.URL, limit int64) (*answer, []byte) {
 	if c == nil {
 		return nil, nil
 	}
-	text, err := os.ReadFile(filepath.Join(c.Dir, addressFile(u)))
+	text, err := os.ReadFile(filepath.Join(c.Dir, c.addressFile(u)))
 	if err != nil {
 		return nil, nil
 	}
@@ -103,11 +139,11 @@ func (c *Cache) remember(u *url.URL, a *answer, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.write(addressFile(u), text)
+	return c.write(c.addressFile(u), text)
 }
 
-func addressFile(u *url.URL) string {
-	return filepath.Join("url", strings.TrimPrefix(DigestOf([]byte(u.String())), "sha256:"))
+func (c *Cache) addressFile(u *url.URL) string {
+	return filepath.Join("url", strings.TrimPrefix(DigestOf([]byte(c.scope+u.String())), "sha256:"))
 }
 
 // write puts a file into its place whole, readable by its owner alone: charts may be private.

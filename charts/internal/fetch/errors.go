@@ -10,6 +10,7 @@ import (
 
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -22,6 +23,7 @@ var (
 	ErrUnauthorized = errors.New("access refused")
 	ErrNotFound     = errors.New("not found")
 	ErrPlainHTTP    = errors.New("plain http was not allowed")
+	ErrTokenHost    = errors.New("another host")
 )
 
 // StatusError is the answer of a server that is no success.
@@ -50,6 +52,8 @@ func registryError(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		return &condition{ErrUnauthorized, err}
 	case errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData):
 		return &condition{ErrDigest, err}
 	case errors.Is(err, errdef.ErrSizeExceedsLimit):

@@ -20,7 +20,9 @@ type Options struct {
 	MaxBytes  int64  // of the archive, and of an index; 0: 20 MiB
 	Transport http.RoundTripper
 	Cache     *Cache // nil: everything is downloaded each time
-	Signed    bool   // asks for the provenance too
+	// TokenHosts may get the login of a registry besides hosts of the registry's own domain.
+	TokenHosts []string
+	Signed     bool // asks for the provenance too
 
 	// Login answers how to log in at an address, whose scheme is oci for a registry. What it answers is sent to the host of
 	// that address alone. Nil: anonymous.
@@ -43,6 +45,8 @@ type Archive struct {
 	// for by digest alone.
 	Name       string
 	Provenance []byte // nil: there is none, or none was asked for
+	// Chart and Version are what was asked for, which the chart itself must say of itself too; empty: anything.
+	Chart, Version string
 }
 
 func (o Options) limit() int64 {
@@ -83,7 +87,7 @@ func parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	var failure *url.Error
 	if errors.As(err, &failure) {
-		return nil, fmt.Errorf("the address is none: %w", failure.Err)
+		return nil, fmt.Errorf("invalid URL: %s", RedactText(failure.Err.Error()))
 	}
 	return u, err
 }

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry"
@@ -30,7 +31,7 @@ const (
 // OCI gets a chart from a registry. Ref is oci://host/path, with a tag or a digest behind it, or neither: then Version
 // decides among the tags. What is downloaded is verified against the digests; what the cache has of them is not.
 func OCI(ctx context.Context, ref string, opts Options) (*Archive, error) {
-	parsed, err := registry.ParseReference(strings.TrimPrefix(ref, "oci://"))
+	parsed, err := registry.ParseReference(tagged(strings.TrimPrefix(ref, "oci://")))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,10 @@ func OCI(ctx context.Context, ref string, opts Options) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log in at %s: %w", parsed.Registry, err)
 	}
-	client := &auth.Client{Client: newClient(opts, login), Cache: auth.NewCache()}
+	if opts.Cache, err = opts.Cache.of("oci://"+parsed.Registry+"/"+parsed.Repository, login); err != nil {
+		return nil, err
+	}
+	client := &auth.Client{Client: newClient(opts, login, parsed.Host()), Cache: auth.NewCache()}
 	if login.Username != "" || login.RefreshToken != "" || login.AccessToken != "" {
 		client.Credential = auth.StaticCredential(parsed.Registry, auth.Credential{
 			Username: login.Username, Password: login.Password, RefreshToken: login.RefreshToken, AccessToken: login.AccessToken,
@@ -52,7 +56,11 @@ func OCI(ctx context.Context, ref string, opts Options) (*Archive, error) {
 		}
 	}
 	if parsed.ValidateReferenceAsDigest() != nil {
-		archive.Name = path.Base(parsed.Repository) + "-" + versionOf(parsed.Reference) + ".tgz"
+		archive.Chart = path.Base(parsed.Repository)
+		archive.Name = archive.Chart + "-" + versionOf(parsed.Reference) + ".tgz"
+		if _, err := semver.StrictNewVersion(versionOf(parsed.Reference)); err == nil {
+			archive.Version = versionOf(parsed.Reference)
+		}
 	}
 	manifest, err := readManifest(ctx, repository, parsed.Reference, opts)
 	if err != nil {
@@ -132,6 +140,15 @@ func readBlob(ctx context.Context, repository *remote.Repository, layer ocispec.
 	return data, cache.keep(data)
 }
 
+// tagged gives a reference the tag that a registry has for a version: one cannot hold a +.
+func tagged(ref string) string {
+	slash := strings.LastIndex(ref, "/")
+	if strings.Contains(ref, "@") || !strings.Contains(ref[slash+1:], ":") {
+		return ref
+	}
+	return ref[:slash+1] + strings.ReplaceAll(ref[slash+1:], "+", "_")
+}
+
 // versionOf reads a tag, which cannot hold a + and has an _ in its place.
 func versionOf(tag string) string { return strings.ReplaceAll(tag, "_", "+") }
 
@@ -150,7 +167,7 @@ func newestTag(ctx context.Context, repository *remote.Repository, wanted string
 	if err != nil {
 		return "", fmt.Errorf("list the tags: %w", err)
 	}
-	i, err := newest(versions, wanted)
+	i, err := newest(versions, versionOf(wanted))
 	if err != nil {
 		return "", err
 	}

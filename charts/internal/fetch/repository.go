@@ -6,29 +6,16 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
-
-// index is what is read of a repository's index.yaml.
-type index struct {
-	Entries map[string][]struct {
-		Version string   `json:"version"`
-		URLs    []string `json:"urls"`
-		Digest  string   `json:"digest"`
-	} `json:"entries"`
-}
-
-// indexMemory bounds what reading an index takes: those of the largest repositories have about 20 MiB.
-const indexMemory = 512 << 20
 
 // Repository gets a chart by its name from a repository, whose index.yaml lies under address. The digest is verified where
 // the index has one, and a chart of that digest in the cache is not downloaded.
 func Repository(ctx context.Context, address, name string, opts Options) (*Archive, error) {
-	base, err := parse(strings.TrimSuffix(address, "/") + "/")
+	base, err := parse(address)
 	if err != nil {
 		return nil, err
 	}
+	base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", ""
 	s, err := newSite(ctx, base, opts)
 	if err != nil {
 		return nil, err
@@ -37,13 +24,9 @@ func Repository(ctx context.Context, address, name string, opts Options) (*Archi
 	if err != nil {
 		return nil, fmt.Errorf("read the index: %w", err)
 	}
-	var idx index
-	if err := (yamlread.Decoder{Account: yamlread.NewBudget(indexMemory)}).Unmarshal(data, &idx); err != nil {
-		return nil, fmt.Errorf("read the index: %w", err)
-	}
-	entries, ok := idx.Entries[name]
-	if !ok {
-		return nil, fmt.Errorf("%w as %q among the %d of the repository", ErrNoChart, name, len(idx.Entries))
+	entries, err := indexEntries(data, name)
+	if err != nil {
+		return nil, err
 	}
 	versions := make([]string, len(entries))
 	for i, entry := range entries {
@@ -54,13 +37,13 @@ func Repository(ctx context.Context, address, name string, opts Options) (*Archi
 		return nil, err
 	}
 	entry := entries[i]
-	archive := &Archive{Name: name + "-" + entry.Version + ".tgz"}
+	archive := &Archive{Name: name + "-" + entry.Version + ".tgz", Chart: name, Version: entry.Version}
 	if entry.Digest != "" {
-		archive.Data = opts.Cache.blob(normalDigest(entry.Digest), opts.limit())
+		archive.Data = s.cache.blob(normalDigest(entry.Digest), opts.limit())
 	}
 	failures := []error{fmt.Errorf("%s %s cannot be downloaded from any of %d addresses", name, entry.Version, len(entry.URLs))}
 	for _, ref := range entry.URLs {
-		u, err := base.Parse(ref)
+		u, err := resolve(base, ref)
 		if err == nil {
 			err = s.download(ctx, u, archive, entry.Digest)
 		}
@@ -70,6 +53,20 @@ func Repository(ctx context.Context, address, name string, opts Options) (*Archi
 		failures = append(failures, err)
 	}
 	return nil, errors.Join(failures...)
+}
+
+// resolve returns the address that an index names. As with Helm, one that is relative gets the query of the repository's
+// own address, which may be its signature; it is sent to no other host.
+func resolve(base *url.URL, ref string) (*url.URL, error) {
+	u, err := parse(ref)
+	if err != nil || u.IsAbs() {
+		return u, err
+	}
+	u = base.ResolveReference(u)
+	if base.RawQuery != "" && origin(u) == origin(base) {
+		u.RawQuery = base.RawQuery
+	}
+	return u, nil
 }
 
 // download gets what the archive still lacks.
@@ -85,7 +82,7 @@ func (s *site) download(ctx context.Context, u *url.URL, archive *Archive, diges
 			err = verify(data, digest, "the index")
 		}
 		if err == nil {
-			err = s.opts.Cache.keep(data)
+			err = s.cache.keep(data)
 		}
 	}
 	if err != nil {

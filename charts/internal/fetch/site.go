@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // site is one host, with the login that is for it alone. What it names may lie elsewhere.
@@ -14,6 +18,7 @@ type site struct {
 	home  *url.URL
 	login Login
 	opts  Options
+	cache *Cache // of this host and login
 	http  *http.Client
 }
 
@@ -22,10 +27,15 @@ func newSite(ctx context.Context, home *url.URL, opts Options) (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log in at %s: %w", home.Host, err)
 	}
-	return &site{home: home, login: login, opts: opts, http: newClient(opts, login)}, nil
+	cache, err := opts.Cache.of(origin(home), login)
+	if err != nil {
+		return nil, err
+	}
+	return &site{home: home, login: login, opts: opts, cache: cache, http: newClient(opts, login, "")}, nil
 }
 
-func newClient(opts Options, login Login) *http.Client {
+// newClient returns a client that sends logins to the host of a registry alone, if there is one.
+func newClient(opts Options, login Login, registry string) *http.Client {
 	transport := opts.Transport
 	if transport == nil {
 		transport = http.DefaultTransport
@@ -36,7 +46,7 @@ func newClient(opts Options, login Login) *http.Client {
 		}
 	}
 	return &http.Client{
-		Transport: secured{transport, opts.PlainHTTP},
+		Transport: secured{transport, opts.PlainHTTP, registry, opts.TokenHosts},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > 5 {
 				return errors.New("more than 5 redirects")
@@ -50,20 +60,48 @@ func newClient(opts Options, login Login) *http.Client {
 	}
 }
 
-// secured refuses http, wherever it comes from: a reference, an index, a redirect, the address of a token server.
+// secured refuses http, wherever it comes from: a reference, an index, a redirect, the address of a token server. It also
+// refuses to send the login of a registry to a token server elsewhere, which the registry may name as it likes.
 type secured struct {
 	http.RoundTripper
-	plainHTTP bool
+	plainHTTP  bool
+	registry   string // whose login is sent; "": the caller sends no login to others
+	tokenHosts []string
 }
 
 func (s secured) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && (req.URL.Scheme != "http" || !s.plainHTTP) {
-		if req.Body != nil {
-			req.Body.Close()
-		}
-		return nil, fmt.Errorf("%s is not https, and %w", req.URL.Redacted(), ErrPlainHTTP)
+	var refused error
+	switch {
+	case req.URL.Scheme != "https" && (req.URL.Scheme != "http" || !s.plainHTTP):
+		refused = fmt.Errorf("%s is not https, and %w", Redact(req.URL), ErrPlainHTTP)
+	case s.registry != "" && (req.Header.Get("Authorization") != "" || req.Method != http.MethodGet) && !s.mayLogIn(req.URL):
+		refused = fmt.Errorf("the registry %s asks to send the login to %s: %w", s.registry, req.URL.Host, ErrTokenHost)
 	}
-	return s.RoundTripper.RoundTrip(req)
+	if refused == nil {
+		return s.RoundTripper.RoundTrip(req)
+	}
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	return nil, refused
+}
+
+// mayLogIn reports whether a host is the registry's own, or of the same owner: auth.docker.io is, for
+// registry-1.docker.io.
+func (s secured) mayLogIn(u *url.URL) bool {
+	if u.Host == s.registry || slices.Contains(s.tokenHosts, u.Host) {
+		return true
+	}
+	home := (&url.URL{Host: s.registry}).Hostname()
+	if u.Hostname() == home {
+		return true
+	}
+	own, err := publicsuffix.EffectiveTLDPlusOne(home)
+	if err != nil || net.ParseIP(home) != nil {
+		return false
+	}
+	other, err := publicsuffix.EffectiveTLDPlusOne(u.Hostname())
+	return err == nil && own == other
 }
 
 // origin is what logins are bound to. The scheme is part of it: a login for https is not for http.
@@ -86,14 +124,14 @@ func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) 
 			req.SetBasicAuth(s.login.Username, s.login.Password)
 		}
 	} else if u.User != nil {
-		return nil, nil, fmt.Errorf("GET %s: an address of another host brings a login of its own, which is not taken", u.Redacted())
+		return nil, nil, fmt.Errorf("GET %s: an address of another host brings a login of its own, which is not taken", Redact(u))
 	}
 	if known != nil {
 		known.ask(req.Header)
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, requestError(err)
 	}
 	if known != nil && resp.StatusCode == http.StatusNotModified {
 		return nil, known, resp.Body.Close()
@@ -109,24 +147,24 @@ func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) 
 func readBody(u *url.URL, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, &StatusError{URL: u.Redacted(), Code: resp.StatusCode, Status: resp.Status}
+		return nil, &StatusError{URL: Redact(u), Code: resp.StatusCode, Status: resp.Status}
 	}
 	if resp.ContentLength > limit {
-		return nil, fmt.Errorf("GET %s: %w: %d bytes, at most %d are read", u.Redacted(), ErrTooBig, resp.ContentLength, limit)
+		return nil, fmt.Errorf("GET %s: %w: %d bytes, at most %d are read", Redact(u), ErrTooBig, resp.ContentLength, limit)
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("GET %s: after %d bytes: %w", u.Redacted(), len(data), err)
+		return nil, fmt.Errorf("GET %s: after %d bytes: %w", Redact(u), len(data), err)
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("GET %s: %w: more than %d bytes", u.Redacted(), ErrTooBig, limit)
+		return nil, fmt.Errorf("GET %s: %w: more than %d bytes", Redact(u), ErrTooBig, limit)
 	}
 	return data, nil
 }
 
 // getCached asks only whether what is in the cache still holds, where the server gave something to ask by.
 func (s *site) getCached(ctx context.Context, u *url.URL, limit int64) ([]byte, error) {
-	known, cached := s.opts.Cache.answer(u, limit)
+	known, cached := s.cache.answer(u, limit)
 	data, now, err := s.get(ctx, u, limit, known)
 	if err != nil {
 		return nil, err
@@ -134,7 +172,7 @@ func (s *site) getCached(ctx context.Context, u *url.URL, limit int64) ([]byte, 
 	if data == nil && now == known && known != nil {
 		return cached, nil
 	}
-	return data, s.opts.Cache.remember(u, now, data)
+	return data, s.cache.remember(u, now, data)
 }
 
 // MaxProvenance is how large a provenance may be.
