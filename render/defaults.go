@@ -14,7 +14,7 @@ import (
 // imports from its subcharts from theirs. Overrode ends with the values that the
 // charts themselves would have given. It is false for a path that nothing has.
 func (c *Chart) Origin(v Values, path string) (Origin, bool) {
-	instance, err := c.parsed.Instance(v.m, DefaultLimits().meter(context.Background()))
+	instance, err := c.parsed.Instance(v.merged(), DefaultLimits().meter(context.Background()))
 	if err != nil {
 		return v.Origin(path)
 	}
@@ -92,7 +92,7 @@ func (c *Chart) valuesFile(d *chartfile.Defaults) *layerOrigins {
 		chart string // one text serves several aliases
 	}
 	known, _ := c.defaults.LoadOrStore(key{&d.Text[0], d.Chart}, &layerOrigins{
-		name: "chart " + d.Chart, file: d.Chart + "/values.yaml", layer: Layer{kind: layerYAML, text: d.Text},
+		name: "chart " + d.Chart, file: d.Chart + "/values.yaml", layer: Layer{kind: layerYAML, content: hide(layerContent{text: d.Text})},
 	})
 	return known.(*layerOrigins)
 }

@@ -1,6 +1,10 @@
 package render
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+)
 
 // Input is what a render depends on, apart from the chart: the same input gives
 // the same manifest, as far as the chart's templates are deterministic.
@@ -33,6 +37,21 @@ type Input struct {
 	// called by each render that checks such a schema and may keep what it has
 	// loaded. Nil: nothing is loaded, and such a reference is a [*RemoteError].
 	SchemaLoader func(ctx context.Context, url string) ([]byte, error)
+}
+
+// LogValue returns the release without its values.
+func (in Input) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("name", in.Name), slog.String("namespace", in.Namespace), slog.Int("revision", in.Revision),
+		slog.Bool("upgrade", in.Upgrade), slog.String("values", in.Values.String()),
+	)
+}
+
+// MarshalJSON writes what LogValue returns, for logs: an input is not stored.
+func (in Input) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"name": in.Name, "namespace": in.Namespace, "revision": in.Revision, "upgrade": in.Upgrade, "values": in.Values.String(),
+	})
 }
 
 // LookupFunc answers the template function lookup: one object, or with an

@@ -1,9 +1,12 @@
 package render
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -14,12 +17,33 @@ import (
 // Layer is one source of values. Its makers do nothing but remember their
 // arguments: files are read, and errors reported, by [MergeValues].
 type Layer struct {
-	name string
-	kind layerKind
-	set  chartfile.SetKind
+	name    string
+	kind    layerKind
+	set     chartfile.SetKind
+	content *hidden[layerContent]
+}
+
+// layerContent is what a layer sets.
+type layerContent struct {
 	text []byte
 	m    map[string]any
 }
+
+// String returns the name of the layer, which has none of its values.
+func (l Layer) String() string { return "layer " + l.name }
+
+// GoString returns the type and the name of the layer.
+func (l Layer) GoString() string { return "render.Layer{ " + l.name + " }" }
+
+// Format writes [Layer.String] for every verb.
+func (l Layer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
+
+// LogValue returns [Layer.String].
+func (l Layer) LogValue() slog.Value { return slog.StringValue(l.String()) }
+
+// MarshalJSON writes [Layer.String]: a layer is not stored, the [Values] made of
+// it are.
+func (l Layer) MarshalJSON() ([]byte, error) { return json.Marshal(l.String()) }
 
 type layerKind int
 
@@ -37,14 +61,14 @@ func FromFile(path string) Layer { return Layer{kind: layerFile, name: path} }
 
 // FromYAML is the text of a values file; name is for origins and errors.
 func FromYAML(name string, data []byte) Layer {
-	return Layer{kind: layerYAML, name: name, text: data}
+	return Layer{kind: layerYAML, name: name, content: hide(layerContent{text: data})}
 }
 
 // FromMap is values made by a program: maps with string keys, slices, strings,
 // numbers, booleans and nil; other types are refused by [MergeValues], which
 // copies the map. Name is for origins and errors.
 func FromMap(name string, m map[string]any) Layer {
-	return Layer{kind: layerMap, name: name, m: m}
+	return Layer{kind: layerMap, name: name, content: hide(layerContent{m: m})}
 }
 
 // FromSet is an expression as of helm's --set: "a.b=1,list[0]=x,c={x,y},d=null".
@@ -67,7 +91,7 @@ func FromSetFile(expr string) Layer { return fromSet(chartfile.SetFile, expr) }
 func FromSetLiteral(expr string) Layer { return fromSet(chartfile.SetLiteral, expr) }
 
 func fromSet(kind chartfile.SetKind, expr string) Layer {
-	return Layer{kind: layerSet, set: kind, name: setName(kind, expr), text: []byte(expr)}
+	return Layer{kind: layerSet, set: kind, name: setName(kind, expr), content: hide(layerContent{text: []byte(expr)})}
 }
 
 // setName is the flag and the first path: what is set may be a secret.
@@ -107,7 +131,7 @@ func MergeValues(layers ...Layer) (Values, error) {
 	if len(merged) == 0 {
 		return Values{}, nil
 	}
-	return Values{m: merged, origins: o}, nil
+	return Values{data: hide(merged), origins: o}, nil
 }
 
 // read gives the layer's values, owned by the caller. It keeps the text of a
@@ -115,12 +139,12 @@ func MergeValues(layers ...Layer) (Values, error) {
 func (l *Layer) read(decoder yamlread.Decoder) (map[string]any, error) {
 	switch l.kind {
 	case layerMap:
-		m, err := ownMap(l.m)
+		m, err := ownMap(l.content.get().m)
 		if err != nil {
 			err.File, err.Op = l.name, "values"
 			return nil, err
 		}
-		l.m = m
+		l.content = hide(layerContent{m: m})
 		return copyMap(m), nil
 	case layerFile:
 		text, err := os.ReadFile(l.name)
@@ -131,9 +155,9 @@ func (l *Layer) read(decoder yamlread.Decoder) (map[string]any, error) {
 			}
 			return nil, &Error{Op: "values", File: l.name, Err: unwrapPath(err), Hint: hint}
 		}
-		l.text = text
+		l.content = hide(layerContent{text: text})
 	}
-	m, err := parseValues(decoder, l.text)
+	m, err := parseValues(decoder, l.content.get().text)
 	if err != nil {
 		err.File, err.Op = l.name, "values"
 		return nil, err
@@ -143,7 +167,7 @@ func (l *Layer) read(decoder yamlread.Decoder) (map[string]any, error) {
 
 // apply changes merged, which the caller owns, by a set expression.
 func (l *Layer) apply(merged map[string]any) error {
-	err := chartfile.ApplySet(l.set, string(l.text), merged, os.ReadFile)
+	err := chartfile.ApplySet(l.set, string(l.content.get().text), merged, os.ReadFile)
 	if err == nil {
 		return nil
 	}

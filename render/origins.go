@@ -81,19 +81,19 @@ func (l *layerOrigins) index() map[string]place {
 		l.nodes = map[string]place{}
 		switch l.layer.kind {
 		case layerMap:
-			l.indexValue(l.layer.m, "")
+			l.indexValue(l.layer.content.get().m, "")
 		case layerSet:
 			m := map[string]any{}
 			none := func(string) ([]byte, error) { return nil, nil }
-			if err := chartfile.ApplySet(l.layer.set, string(l.layer.text), m, none); err == nil {
+			if err := chartfile.ApplySet(l.layer.set, string(l.layer.content.get().text), m, none); err == nil {
 				l.indexValue(m, "")
 			}
 		default:
 			var doc yaml.Node
-			if err := (yamlread.Decoder{}).Check(l.layer.text); err != nil {
+			if err := (yamlread.Decoder{}).Check(l.layer.content.get().text); err != nil {
 				break // the values themselves were refused
 			}
-			if err := yaml.Unmarshal(l.layer.text, &doc); err == nil && len(doc.Content) == 1 {
+			if err := yaml.Unmarshal(l.layer.content.get().text, &doc); err == nil && len(doc.Content) == 1 {
 				budget := maxIndexed
 				l.indexNode(doc.Content[0], "", &budget)
 			}
@@ -241,10 +241,10 @@ type layerJSON struct {
 
 // MarshalJSON writes the values and where each came from.
 func (v Values) MarshalJSON() ([]byte, error) {
-	if v.m == nil {
+	if v.data == nil {
 		return []byte("null"), nil
 	}
-	j := valuesJSON{Values: encodeNumbers(v.m).(map[string]any)}
+	j := valuesJSON{Values: encodeNumbers(v.merged()).(map[string]any)}
 	if v.origins != nil {
 		for _, l := range v.origins.layers {
 			j.Layers = append(j.Layers, layerJSON{Name: l.name, File: l.file, Merges: l.merges, Nodes: l.index()})
@@ -266,9 +266,11 @@ func (v *Values) UnmarshalJSON(data []byte) error {
 	if len(j.Values) == 0 || string(j.Values) == "null" {
 		return nil
 	}
-	if err := decodeJSON(j.Values, &v.m); err != nil {
+	var merged map[string]any
+	if err := decodeJSON(j.Values, &merged); err != nil {
 		return err
 	}
+	v.data = hide(merged)
 	v.origins = &origins{}
 	for _, l := range j.Layers {
 		if l.Nodes == nil {

@@ -59,11 +59,11 @@ func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Inpu
 		return nil, nil, c.renderError(err)
 	}
 	meter := in.Limits.meter(ctx)
-	instance, err := c.parsed.Instance(in.Values.m, meter)
+	instance, err := c.parsed.Instance(in.Values.merged(), meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}
-	values, err := instance.Coalesce(in.Values.m, meter)
+	values, err := instance.Coalesce(in.Values.merged(), meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}

@@ -1,24 +1,48 @@
 package render
 
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
 // Values are user-supplied values: several layers merged, immutable, safe for
 // concurrent use, encoding/json both ways with their origins. The zero value is
-// no values: the chart's own defaults hold.
+// no values: the chart's own defaults apply.
+//
+// Values may be secret. Formatting, logging and printing them shows how many
+// there are and none of them; encoding/json, which stores them, does.
 type Values struct {
-	m       map[string]any
+	data    *hidden[map[string]any] // nil: none
 	origins *origins
 }
 
-// IsZero says whether there are no values at all.
-func (v Values) IsZero() bool { return len(v.m) == 0 }
+// merged returns the values, nil if there are none. Not to be changed.
+func (v Values) merged() map[string]any { return v.data.get() }
 
-// Map is a deep copy of the merged values, never nil. A nil inside is a value
-// that was set to null to delete the chart's default.
-func (v Values) Map() map[string]any {
-	if v.m == nil {
-		return map[string]any{}
+// IsZero reports whether there are no values at all.
+func (v Values) IsZero() bool { return len(v.merged()) == 0 }
+
+// Map returns a deep copy of the merged values, never nil. A nil inside is a
+// value that was set to null to delete the chart's default.
+func (v Values) Map() map[string]any { return copyMap(v.merged()) }
+
+// String returns how many keys the values have at the top level.
+func (v Values) String() string {
+	if n := len(v.merged()); n != 1 {
+		return fmt.Sprintf("values with %d keys", n)
 	}
-	return copyMap(v.m)
+	return "values with 1 key"
 }
+
+// GoString returns the type and no values.
+func (v Values) GoString() string { return "render.Values{ " + v.String() + " }" }
+
+// Format writes [Values.String] for every verb.
+func (v Values) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// LogValue returns [Values.String].
+func (v Values) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
 func copyMap(m map[string]any) map[string]any {
 	out := make(map[string]any, len(m))
