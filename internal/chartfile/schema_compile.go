@@ -178,7 +178,7 @@ func (w *documentWeight) visit(v any, pointer string) {
 	switch v := v.(type) {
 	case map[string]any:
 		w.objects++
-		if !m.schemaTake(schemaBytes + int64(len(pointer))) {
+		if !m.schemaTake(schemaBytes + 4*int64(len(pointer))) {
 			return
 		}
 		if ref, ok := v["$ref"].(string); ok && unusual(ref) {
