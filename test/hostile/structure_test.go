@@ -30,23 +30,23 @@ func structures() []Case {
 	for _, n := range []int{100, 1500, 10_000} {
 		for _, globals := range []int{10, 10_000, 200_000} {
 			add(fmt.Sprintf("%d subcharts, %d globals", n, globals), func() map[string]string {
-				files := wide(n, "")
+				files := manyAliases(n, "")
 				files["values.yaml"] = "global:\n" + strings.ReplaceAll(repeatedLines(globals), "k", "  k")
 				return files
 			})
 			add(fmt.Sprintf("%d subcharts, %d values", n, globals), func() map[string]string {
-				files := wide(n, ", condition: k1.x")
+				files := manyAliases(n, ", condition: k1.x")
 				files["charts/s/values.yaml"] = repeatedLines(globals)
 				return files
 			})
 		}
 		add(fmt.Sprintf("%d imports", n), func() map[string]string {
-			files := wide(n, ", import-values: [{child: x, parent: y}]")
+			files := manyAliases(n, ", import-values: [{child: x, parent: y}]")
 			files["charts/s/values.yaml"] = "x:\n" + strings.ReplaceAll(repeatedLines(1000), "k", "  k")
 			return files
 		})
 		add(fmt.Sprintf("%d subcharts with a large template", n), func() map[string]string {
-			files := wide(n, "")
+			files := manyAliases(n, "")
 			files["charts/s/templates/x.yaml"] = strings.Repeat("# text\n", 100_000)
 			return files
 		})
@@ -61,7 +61,7 @@ func structures() []Case {
 			return files
 		})
 		add(fmt.Sprintf("%d conditions", n), func() map[string]string {
-			files := wide(10, ", condition: '"+strings.Repeat("a.b.c,", n)+"x'")
+			files := manyAliases(10, ", condition: '"+strings.Repeat("a.b.c,", n)+"x'")
 			return files
 		})
 	}
@@ -86,8 +86,8 @@ func aliased(levels, aliases int, extra string) map[string]string {
 	return files
 }
 
-// wide is a chart with one subchart under many aliases.
-func wide(aliases int, extra string) map[string]string {
+// manyAliases is a chart with one subchart under many aliases.
+func manyAliases(aliases int, extra string) map[string]string {
 	var about strings.Builder
 	about.WriteString(fmt.Sprintf(subchart, "web") + "dependencies:\n")
 	for i := range aliases {
