@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
@@ -180,7 +181,30 @@ func (l *Layer) apply(merged map[string]any) error {
 	case chartfile.SetLiteral:
 		hint = "write path=text"
 	}
-	return &Error{Op: "values", File: l.name, Err: fmt.Errorf("invalid expression: %w", err), Hint: hint}
+	return &Error{Op: "values", File: l.name, Err: &setError{hideValues(err.Error(), string(l.content.get().text)), err}, Hint: hint}
+}
+
+// setError is an error of a set expression without the values in it.
+type setError struct {
+	text string
+	err  error
+}
+
+func (e *setError) Error() string { return "invalid expression: " + e.text }
+func (e *setError) Unwrap() error { return e.err }
+
+var quotedText = regexp.MustCompile(`"[^"]*"|\(data: [^)]*\)`)
+
+// hideValues takes out of an error what it quotes of an expression behind its
+// first path: a comma in a secret makes a key of what follows.
+func hideValues(text, expr string) string {
+	path, _, _ := strings.Cut(expr, "=")
+	return quotedText.ReplaceAllStringFunc(text, func(quoted string) string {
+		if inner := strings.Trim(quoted, `"`); inner != "" && strings.Contains(path, inner) {
+			return quoted
+		}
+		return `"…"`
+	})
 }
 
 func unwrapPath(err error) error {

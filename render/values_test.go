@@ -69,3 +69,18 @@ func TestValuesAreNotPrinted(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// A comma in a value makes a key of what follows; no error repeats it.
+func TestSetErrorsHideValues(t *testing.T) {
+	for _, layer := range []Layer{
+		FromSet("password=abc,s3cret"), FromSet("a=x,s3cret[=y"), FromSetString("password=abc,s3cret"), FromSetJSON(`password={"s3cret"`), FromSetJSON("password=s3cret"), FromSet("a=b,s3cret[x]=1"),
+	} {
+		_, err := MergeValues(layer)
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := MergeValues(FromSet("port")); err == nil || !strings.Contains(err.Error(), `key "port" has no value`) {
+		t.Errorf("%v", err)
+	}
+}
