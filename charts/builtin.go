@@ -20,17 +20,16 @@ var (
 	database = sync.OnceValue(func() *render.Chart { return mustLoad("database") })
 )
 
-// WebApp answers the chart webapp: a stateless web application. It takes WebAppValues. The chart is shared, and safe for
+// WebApp returns the chart webapp: a stateless web application. It takes WebAppValues. The chart is shared, and safe for
 // concurrent use.
 func WebApp() *render.Chart { return webapp() }
 
-// Database answers the chart database: a stateful database with storage that outlives its pods. It takes DatabaseValues,
+// Database returns the chart database: a stateful database with storage that outlives its pods. It takes DatabaseValues,
 // of which a password, or the name of a Secret with one, is required. The chart is shared, and safe for concurrent use.
 func Database() *render.Chart { return database() }
 
-// Files answers the source of a built-in chart, "webapp" or "database", with Chart.yaml at its root, for whoever wants
-// to hand it to other tools: plain Helm can install it. A name that is neither gives an error that matches
-// fs.ErrNotExist.
+// Files returns the source of a built-in chart, "webapp" or "database", with Chart.yaml at its root, for other tools:
+// plain Helm can install it. For any other name the error matches fs.ErrNotExist.
 func Files(name string) (fs.FS, error) {
 	if _, err := fs.Stat(builtin, name+"/Chart.yaml"); err != nil {
 		return nil, fmt.Errorf("charts: no built-in chart %q: %w", name, err)

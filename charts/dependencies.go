@@ -34,7 +34,7 @@ type dependency struct {
 	Alias        string   `json:"alias,omitempty"`
 }
 
-// complete answers the chart with the dependencies that it lacks. Dir is where it lies, "" if that is no directory.
+// complete returns the chart with the dependencies that it lacks. Dir is its directory, "" if it has none.
 func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string, depth int) (*render.Chart, error) {
 	info := chart.Info()
 	wanted, locked, err := l.wanted(info)
@@ -153,7 +153,7 @@ func (l *loading) wanted(info render.ChartInfo) (wanted, locked []dependency, er
 	return chart.Dependencies, lock.Dependencies, nil
 }
 
-// lockDigests answers the digests that a lock may have: Helm 3's, with repositories by their names or by their addresses,
+// lockDigests returns the digests that a lock may have: Helm 3's, with repositories by their names or by their URLs,
 // and Helm 2's.
 func (l *loading) lockDigests(wanted, locked []dependency) ([]string, error) {
 	resolved := slices.Clone(wanted)
@@ -181,7 +181,7 @@ func (d dependency) isAmong(present []render.ChartInfo) bool {
 	})
 }
 
-// vendored answers the charts in the folder charts/, packed or not.
+// vendored returns the charts in the folder charts/, packed or not.
 func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 	var present []render.ChartInfo
 	for _, file := range info.Files {
@@ -207,7 +207,7 @@ func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 	return present, nil
 }
 
-// satisfies says whether a version is the one, or in the range, that is wanted; "" wants any.
+// satisfies reports whether a version is the wanted one, or in the wanted range; "" is any.
 func satisfies(version, wanted string) bool {
 	if wanted == "" || version == wanted {
 		return true

@@ -15,39 +15,39 @@ import (
 
 // Conditions that callers may want to tell apart with errors.Is. Each arrives in a *LoadError.
 var (
-	// ErrUnknownRef says that a reference has none of the forms that Load understands.
+	// ErrUnknownRef is returned when a reference has none of the forms that Load understands.
 	ErrUnknownRef = errors.New("not a reference to a chart")
-	// ErrNoChart says that a repository has no chart of that name, or that what a registry has is none.
+	// ErrNoChart is returned when a repository has no chart of that name, or a registry has something that is no chart.
 	ErrNoChart = fetch.ErrNoChart
-	// ErrNoVersion says that a repository or registry has no version like the one wanted.
+	// ErrNoVersion is returned when a repository or registry has no version like the one wanted.
 	ErrNoVersion = fetch.ErrNoVersion
-	// ErrNotFound says that a server has nothing at an address.
+	// ErrNotFound is returned when a server has nothing at an address.
 	ErrNotFound = fetch.ErrNotFound
-	// ErrUnauthorized says that a server refused access: without a login, or with one that is wrong or has expired.
+	// ErrUnauthorized is returned when a server refuses access: without a login, or with one that is wrong or has expired.
 	ErrUnauthorized = fetch.ErrUnauthorized
-	// ErrDigest says that what was downloaded is not what its digest promised.
+	// ErrDigest is returned when a download does not match its digest.
 	ErrDigest = fetch.ErrDigest
-	// ErrTooBig says that a server sent, or would send, more than is read.
+	// ErrTooBig is returned when a server sends, or announces, more than the limit.
 	ErrTooBig = fetch.ErrTooBig
-	// ErrPlainHTTP says that http stood where https is the rule: in a reference, an index or a redirect.
+	// ErrPlainHTTP is returned for http where https is required: in a reference, an index or a redirect.
 	ErrPlainHTTP = fetch.ErrPlainHTTP
-	// ErrTokenHost means that a registry asked for its login to be sent to another host.
+	// ErrTokenHost is returned when a registry asks for its login to be sent to a host of another domain.
 	ErrTokenHost = fetch.ErrTokenHost
-	// ErrProvenance says that a keyring was given and nobody in it signed the chart.
+	// ErrProvenance is returned when a keyring is given and none of its keys signed the chart.
 	ErrProvenance = errors.New("not signed by anyone in the keyring")
-	// ErrLock says that Chart.lock does not belong to the dependencies of Chart.yaml.
+	// ErrLock is returned when Chart.lock does not match the dependencies of Chart.yaml.
 	ErrLock = errors.New("the file Chart.lock is out of step with Chart.yaml")
 )
 
-// LoadError says which reference could not be loaded, and why. Err may hold a *render.Error, which says what is wrong
-// with the chart itself, or a *DependencyError.
+// LoadError reports which reference could not be loaded, and why. Err may wrap a *render.Error, about the chart itself,
+// or a *DependencyError.
 type LoadError struct {
 	Ref  string // without password
 	Hint string // what to do next; may be empty
 	Err  error
 }
 
-// Error puts all that is known on one line.
+// Error returns all of it on one line.
 func (e *LoadError) Error() string {
 	if e.Hint == "" {
 		return fmt.Sprintf("load chart %s: %v", e.Ref, e.Err)
@@ -55,10 +55,10 @@ func (e *LoadError) Error() string {
 	return fmt.Sprintf("load chart %s: %v; %s", e.Ref, e.Err, e.Hint)
 }
 
-// Unwrap answers the cause.
+// Unwrap returns the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// DependencyError says which dependency of a chart could not be resolved.
+// DependencyError reports which dependency of a chart could not be resolved.
 type DependencyError struct {
 	Chart      string // whose Chart.yaml names it
 	Name       string
@@ -67,7 +67,7 @@ type DependencyError struct {
 	Err        error
 }
 
-// Error puts all that is known on one line.
+// Error returns all of it on one line.
 func (e *DependencyError) Error() string {
 	from := ""
 	if e.Repository != "" {
@@ -76,7 +76,7 @@ func (e *DependencyError) Error() string {
 	return fmt.Sprintf("dependency %s %s of %s%s: %v", e.Name, e.Version, e.Chart, from, e.Err)
 }
 
-// Unwrap answers the cause.
+// Unwrap returns the cause.
 func (e *DependencyError) Unwrap() error { return e.Err }
 
 const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https://host/chart.tgz, or a name together with LoadOptions.Repository"

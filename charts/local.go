@@ -15,7 +15,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// ErrOutside means that a dependency lies in a local directory, or has a scheme, that LoadOptions does not name.
+// ErrOutside is returned when a dependency lies in a local directory, or has a scheme, that LoadOptions does not allow.
 var ErrOutside = errors.New("not allowed by LoadOptions")
 
 // openFlags open without waiting: a pipe that no one writes to would block for ever. What was opened is checked to be a

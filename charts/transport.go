@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ErrPrivateAddress means that a host has a private address, and the transport is that of PublicTransport.
+// ErrPrivateAddress is returned when a host has a private address and the transport is that of PublicTransport.
 var ErrPrivateAddress = errors.New("private address refused")
 
 // PublicTransport returns a transport for LoadOptions.Transport that connects to public addresses only: none that is

@@ -19,8 +19,8 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
-// UserConfig is where Helm and Docker keep what a user has told them: repositories with their logins, and logins to
-// registries. The zero value knows nothing. A file that does not exist holds nothing.
+// UserConfig names the files in which Helm and Docker keep a user's repositories and logins. The zero value has none. A
+// file that does not exist counts as empty.
 type UserConfig struct {
 	// Repositories is Helm's repositories.yaml. Its names may stand for addresses, as "@stable", in LoadOptions.Repository
 	// and in the dependencies of a chart; its logins, certificates and authorities are used for the addresses under which
@@ -31,7 +31,7 @@ type UserConfig struct {
 	Registries []string
 }
 
-// DefaultUserConfig answers the files that helm and docker use when told nothing else: HELM_REPOSITORY_CONFIG,
+// DefaultUserConfig returns the files that helm and docker use by default: HELM_REPOSITORY_CONFIG,
 // HELM_REGISTRY_CONFIG, HELM_CONFIG_HOME, XDG_CONFIG_HOME and DOCKER_CONFIG are honoured as they do. Whether the files exist
 // is not looked at.
 func DefaultUserConfig() (UserConfig, error) {
@@ -97,7 +97,7 @@ func (c UserConfig) repositories() ([]savedRepository, error) {
 	return file.Repositories, nil
 }
 
-// address answers what a repository's name stands for: @NAME or alias:NAME. Anything else stands for itself.
+// address returns the URL of a repository's name: @NAME or alias:NAME. Anything else stands for itself.
 func (c UserConfig) address(repository string) (string, error) {
 	name, ok := strings.CutPrefix(repository, "@")
 	if !ok {
@@ -117,7 +117,7 @@ func (c UserConfig) address(repository string) (string, error) {
 	return "", fmt.Errorf("no repository is known as %q: %w; helm repo add it, and set LoadOptions.User", name, ErrUnknownRef)
 }
 
-// login answers what is kept for an address.
+// login returns the login that is stored for a URL.
 func (c UserConfig) login(ctx context.Context, address *url.URL) (fetch.Login, error) {
 	if address.Scheme == "oci" {
 		return c.registryLogin(ctx, address.Host)

@@ -6,10 +6,10 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// Values answers what a values file with the same content would give. It fails only on content that JSON cannot hold.
+// Values returns what a values file with the same content would give. It fails only on content that JSON cannot hold.
 func (v WebAppValues) Values() (render.Values, error) { return valuesOf("WebAppValues", v) }
 
-// Values answers what a values file with the same content would give. It fails only on content that JSON cannot hold.
+// Values returns what a values file with the same content would give. It fails only on content that JSON cannot hold.
 func (v DatabaseValues) Values() (render.Values, error) { return valuesOf("DatabaseValues", v) }
 
 func valuesOf(name string, typed any) (render.Values, error) {
