@@ -49,7 +49,9 @@ func schemas() []Case {
 			return `{"properties":{"` + strings.Repeat("a", 100_000) + `":{"properties":{` + repeated(n, `"k%d":{}`) + `}}}}`
 		})
 		schema(fmt.Sprintf("enum of %d", n), "", "a: ["+strings.Repeat("1,", n)+"1]\n", func() string { return `{"properties":{"a":{"items":{"enum":[` + repeated(n, `"k%d"`) + `]}}}}` })
-		schema(fmt.Sprintf("%d unknown names", n), "", repeatedLines(n), func() string { return `{"properties":{` + repeated(n, `"name%d":{}`) + `},"additionalProperties":false}` })
+		schema(fmt.Sprintf("%d unknown names", n), "", repeatedLines(n), func() string {
+			return `{"properties":{` + repeated(n, `"name%d":{}`) + `},"additionalProperties":false}`
+		})
 		schema(fmt.Sprintf("uniqueItems of %d", n), "", "a: ["+strings.Repeat("[[1]],", n)+"1]\n", func() string { return `{"properties":{"a":{"uniqueItems":true,"items":{"uniqueItems":true}}}}` })
 	}
 	for name, pattern := range map[string]string{
