@@ -3,7 +3,7 @@ package render
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
+	"fmt"
 )
 
 // Input is what a render depends on, apart from the chart: the same input gives
@@ -39,15 +39,13 @@ type Input struct {
 	SchemaLoader func(ctx context.Context, url string) ([]byte, error)
 }
 
-// LogValue returns the release without its values.
-func (in Input) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("name", in.Name), slog.String("namespace", in.Namespace), slog.Int("revision", in.Revision),
-		slog.Bool("upgrade", in.Upgrade), slog.String("values", in.Values.String()),
-	)
+// String returns the release without its values.
+func (in Input) String() string {
+	return fmt.Sprintf("release %s/%s, revision %d, %s", in.Namespace, in.Name, in.Revision, in.Values)
 }
 
-// MarshalJSON writes what LogValue returns, for logs: an input is not stored.
+// MarshalJSON writes the release without its values, for logs: an input is not
+// stored.
 func (in Input) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"name": in.Name, "namespace": in.Namespace, "revision": in.Revision, "upgrade": in.Upgrade, "values": in.Values.String(),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -38,9 +37,6 @@ func (l Layer) GoString() string { return "render.Layer{ " + l.name + " }" }
 
 // Format writes [Layer.String] for every verb.
 func (l Layer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
-
-// LogValue returns [Layer.String].
-func (l Layer) LogValue() slog.Value { return slog.StringValue(l.String()) }
 
 // MarshalJSON writes [Layer.String]: a layer is not stored, the [Values] made of
 // it are.

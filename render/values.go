@@ -3,15 +3,15 @@ package render
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Values are user-supplied values: several layers merged, immutable, safe for
 // concurrent use, encoding/json both ways with their origins. The zero value is
 // no values: the chart's own defaults apply.
 //
-// Values may be secret. Formatting, logging and printing them shows how many
-// there are and none of them; encoding/json, which stores them, does.
+// Values may be secret. Formatting and printing them, and logging them as text,
+// shows how many there are and none of them. Encoding/json stores them, so a log
+// in JSON is to be given their String.
 type Values struct {
 	data    *hidden[map[string]any] // nil: none
 	origins *origins
@@ -40,9 +40,6 @@ func (v Values) GoString() string { return "render.Values{ " + v.String() + " }"
 
 // Format writes [Values.String] for every verb.
 func (v Values) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
-
-// LogValue returns [Values.String].
-func (v Values) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
 func copyMap(m map[string]any) map[string]any {
 	out := make(map[string]any, len(m))
