@@ -1,13 +1,14 @@
 package storage
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Text is a manifest, in parts that follow one another. It can be megabytes;
@@ -50,7 +51,7 @@ func (t Text) WriteTo(w io.Writer) (n int64, err error) {
 	return n, err
 }
 
-// Equal says whether both are the same text.
+// Equal reports whether both are the same text.
 func (t Text) Equal(other Text) bool {
 	a, b := t.parts, other.parts
 	var x, y string
@@ -69,58 +70,27 @@ func (t Text) Equal(other Text) bool {
 	}
 }
 
-// separator opens a line between two documents.
-const separator = "\n---"
-
-// Documents goes over what is between the separators. What it yields is good
-// until it goes on.
-func (t Text) Documents() iter.Seq[[]byte] {
-	const piece = 32 << 10 // a part may be the whole text
-	return func(yield func([]byte) bool) {
-		var doc []byte
-		for _, p := range t.parts {
-			for len(p) > 0 {
-				from := max(0, len(doc)-len(separator)+1)
-				n := min(len(p), piece)
-				doc, p = append(doc, p[:n]...), p[n:]
-				rest := doc
-				for {
-					i := bytes.Index(rest[from:], []byte(separator))
-					if i < 0 {
-						break
-					}
-					if !yield(rest[:from+i]) {
-						return
-					}
-					rest, from = rest[from+i+len(separator):], 0
-				}
-				doc = doc[:copy(doc, rest)]
-			}
-		}
-		yield(doc)
-	}
-}
-
-// Contains says whether text stands in one of the documents.
+// Contains reports whether text stands in one of the documents.
 func (t Text) Contains(text string) bool {
-	for doc := range t.Documents() {
-		if bytes.Contains(doc, []byte(text)) {
+	for d := range yamlread.Documents(t.String()) {
+		if strings.Contains(d.Text, text) {
 			return true
 		}
 	}
 	return false
 }
 
-// SameDocuments says whether both hold the same documents, but for blank lines
-// at their ends, of which the versions of Helm leave different ones.
+// SameDocuments reports whether both hold the same documents, apart from the
+// white space around them, of which the versions of Helm leave different
+// amounts.
 func (t Text) SameDocuments(other Text) bool {
 	if t.Equal(other) {
 		return true
 	}
-	next, stop := iter.Pull(other.Documents())
+	next, stop := iter.Pull(yamlread.Documents(other.String()))
 	defer stop()
-	for doc := range t.Documents() {
-		if o, ok := next(); !ok || !bytes.Equal(bytes.TrimSpace(doc), bytes.TrimSpace(o)) {
+	for d := range yamlread.Documents(t.String()) {
+		if o, ok := next(); !ok || d.Text != o.Text {
 			return false
 		}
 	}
@@ -128,8 +98,8 @@ func (t Text) SameDocuments(other Text) bool {
 	return !more
 }
 
-// Share answers the same text with other's parts in the place of equal ones of
-// its own: documents that did not change are in memory once.
+// Share returns the same text with other's parts in place of equal ones of its
+// own, so that documents that did not change are in memory once.
 func (t Text) Share(other Text) Text {
 	if len(other.parts) < 2 { // nothing that t has a part of
 		return t
@@ -150,28 +120,30 @@ func (t Text) Share(other Text) Text {
 		}
 		out.parts = append(out.parts, have)
 	}
-	text := t.String()
-	for text != "" {
-		doc := text
-		if i := strings.Index(text, separator+"\n"); i >= 0 {
-			doc = text[:i+1]
+	text, end := t.String(), 0
+	for d := range yamlread.Documents(text) {
+		// A rendered document is stored between a separator with a comment and a
+		// line's end.
+		begin := d.Start
+		if strings.HasPrefix(d.Text, sourceComment) {
+			line, _, _ := strings.Cut(d.Text, "\n")
+			begin = min(begin+len(line)+1, d.Start+len(d.Text))
 		}
-		text = text[len(doc):]
-		// What a render prints is the text of a document between a separator
-		// with a comment, and a line's end.
-		opening := 0
-		for _, line := range []string{separator[1:] + "\n", "# Source: "} {
-			if strings.HasPrefix(doc[opening:], line) {
-				opening += strings.IndexByte(doc[opening:], '\n') + 1
-			}
+		if gap := text[end:begin]; strings.HasPrefix(gap, "\n---\n") {
+			add(gap[:1])
+			add(gap[1:])
+		} else {
+			add(gap)
 		}
-		body := strings.TrimRight(doc[opening:], "\n")
-		add(doc[:opening])
-		add(body)
-		add(doc[opening+len(body):])
+		end = d.Start + len(d.Text)
+		add(text[begin:end])
 	}
+	add(text[end:])
 	return out
 }
+
+// sourceComment begins the line above a rendered document.
+const sourceComment = "# Source: "
 
 // json is the text as JSON. It does not implement json.Marshaler, which would
 // go over each byte twice more.
@@ -187,7 +159,7 @@ func (t Text) json() (json.RawMessage, error) {
 	return append(out, '"'), nil
 }
 
-// hasPrefix says whether the text begins with that of a line or two.
+// hasPrefix reports whether the text begins with prefix, of a line or two.
 func (t Text) hasPrefix(prefix string) bool {
 	var start strings.Builder
 	for _, p := range t.parts {
