@@ -117,8 +117,6 @@ func yamlLimit(err error) *LimitError {
 		return &LimitError{Limit: spent.Limit, Max: spent.Max, Subject: "a YAML document, aliases expanded", Err: spent.Err}
 	case errors.As(err, &inside):
 		return &LimitError{Limit: inside.Limit, Max: inside.Max, Subject: "a YAML document, aliases expanded"}
-	case strings.Contains(err.Error(), "excessive aliasing"): // the parser's own limit
-		return &LimitError{Limit: yamlread.LimitMemory, Subject: "a YAML document, aliases expanded", Err: err}
 	}
 	return nil
 }

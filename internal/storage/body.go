@@ -7,15 +7,21 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 const (
 	// maxBody is how much of a Secret's 1 MiB one of its values may take; the
 	// rest is left for what other writers add.
 	maxBody = 1<<20 - 4<<10
-	// maxDecoded bounds what a body may unpack to: a Secret that unpacks to
-	// more was made to.
+	// maxDecoded bounds what a body may unpack to.
 	maxDecoded = 64 << 20
+	// maxReading bounds the memory that the revisions take which one call reads,
+	// and costText and costNode are what decoding takes of it: for a byte of JSON
+	// the text and its copies, and for a value what stands for it in Go.
+	maxReading         = 256 << 20
+	costText, costNode = 4, 100
 	// maxReserved bounds what is believed of it beforehand.
 	maxReserved = 8 << 20
 )
@@ -35,20 +41,35 @@ func compress(text []byte) ([]byte, error) {
 	return packed.Bytes(), nil
 }
 
-func decompress(packed []byte) ([]byte, error) {
+// decompress unpacks a text and charges the account for it.
+func decompress(packed []byte, account yamlread.Account) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("not gzip: %w", err)
 	}
 	var text bytes.Buffer
 	text.Grow(unpackedSize(packed) + bytes.MinRead) // to read into without growing
-	if _, err := text.ReadFrom(io.LimitReader(z, maxDecoded+1)); err != nil {
+	if _, err := text.ReadFrom(io.LimitReader(&charged{z, account}, maxDecoded+1)); err != nil {
 		return nil, fmt.Errorf("broken gzip: %w", err)
 	}
 	if text.Len() > maxDecoded {
 		return nil, fmt.Errorf("unpacks to more than %d MiB", maxDecoded>>20)
 	}
 	return text.Bytes(), nil
+}
+
+// charged is a reader whose bytes are charged to an account.
+type charged struct {
+	io.Reader
+	account yamlread.Account
+}
+
+func (c *charged) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if charge := c.account.Charge(costText * int64(n)); charge != nil {
+		return 0, charge
+	}
+	return n, err
 }
 
 // unpackedSize is what gzip notes at its end, if that is possible: it packs to
@@ -86,8 +107,8 @@ func pack(doc document, known *lasting, level int) ([]byte, *lasting, error) {
 }
 
 // unpack reads what pack or Helm wrote, the manifest apart, and of the former
-// what lasts.
-func unpack(body []byte) (doc document, manifest string, known *lasting, err error) {
+// what lasts. It charges the account for what that takes.
+func unpack(body []byte, account yamlread.Account) (doc document, manifest string, known *lasting, err error) {
 	if len(body) == 0 {
 		return nil, "", nil, fmt.Errorf("its key %q is missing or empty", bodyKey)
 	}
@@ -99,11 +120,13 @@ func unpack(body []byte) (doc document, manifest string, known *lasting, err err
 	text = text[:n]
 	if bytes.HasPrefix(text, gzipMagic) { // else stored before Helm compressed
 		known = lastingOf(text)
-		if text, err = decompress(text); err != nil {
+		if text, err = decompress(text, account); err != nil {
 			return nil, "", nil, err
 		}
+	} else if err = account.Charge(costText * int64(len(text))); err != nil {
+		return nil, "", nil, err
 	}
-	if doc, manifest, err = readDocument(text); err != nil {
+	if doc, manifest, err = readDocument(text, account); err != nil {
 		return nil, "", nil, fmt.Errorf("not the JSON of a release: %w", err)
 	}
 	return doc, manifest, known, nil

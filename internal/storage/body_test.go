@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // plain compares records by what they say.
@@ -63,7 +65,7 @@ func roundTrip(t *testing.T, r *Record) *Record {
 
 func decodeSecret(t *testing.T, secret *corev1.Secret) *Record {
 	t.Helper()
-	r, err := (&Store{}).read(t.Context(), secret)
+	r, err := (&Store{}).read(t.Context(), secret, yamlread.NewBudget(maxReading))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,7 @@ func text(t *testing.T, body []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := decompress(packed)
+	text, err := decompress(packed, yamlread.NewBudget(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +273,7 @@ func hostile(t testing.TB) map[string]string {
 func TestHostileBodies(t *testing.T) {
 	for name, body := range hostile(t) {
 		t.Run(name, func(t *testing.T) {
-			r, err := (&Store{}).read(t.Context(), foreignSecret(body))
+			r, err := (&Store{}).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxReading))
 			broken, ok := err.(*DecodeError)
 			if !ok || broken.Namespace != "team" || broken.Secret != "sh.helm.release.v1.old.v3" || broken.Err == nil {
 				t.Fatalf("read as %+v with error %v, want a *DecodeError that names the Secret", r, err)
@@ -292,7 +294,7 @@ func FuzzRead(f *testing.F) {
 			return // what is continued is read from a cluster
 		}
 		secret := foreignSecret(base64.StdEncoding.EncodeToString(text))
-		r, err := (&Store{}).read(t.Context(), secret)
+		r, err := (&Store{}).read(t.Context(), secret, yamlread.NewBudget(maxReading))
 		if err != nil {
 			if r != nil {
 				t.Fatal("a record beside an error")
@@ -307,7 +309,7 @@ func FuzzRead(f *testing.F) {
 		if len(e.tail) > 0 {
 			return
 		}
-		again, err := (&Store{}).read(t.Context(), newSecret(r, e, labelModified, time.Now()))
+		again, err := (&Store{}).read(t.Context(), newSecret(r, e, labelModified, time.Now()), yamlread.NewBudget(maxReading))
 		if err != nil {
 			t.Fatalf("written, but not read: %v", err)
 		}
@@ -337,7 +339,7 @@ func TestLongTextsAreReadPieceByPiece(t *testing.T) {
 				t.Fatal(err)
 			}
 			delete(want, memberManifest)
-			got, manifest, err := readDocument(text)
+			got, manifest, err := readDocument(text, yamlread.NewBudget(0))
 			if err != nil || manifest != b.String() || !cmp.Equal(got, want) {
 				t.Errorf("%d lines of %q: %v, %v", lines, alphabet, cmp.Diff(got, want), err)
 			}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Members of the JSON object of a release.
@@ -294,9 +296,29 @@ func endOfLine(text []byte, from int) int {
 	return len(text)
 }
 
+// values counts the values of a JSON text, or somewhat more.
+func values(text []byte) (n int64) {
+	for at := 0; at < len(text); at++ {
+		switch text[at] {
+		case '"':
+			for at++; at < len(text) && text[at] != '"'; at++ {
+				if text[at] == '\\' {
+					at++
+				}
+			}
+		case ',', ':', '[', '{':
+			n++
+		}
+	}
+	return n
+}
+
 // readDocument reads the JSON of a document, and apart from it the manifest,
-// which is most of it.
-func readDocument(text []byte) (doc document, manifest string, err error) {
+// which is most of it. It charges the account for the values of the document.
+func readDocument(text []byte, account yamlread.Account) (doc document, manifest string, err error) {
+	if err := account.Charge(costNode * values(text)); err != nil {
+		return nil, "", err
+	}
 	var members map[string]member
 	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, "", err

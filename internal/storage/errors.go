@@ -20,6 +20,9 @@ var (
 	// ErrDigest is in a DecodeError: what the revision applies is not what its
 	// annotation fairlead.dev/digest says.
 	ErrDigest = errors.New("the manifest does not have the digest that was recorded")
+	// ErrTooMany is in a DecodeError: there are more revisions since the last
+	// healthy one than are read.
+	ErrTooMany = fmt.Errorf("more than %d revisions would have to be read", maxRead)
 	// ErrTorn is in a DecodeError: Secrets that continue the revision are
 	// missing, or are not those that were written with it.
 	ErrTorn = errors.New("the revision is continued in further Secrets, and these are not whole")

@@ -10,7 +10,7 @@ import (
 	"maps"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // maxParts bounds the Secrets that continue a revision.
@@ -193,7 +193,7 @@ func continuationOf(manifest string) (c continuation, ok bool, err error) {
 	var object struct {
 		Spec continuation `json:"spec"`
 	}
-	if err := yaml.Unmarshal([]byte(manifest), &object); err != nil {
+	if err := (yamlread.Decoder{}).Unmarshal([]byte(manifest), &object); err != nil {
 		return c, true, fmt.Errorf("where it continues is not readable: %w", err)
 	}
 	c = object.Spec
@@ -204,12 +204,12 @@ func continuationOf(manifest string) (c continuation, ok bool, err error) {
 }
 
 // joined is the document with what its tail holds, the manifest apart.
-func joined(head document, tail []byte) (doc document, manifest string, err error) {
-	text, err := decompress(tail)
+func joined(head document, tail []byte, account yamlread.Account) (doc document, manifest string, err error) {
+	text, err := decompress(tail, account)
 	if err != nil {
 		return nil, "", fmt.Errorf("continuation: %w", err)
 	}
-	moved, manifest, err := readDocument(text)
+	moved, manifest, err := readDocument(text, account)
 	if err != nil {
 		return nil, "", fmt.Errorf("continuation: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 const (
@@ -43,13 +45,17 @@ func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) (
 	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
 		for i := range page {
 			m, ok := metaOf(page[i].ObjectMeta)
-			if r := (release{m.Namespace, m.Name}); ok && m.Revision > newest[r].Revision {
+			if r := (release{m.Namespace, m.Name}); ok && m.Revision <= maxListed && m.Revision > newest[r].Revision {
 				newest[r] = m
 			}
 		}
 	}, func() { clear(newest) })
 	return slices.SortedFunc(maps.Values(newest), compareMeta), err
 }
+
+// maxListed is the greatest number that a listing takes for a revision; without
+// the whole history it cannot look for gaps.
+const maxListed = 100 * maxGap
 
 func newestSelector(superseded bool) string {
 	if superseded {
@@ -86,7 +92,7 @@ func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, w
 				continue
 			}
 			delete(places, item.Namespace+"/"+item.Name)
-			r, err := s.read(ctx, item)
+			r, err := s.read(ctx, item, yamlread.NewBudget(maxReading))
 			if errors.Is(err, ErrTorn) { // a writer may be at it
 				r, err = s.Get(ctx, item.Namespace, wanted[place].Name, wanted[place].Revision)
 			}
@@ -106,6 +112,7 @@ func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, w
 	return nil
 }
 
+// metas lists the revisions among Secrets of one release, oldest first.
 func metas(items []metav1.PartialObjectMetadata) []Meta {
 	var out []Meta
 	for i := range items {
@@ -114,7 +121,25 @@ func metas(items []metav1.PartialObjectMetadata) []Meta {
 		}
 	}
 	slices.SortFunc(out, compareMeta)
-	return out
+	return out[:plausible(out)]
+}
+
+// maxGap is how far a revision may be from the one before. Every deploy counts
+// one up, so that a larger gap is in a number that was made up; and a release
+// that went on from one near the greatest int would run out of numbers.
+const maxGap = 10_000_000
+
+// plausible is how many of the revisions, oldest first, are numbered as deploys
+// would have done it.
+func plausible(revisions []Meta) int {
+	before := 0
+	for i, m := range revisions {
+		if m.Revision-before > maxGap {
+			return i
+		}
+		before = m.Revision
+	}
+	return len(revisions)
 }
 
 func compareMeta(a, b Meta) int {

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 const (
@@ -93,8 +95,9 @@ func (s *Store) ownParts(ctx context.Context, r *Record) error {
 	return nil
 }
 
-// readParts reads the tail. It answers ErrTorn if it is not what was written.
-func (s *Store) readParts(ctx context.Context, namespace, name string, revision int, c continuation) ([]byte, error) {
+// readParts reads the tail, and charges the account for it. It returns ErrTorn
+// if the tail is not what was written.
+func (s *Store) readParts(ctx context.Context, namespace, name string, revision int, c continuation, account yamlread.Account) ([]byte, error) {
 	var tail []byte
 	for i := range c.Parts {
 		secret, err := s.secrets.CoreV1().Secrets(namespace).Get(ctx, partName(name, revision, c.SHA256, i+1), metav1.GetOptions{})
@@ -103,6 +106,9 @@ func (s *Store) readParts(ctx context.Context, namespace, name string, revision 
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read part %d of revision %d: %w", i+1, revision, err)
+		}
+		if err := account.Charge(costText * int64(len(secret.Data[partKey]))); err != nil {
+			return nil, err
 		}
 		tail = append(tail, secret.Data[partKey]...)
 	}

@@ -4,16 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Stock is what is stored of one release, as of one moment.
 type Stock struct {
 	Revisions []Meta // as HistoryMeta lists them
+	// Ignored are the Secrets of the release that are labelled as revisions and
+	// are none: their number is not that of their name, or implausible.
+	Ignored []string
 
 	parts   []string // that continue revisions
 	orphans []string // those of them that interrupted writers left behind
@@ -44,7 +50,8 @@ func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error
 	if err := work.Wait(); err != nil {
 		return Stock{}, err
 	}
-	out := Stock{Revisions: metas(revisions), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
+	listed := metas(revisions)
+	out := Stock{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
 	for _, part := range parts {
 		out.parts = append(out.parts, part.Name)
 	}
@@ -60,10 +67,26 @@ func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error
 	return out, nil
 }
 
+// ignored lists the names of the Secrets that are not among the revisions.
+func ignored(secrets []metav1.PartialObjectMetadata, revisions []Meta) []string {
+	known := map[string]bool{}
+	for _, m := range revisions {
+		known[secretName(m.Name, m.Revision)] = true
+	}
+	var out []string
+	for _, o := range secrets {
+		if !known[o.Name] {
+			out = append(out, o.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Read reads one of the revisions of a stock, as Get does.
 func (s *Store) Read(ctx context.Context, stock Stock, m Meta) (*Record, error) {
 	if secret := stock.present[secretName(m.Name, m.Revision)]; secret != nil {
-		if r, err := s.read(ctx, secret); !errors.Is(err, ErrTorn) {
+		if r, err := s.read(ctx, secret, yamlread.NewBudget(maxReading)); !errors.Is(err, ErrTorn) {
 			return r, err
 		}
 	}

@@ -273,22 +273,16 @@ func TestBrokenRevisionBesideGoodOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	var got []string
-	for entry, err := range s.History(s.ctx, s.ns, "shop") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		var broken *DecodeError
-		switch {
-		case errors.As(entry.Err, &broken):
-			got = append(got, fmt.Sprint(entry.Meta.Revision, " broken ", broken.Secret))
-		default:
-			got = append(got, fmt.Sprint(entry.Record.Revision, " ", entry.Record.Status))
-		}
+	want := "1 superseded, 2 broken, 3 deployed; broken sh.helm.release.v1.shop.v2"
+	if got := s.relevant(0); got != want {
+		t.Errorf("all revisions: %s, want %s", got, want)
 	}
-	want := []string{"1 superseded", "2 broken sh.helm.release.v1.shop.v2", "3 deployed"}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("history (-want +got):\n%s", d)
+	// The one before takes its place.
+	if got := s.relevant(1); got != want {
+		t.Errorf("from the broken revision on: %s, want %s", got, want)
+	}
+	if got, want := s.relevant(2), "3 deployed"; got != want {
+		t.Errorf("from the last revision on: %s, want %s", got, want)
 	}
 	if r, err := s.Last(s.ctx, s.ns, "shop"); err != nil || r.Revision != 3 {
 		t.Errorf("last: %v, %v", r, err)
@@ -298,7 +292,7 @@ func TestBrokenRevisionBesideGoodOnes(t *testing.T) {
 	}
 }
 
-func TestLastAndDeployed(t *testing.T) {
+func TestLast(t *testing.T) {
 	s := newShelf(t)
 	if _, err := s.Last(s.ctx, s.ns, "shop"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("last of none: %v, want ErrNotFound", err)
@@ -306,9 +300,6 @@ func TestLastAndDeployed(t *testing.T) {
 	s.create(StatusSuperseded, StatusDeployed, StatusFailed)
 	if r, err := s.Last(s.ctx, s.ns, "shop"); err != nil || r.Revision != 3 {
 		t.Errorf("last: %v, %v", r, err)
-	}
-	if r, err := s.Deployed(s.ctx, s.ns, "shop"); err != nil || r.Revision != 2 {
-		t.Errorf("deployed: %v, %v", r, err)
 	}
 	if _, err := s.Get(s.ctx, s.ns, "shop", 4); !errors.Is(err, ErrNotFound) {
 		t.Errorf("get of none: %v, want ErrNotFound", err)

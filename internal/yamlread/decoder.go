@@ -140,8 +140,8 @@ func (d Decoder) read(text []byte, fast func() bool, parse func() (any, error)) 
 		if v, err = parse(); err == nil && mayNest(text, d.depth()) && !within(v, d.depth()) {
 			err = d.tooDeep()
 		}
-		if err != nil && strings.Contains(err.Error(), parserTooDeep) {
-			err = d.tooDeep()
+		if err != nil {
+			err = d.parserLimit(account, err)
 		}
 	}
 	if err != nil {
@@ -152,9 +152,21 @@ func (d Decoder) read(text []byte, fast func() bool, parse func() (any, error)) 
 	return nil
 }
 
-// parserTooDeep is in the error of the parser for what nests deeper than 10,000
-// levels.
-const parserTooDeep = "exceeded max depth of"
+// parserLimit returns the *LimitError for an error by which the parser enforces
+// a limit of its own: 10,000 levels, or a share of nodes that come from aliases.
+func (d Decoder) parserLimit(account Account, err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "exceeded max depth of"):
+		return d.tooDeep()
+	case strings.Contains(text, "document contains excessive aliasing"):
+		limit := &LimitError{Limit: LimitMemory, Max: DefaultMemory}
+		if budget, ok := account.(*Budget); ok {
+			limit.Max = budget.limit
+		}
+		return limit
+	}
+	return err
+}
 
 func (d Decoder) tooDeep() error { return &LimitError{Limit: LimitDepth, Max: int64(d.depth())} }
 
