@@ -2,13 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -90,28 +88,17 @@ func (e *Engine) History(ctx context.Context, k Key) ([]Revision, error) {
 // Helm recorded, which have no annotations.
 func (e *Engine) revisions(ctx context.Context, metas []storage.Meta) ([]Revision, error) {
 	out := make([]Revision, len(metas))
-	group := parallel.New(ctx, e.opts.Concurrency)
 	for i, m := range metas {
 		out[i] = revisionFrom(m)
-		if m.Annotated {
-			continue
-		}
-		group.Do(func(ctx context.Context) error {
-			r, err := e.store.Get(ctx, m.Namespace, m.Name, m.Revision)
-			var broken *storage.DecodeError
-			switch {
-			case err == nil:
-				out[i] = revisionFrom(r.Meta())
-			case errors.As(err, &broken):
-				out[i].Broken = broken.Error()
-			case errors.Is(err, storage.ErrNotFound): // deleted in the meantime
-			default:
-				return err
-			}
-			return nil
-		})
 	}
-	if err := group.Wait(); err != nil {
+	err := e.store.Details(ctx, metas, e.opts.Concurrency, func(i int, m storage.Meta, broken *storage.DecodeError) {
+		if broken != nil {
+			out[i].Broken = broken.Error()
+			return
+		}
+		out[i] = revisionFrom(m)
+	})
+	if err != nil {
 		return nil, explain("history", Key{}, diff.Object{}, err)
 	}
 	return out, nil

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -175,8 +176,27 @@ func TestBrokenRevision(t *testing.T) {
 	}
 	f.deploy(f.release(c, "colour=blue"))
 
-	// The newest one is broken: what is in the cluster is unknown.
+	// The newest one is broken: the one before it takes its place.
 	s = f.revisionSecret(3)
+	s.Data["release"] = []byte("rubbish")
+	if _, err := f.client.CoreV1().Secrets(f.namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if rev, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{}); err != nil || rev.Revision != 4 {
+		t.Errorf("over a broken one: %+v, %v", rev, err)
+	}
+	if told := fmt.Sprint(f.told.take()); !strings.Contains(told, "passed over") || !strings.Contains(told, s.Name) {
+		t.Errorf("the broken revision is not reported: %s", told)
+	}
+	f.deploy(f.release(c, "colour=white"))
+}
+
+// Without any revision that can be read, nobody knows what is in the cluster.
+func TestOnlyRevisionBroken(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	f.deploy(f.release(c))
+	s := f.revisionSecret(1)
 	s.Data["release"] = []byte("rubbish")
 	if _, err := f.client.CoreV1().Secrets(f.namespace).Update(f.ctx, s, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
@@ -184,6 +204,7 @@ func TestBrokenRevision(t *testing.T) {
 	f.requests.Reset()
 	_, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{})
 	f.refused(err, nil, s.Name, "backup")
+	var typed *engine.Error
 	if !errors.As(err, &typed) || typed.Hint == "" {
 		t.Errorf("%v", err)
 	}

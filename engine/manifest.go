@@ -7,7 +7,9 @@ import (
 
 // parseManifest reads the objects of a stored manifest, which another program
 // may have written: empty documents are skipped, and Lists are expanded.
-func parseManifest(text string) ([]render.Object, error) { return storage.Objects(text, nil) }
+func parseManifest(text string) ([]render.Object, error) {
+	return storage.Objects(storage.NewDecoder(), text, nil)
+}
 
 // documents are the objects by the text of their documents.
 func documents(objects []render.Object) map[string]render.Object {
@@ -18,12 +20,6 @@ func documents(objects []render.Object) map[string]render.Object {
 		}
 	}
 	return out
-}
-
-// parseManifestAfter is parseManifest for a manifest much of which was parsed
-// already: an object of the same text is shared, and must not be changed.
-func parseManifestAfter(text string, known map[string]render.Object) ([]render.Object, error) {
-	return storage.Objects(text, known)
 }
 
 // unknownSource is the source of an object whose template is not known.

@@ -117,7 +117,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 	manifest := a.rendered
 	var unread, unrendered error
 	err := parallel.All(ctx,
-		func(ctx context.Context) error { unread = e.readRecords(ctx, h); return nil },
+		func(ctx context.Context) error { unread = e.readRecords(ctx, r.Key, h); return nil },
 		func(ctx context.Context) error {
 			if manifest != nil {
 				return nil

@@ -142,10 +142,15 @@ func shareMetadata(metadata map[string]any, other *unstructured.Unstructured) {
 // the base of what is wanted, and as objects to be removed otherwise.
 func (r *reader) collectApplied(ctx context.Context) error {
 	known := documents(r.want.objects)
+	decoder := storage.NewDecoder()
 	for _, record := range r.history.base {
-		objects, err := parseManifestAfter(record.Manifest.String(), known)
+		objects, err := storage.Objects(decoder, record.Manifest.String(), known)
 		if err != nil {
-			return fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err)
+			if err = fmt.Errorf("read the manifest of revision %d: %w", record.Revision, err); len(r.history.base) == 1 {
+				return err // nothing would be known of what is deployed
+			}
+			r.e.events.emit(Warning{about(r.key), "a stored revision is passed over: " + err.Error()})
+			continue
 		}
 		record.Manifest = record.Manifest.Share(r.want.text)
 		for _, o := range inInstallOrder(objects) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -26,40 +25,46 @@ func (e *Engine) tryReadHistory(ctx context.Context, k Key) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h, e.readRecords(ctx, h)
+	return h, e.readRecords(ctx, k, h)
 }
 
 // listHistory is the history without the bodies of revisions: last and base
 // are not set.
 func (e *Engine) listHistory(ctx context.Context, k Key) (*history, error) {
-	inventory, err := e.store.Stock(ctx, k.Namespace, k.Name)
+	inventory, err := e.store.Inventory(ctx, k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
 	return &history{inventory: inventory, from: newestHealthy(inventory.Revisions)}, nil
 }
 
-func (e *Engine) readRecords(ctx context.Context, h *history) error {
-	relevant := h.inventory.Revisions[h.from:]
-	records := make([]*storage.Record, len(relevant))
-	work := parallel.New(ctx, e.opts.Concurrency)
-	for i, m := range relevant {
-		work.Do(func(ctx context.Context) (err error) {
-			if records[i], err = e.store.Read(ctx, h.inventory, m); err != nil {
-				return fmt.Errorf("read revision %d: %w", m.Revision, err)
-			}
-			return nil
-		})
-	}
-	if err := work.Wait(); err != nil {
+// readRecords reads the revisions that count. One that cannot be read is passed
+// over, so that a broken or forged revision does not stop all deploys; but if
+// none can be read, it is unknown what is deployed, and that is the error.
+func (e *Engine) readRecords(ctx context.Context, k Key, h *history) error {
+	records, first, broken, err := e.store.Relevant(ctx, h.inventory, h.from, e.opts.Concurrency)
+	if err != nil {
 		return err
 	}
-	h.inventory.Lighten()
+	h.from = first
+	h.inventory.DropBodies()
 	for i, r := range records {
+		if r == nil {
+			continue
+		}
 		h.last = r
-		if relevant[i].Status != storage.StatusUninstalled {
+		if h.inventory.Revisions[h.from+i].Status != storage.StatusUninstalled {
 			h.base = append(h.base, r)
 		}
+	}
+	if h.last == nil && len(broken) > 0 {
+		return broken[0]
+	}
+	for _, b := range broken {
+		e.events.emit(Warning{about(k), "a stored revision is passed over: " + b.Error()})
+	}
+	for _, name := range h.inventory.Ignored {
+		e.events.emit(Warning{about(k), "Secret " + name + " is labelled as a revision and is not one; it is passed over"})
 	}
 	return nil
 }

@@ -82,8 +82,8 @@ func (r *recorder) retire(ctx context.Context, m storage.Meta, status storage.St
 		}
 		return err
 	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil // another operation has trimmed it
+	if errors.Is(err, storage.ErrNotFound) || errors.As(err, new(*storage.DecodeError)) {
+		return nil // another operation has trimmed it, or planning has passed it over
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 
 // history is what the stored revisions of a release say.
 type history struct {
-	inventory storage.Stock
+	inventory storage.Inventory
 	// from is the index in inventory.Revisions of the newest revision that was
 	// healthy once. What came before it does not count: what it did not want was
 	// deleted when it became healthy.

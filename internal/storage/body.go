@@ -16,12 +16,14 @@ const (
 	// rest is left for what other writers add.
 	maxBody = 1<<20 - 4<<10
 	// maxDecoded bounds what a body may unpack to.
-	maxDecoded = 64 << 20
+	maxDecoded = 32 << 20
 	// maxReading bounds the memory that the revisions take which one call reads,
-	// and costText and costNode are what decoding takes of it: for a byte of JSON
-	// the text and its copies, and for a value what stands for it in Go.
+	// and maxOne what one of them takes, so that there is something left for a
+	// second. Of that, costText is for each byte of JSON, the copies of the text
+	// included, and costNode for each value.
 	maxReading         = 256 << 20
-	costText, costNode = 4, 100
+	maxOne             = maxReading / 2
+	costText, costNode = 3, 100
 	// maxReserved bounds what is believed of it beforehand.
 	maxReserved = 8 << 20
 )

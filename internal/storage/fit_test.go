@@ -261,7 +261,7 @@ func TestPartsThatAreGoneOnFromStay(t *testing.T) {
 	if err := s.writeParts(s.ctx, r, e); err != nil {
 		t.Fatal(err)
 	}
-	stock, err := s.Stock(s.ctx, s.ns, "shop")
+	inventory, err := s.Inventory(s.ctx, s.ns, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,14 +269,14 @@ func TestPartsThatAreGoneOnFromStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stock.orphans = orphans(revisions, parts, time.Now().Add(2*orphanAge)); len(stock.orphans) == 0 {
+	if inventory.orphans = orphans(revisions, parts, time.Now().Add(2*orphanAge)); len(inventory.orphans) == 0 {
 		t.Fatal("what was left does not count as such, however old")
 	}
 	if err := s.Create(s.ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	stock.Revisions = append(stock.Revisions, r.Meta())
-	if err := s.Trim(s.ctx, s.ns, stock, 10); err != nil {
+	inventory.Revisions = append(inventory.Revisions, r.Meta())
+	if err := s.Trim(s.ctx, s.ns, inventory, 10); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Get(s.ctx, s.ns, "shop", 2); err != nil || got.Manifest.String() != r.Manifest.String() {
@@ -301,11 +301,11 @@ func TestOrphansAreCollected(t *testing.T) {
 	if err := s.Create(s.ctx, s.big(2, StatusDeployed)); err != nil {
 		t.Fatal(err)
 	}
-	stock, err := s.Stock(s.ctx, s.ns, "shop")
+	inventory, err := s.Inventory(s.ctx, s.ns, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Trim(s.ctx, s.ns, stock, 10); err != nil {
+	if err := s.Trim(s.ctx, s.ns, inventory, 10); err != nil {
 		t.Fatal(err)
 	}
 	count := func(revision int) (n int) {

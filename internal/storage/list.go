@@ -92,7 +92,7 @@ func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, w
 				continue
 			}
 			delete(places, item.Namespace+"/"+item.Name)
-			r, err := s.read(ctx, item, yamlread.NewBudget(maxReading))
+			r, err := s.read(ctx, item, yamlread.NewBudget(maxOne))
 			if errors.Is(err, ErrTorn) { // a writer may be at it
 				r, err = s.Get(ctx, item.Namespace, wanted[place].Name, wanted[place].Revision)
 			}
@@ -205,12 +205,12 @@ func (s *Store) delete(ctx context.Context, namespace, secret string, uid types.
 	return err
 }
 
-// Trim deletes the oldest revisions of a stock beyond keep (below 1 counts as
+// Trim deletes the oldest revisions of a inventory beyond keep (below 1 counts as
 // 1), never the newest and never one that is deployed; and parts of revisions
 // that interrupted writers left behind, but for those of the newest: whoever
-// has recorded it since the stock was listed may go on from them.
-func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep int) error {
-	all := stock.Revisions
+// has recorded it since the inventory was listed may go on from them.
+func (s *Store) Trim(ctx context.Context, namespace string, inventory Inventory, keep int) error {
+	all := inventory.Revisions
 	excess := len(all) - max(keep, 1)
 	for _, m := range all {
 		if excess <= 0 {
@@ -224,21 +224,21 @@ func (s *Store) Trim(ctx context.Context, namespace string, stock Stock, keep in
 		}
 		excess--
 	}
-	return s.deleteLeft(ctx, namespace, slices.DeleteFunc(slices.Clone(stock.orphans), func(part string) bool {
+	return s.deleteLeft(ctx, namespace, slices.DeleteFunc(slices.Clone(inventory.orphans), func(part string) bool {
 		return len(all) > 0 && isPartOf(part, all[len(all)-1])
 	}))
 }
 
-// Forget deletes all of a stock, the newest revision last of them: as long as
+// Forget deletes all of a inventory, the newest revision last of them: as long as
 // it stands, the release can be found and forgotten again. Parts go after the
 // revisions that could not be read without.
-func (s *Store) Forget(ctx context.Context, namespace string, stock Stock) error {
-	for _, m := range stock.Revisions {
+func (s *Store) Forget(ctx context.Context, namespace string, inventory Inventory) error {
+	for _, m := range inventory.Revisions {
 		if err := s.deleteListed(ctx, m); err != nil {
 			return err
 		}
 	}
-	return s.deleteLeft(ctx, namespace, stock.parts)
+	return s.deleteLeft(ctx, namespace, inventory.parts)
 }
 
 // deleteLeft deletes parts that no revision needs.

@@ -12,15 +12,19 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
+// NewDecoder returns a decoder for the manifests that one call reads.
+func NewDecoder() yamlread.Decoder {
+	return yamlread.Decoder{Account: yamlread.NewBudget(maxReading)}
+}
+
 // Objects reads the objects of a stored manifest, which another program may have
 // written: empty documents are skipped, and Lists are expanded. Known are
 // objects by the text of their documents: one that is among them is shared, and
 // must not be changed.
 //
-// A document with aliases comes to much more than its text. What all of them
-// take has one bound, beyond which Objects returns a *render.LimitError.
-func Objects(text string, known map[string]render.Object) ([]render.Object, error) {
-	decoder := yamlread.Decoder{Account: yamlread.NewBudget(maxReading)}
+// A document with aliases comes to much more than its text. If the documents are
+// beyond what the decoder may take, the error is a *render.LimitError.
+func Objects(decoder yamlread.Decoder, text string, known map[string]render.Object) ([]render.Object, error) {
 	var out []render.Object
 	for d := range yamlread.Documents(text) {
 		doc := d.Closed(text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -15,7 +16,7 @@ import (
 
 // Get reads one revision. It returns ErrNotFound, or a *DecodeError.
 func (s *Store) Get(ctx context.Context, namespace, name string, revision int) (*Record, error) {
-	return s.get(ctx, namespace, name, revision, yamlread.NewBudget(maxReading))
+	return s.get(ctx, namespace, name, revision, yamlread.NewBudget(maxOne))
 }
 
 func (s *Store) get(ctx context.Context, namespace, name string, revision int, account yamlread.Account) (*Record, error) {
@@ -57,6 +58,47 @@ func (s *Store) Last(ctx context.Context, namespace, name string) (*Record, erro
 	return s.Get(ctx, namespace, name, metas[len(metas)-1].Revision)
 }
 
+// Details hands over what only the bodies of revisions tell, for those that are
+// not Annotated, by their index and in no order, or why it cannot be read. A
+// revision that is gone is left out. Secrets come side by side, and one is
+// decoded at a time.
+func (s *Store) Details(ctx context.Context, metas []Meta, concurrency int, each func(i int, m Meta, broken *DecodeError)) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(max(concurrency, 1))
+	var decoding sync.Mutex
+	for i, m := range metas {
+		if m.Annotated {
+			continue
+		}
+		work.Go(func() error {
+			secret, err := s.secret(ctx, m.Namespace, m.Name, m.Revision)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			decoding.Lock()
+			defer decoding.Unlock()
+			r, err := s.read(ctx, secret, yamlread.NewBudget(maxOne))
+			if errors.Is(err, ErrTorn) { // a writer may be changing it
+				r, err = s.Get(ctx, m.Namespace, m.Name, m.Revision)
+			}
+			var broken *DecodeError
+			switch {
+			case err == nil:
+				each(i, r.Meta(), nil)
+			case errors.As(err, &broken):
+				each(i, m, broken)
+			case !errors.Is(err, ErrNotFound):
+				return err
+			}
+			return nil
+		})
+	}
+	return work.Wait()
+}
+
 // maxRead bounds the revisions that one call reads.
 const maxRead = 64
 
@@ -68,9 +110,9 @@ const maxRead = 64
 // healthy one, and on the others from the newest on; those for which nothing is
 // left are broken, too. If the healthy one is broken, the one before it takes
 // its place, and so on: the index of the first record is returned.
-func (s *Store) Relevant(ctx context.Context, stock Stock, from, concurrency int) (records []*Record, first int, broken []*DecodeError, err error) {
-	r := reading{store: s, stock: stock, account: yamlread.NewBudget(maxReading), records: map[int]*Record{}}
-	last := len(stock.Revisions) - 1
+func (s *Store) Relevant(ctx context.Context, inventory Inventory, from, concurrency int) (records []*Record, first int, broken []*DecodeError, err error) {
+	r := reading{store: s, inventory: inventory, left: maxReading, records: map[int]*Record{}}
+	last := len(inventory.Revisions) - 1
 	if last < 0 {
 		return nil, 0, nil, nil
 	}
@@ -98,16 +140,16 @@ func (s *Store) Relevant(ctx context.Context, stock Stock, from, concurrency int
 
 // reading is the reading of several revisions within one budget.
 type reading struct {
-	store   *Store
-	stock   Stock
-	account *yamlread.Budget
-	records map[int]*Record // by index in the inventory
-	broken  []*DecodeError
-	tried   int
+	store     *Store
+	inventory Inventory
+	left      int64           // of the budget
+	records   map[int]*Record // by index in the inventory
+	broken    []*DecodeError
+	tried     int
 }
 
 func (r *reading) healthy(i int) bool {
-	switch r.stock.Revisions[i].Status {
+	switch r.inventory.Revisions[i].Status {
 	case StatusDeployed, StatusSuperseded:
 		return true
 	}
@@ -124,12 +166,12 @@ func (r *reading) all(ctx context.Context, order []int, concurrency int) error {
 		secrets := make([]*corev1.Secret, len(chunk))
 		work, fetching := errgroup.WithContext(ctx)
 		for i, at := range chunk {
-			m := r.stock.Revisions[at]
+			m := r.inventory.Revisions[at]
 			if r.tried++; r.tried > maxRead {
 				r.broken = append(r.broken, &DecodeError{m.Namespace, secretName(m.Name, m.Revision), ErrTooMany})
 				continue
 			}
-			if secrets[i] = r.stock.present[secretName(m.Name, m.Revision)]; secrets[i] != nil {
+			if secrets[i] = r.inventory.present[secretName(m.Name, m.Revision)]; secrets[i] != nil {
 				continue
 			}
 			work.Go(func() (err error) {
@@ -152,18 +194,21 @@ func (r *reading) all(ctx context.Context, order []int, concurrency int) error {
 	return nil
 }
 
+// decode reads one revision. What it takes is only charged if it can be read.
 func (r *reading) decode(ctx context.Context, at int, secret *corev1.Secret) error {
-	record, err := r.store.read(ctx, secret, r.account)
+	account := yamlread.NewBudget(max(min(r.left, maxOne), 1))
+	record, err := r.store.read(ctx, secret, account)
 	if errors.Is(err, ErrTorn) { // a writer may be changing it
-		m := r.stock.Revisions[at]
-		record, err = r.store.get(ctx, m.Namespace, m.Name, m.Revision, r.account)
+		m := r.inventory.Revisions[at]
+		account = yamlread.NewBudget(max(min(r.left, maxOne), 1))
+		record, err = r.store.get(ctx, m.Namespace, m.Name, m.Revision, account)
 	}
 	var broken *DecodeError
 	if errors.As(err, &broken) {
 		r.broken = append(r.broken, broken)
 		return nil
 	}
-	r.records[at] = record
+	r.records[at], r.left = record, r.left-account.Used()
 	return err
 }
 

@@ -327,11 +327,11 @@ func TestTrim(t *testing.T) {
 			if err := s.Create(s.ctx, other); err != nil {
 				t.Fatal(err)
 			}
-			stock, err := s.Stock(s.ctx, s.ns, "shop")
+			inventory, err := s.Inventory(s.ctx, s.ns, "shop")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Trim(s.ctx, s.ns, stock, tc.keep); err != nil {
+			if err := s.Trim(s.ctx, s.ns, inventory, tc.keep); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.history(); got != tc.want {
@@ -347,9 +347,9 @@ func TestTrim(t *testing.T) {
 // forget deletes all that is stored of the release shop.
 func (s *shelf) forget() {
 	s.t.Helper()
-	stock, err := s.Stock(s.ctx, s.ns, "shop")
+	inventory, err := s.Inventory(s.ctx, s.ns, "shop")
 	if err == nil {
-		err = s.Forget(s.ctx, s.ns, stock)
+		err = s.Forget(s.ctx, s.ns, inventory)
 	}
 	if err != nil {
 		s.t.Fatal(err)

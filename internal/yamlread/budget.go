@@ -49,6 +49,9 @@ func (b *Budget) Charge(bytes int64) error {
 // Release implements Account.
 func (b *Budget) Release(bytes int64) { b.used.Add(-bytes) }
 
+// Used returns how many bytes are charged.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
 // Names of the limits in a LimitError: fields of render.Limits.
 const (
 	LimitMemory = "MemoryBytes"

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,12 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
-// Stock is what is stored of one release, as of one moment.
-type Stock struct {
+// Inventory is what is stored of one release, as of one moment.
+type Inventory struct {
 	Revisions []Meta // as HistoryMeta lists them
 	// Ignored are the Secrets of the release that are labelled as revisions and
 	// are none: their number is not that of their name, or implausible.
@@ -32,8 +29,8 @@ type Stock struct {
 // which interrupted deployers leave, the others are read when they are needed.
 const maxPresent = 2
 
-// Stock lists what is stored of one release.
-func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error) {
+// Inventory lists what is stored of one release.
+func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventory, error) {
 	var revisions, parts []metav1.PartialObjectMetadata
 	var present *corev1.SecretList
 	work, ctx := errgroup.WithContext(ctx)
@@ -48,10 +45,10 @@ func (s *Store) Stock(ctx context.Context, namespace, name string) (Stock, error
 		return err
 	})
 	if err := work.Wait(); err != nil {
-		return Stock{}, err
+		return Inventory{}, err
 	}
 	listed := metas(revisions)
-	out := Stock{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
+	out := Inventory{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
 	for _, part := range parts {
 		out.parts = append(out.parts, part.Name)
 	}
@@ -83,15 +80,5 @@ func ignored(secrets []metav1.PartialObjectMetadata, revisions []Meta) []string 
 	return out
 }
 
-// Read reads one of the revisions of a stock, as Get does.
-func (s *Store) Read(ctx context.Context, stock Stock, m Meta) (*Record, error) {
-	if secret := stock.present[secretName(m.Name, m.Revision)]; secret != nil {
-		if r, err := s.read(ctx, secret, yamlread.NewBudget(maxReading)); !errors.Is(err, ErrTorn) {
-			return r, err
-		}
-	}
-	return s.Get(ctx, m.Namespace, m.Name, m.Revision)
-}
-
-// Lighten gives back what only Read needs.
-func (s *Stock) Lighten() { s.present = nil }
+// DropBodies drops the bodies that came along, which only Relevant needs.
+func (s *Inventory) DropBodies() { s.present = nil }
