@@ -108,7 +108,10 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 			in.manifest, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
 		}
 	}
-	return in, err
+	if err != nil {
+		return in, err
+	}
+	return in, refuseReserved(r.Key, in.manifest)
 }
 
 // renderBesideReading completes the history, and renders the release at the same

@@ -19,6 +19,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // Options say which Lease to take, and how. Leases, Namespace, Release, Holder
@@ -64,7 +66,7 @@ type Lock struct {
 }
 
 // Name returns the name of a release's Lease.
-func Name(release string) string { return "fairlead-" + release }
+func Name(release string) string { return storage.LeaseName(release) }
 
 // Waited reports whether another process held the Lease when this one asked
 // for it, or had held it before: it may have changed the release since.
