@@ -140,6 +140,7 @@ func TestHostileKustomizations(t *testing.T) {
 		}
 		return b.String()
 	}
+	objects := "-- x.yaml --\n" + long(1000, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\n")
 	doubling := "-- kustomization.yaml --\nresources: [a18, b18]\n"
 	for i := 1; i <= 18; i++ {
 		for _, side := range []string{"a", "b"} {
@@ -178,18 +179,32 @@ func TestHostileKustomizations(t *testing.T) {
 		"itself":               {text: "resources: [a]\n-- a/kustomization.yaml --\nresources: [.]\n", says: "a is reached from itself"},
 		"circle of plugins":    {text: "transformers: [a]\n-- a/kustomization.yaml --\nresources: [../a]\n", says: "a is reached from itself"},
 		"two files":            {text: "namePrefix: x\n-- Kustomization --\nnamePrefix: x\n", says: "both kustomization.yaml and Kustomization"},
-		"aliases":              {text: "resources: [x.txt]\n-- x.txt --\n" + aliasBomb(), limit: "YAMLAliases"},
-		"aliases in a patch":   {text: "patches:\n- patch: |\n    " + strings.ReplaceAll(aliasBomb(), "\n", "\n    "), limit: "YAMLAliases"},
-		"aliases in place":     {text: "transformers:\n- |\n  " + strings.ReplaceAll(aliasBomb(), "\n", "\n  "), limit: "YAMLAliases"},
-		"aliases at the top":   {text: aliasBomb(), limit: "YAMLAliases"},
-		"endless alias":        {text: "resources: [x.yaml]\n-- x.yaml --\na: &a [*a]\n", limit: "YAMLAliases"},
-		"endless alias at top": {text: "metadata: &a {x: *a}\n"},
-		"doubling":             {text: strings.TrimPrefix(doubling, "-- kustomization.yaml --\n"), limit: "Entries"},
-		"many objects":         {text: "resources: [x.yaml]\n-- x.yaml --\n" + long(3000, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\n"), limit: "Steps"},
-		"a list of many":       {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: List\nitems:\n" + long(3000, "- {apiVersion: v1, kind: A, metadata: {name: a%d}}\n"), limit: "Steps"},
-		"many keys":            {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\ndata:\n" + long(40_000, "  k%d: v\n"), limit: "Steps"},
-		"dense":                {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\ndata: [" + strings.Repeat("a,", 400_000) + "]\n", limit: "MemoryBytes"},
-		"large":                {text: "configMapGenerator:\n- {name: x, files: [a=x, b=x, c=x, d=x, e=x]}\n-- x --\n" + strings.Repeat("a", 4<<20), limit: "ResultBytes"},
+		"aliases":              {text: "resources: [x.txt]\n-- x.txt --\n" + aliasBomb(), limit: "MemoryBytes"},
+		"aliases in a patch":   {text: "patches:\n- patch: |\n    " + strings.ReplaceAll(aliasBomb(), "\n", "\n    "), limit: "MemoryBytes"},
+		"aliases in place":     {text: "transformers:\n- |\n  " + strings.ReplaceAll(aliasBomb(), "\n", "\n  "), limit: "MemoryBytes"},
+		"aliases at the top":   {text: aliasBomb(), limit: "MemoryBytes"},
+		"endless alias":        {text: "resources: [x.yaml]\n-- x.yaml --\na: &a [*a]\n", limit: "DocumentDepth"},
+		"endless alias at top": {text: "metadata: &a {x: *a}\n", limit: "DocumentDepth"},
+		"images":               {text: "resources: [x.yaml]\nimages:\n" + long(20_000, "- {name: i%d, newTag: x}\n") + objects, limit: "Steps"},
+		"images of a component": {text: "resources: [x.yaml]\ncomponents: [c]\n" + objects + "-- c/kustomization.yaml --\napiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n" +
+			long(20_000, "- {name: i%d, newTag: x}\n"), limit: "Steps"},
+		"labels":         {text: "resources: [x.yaml]\nlabels:\n" + long(2_000, "- {pairs: {a%d: b}}\n") + objects, limit: "ResultBytes"},
+		"annotations":    {text: "resources: [x.yaml]\ncommonAnnotations:\n  a: " + strings.Repeat("x", 500_000) + "\n" + objects, limit: "ResultBytes"},
+		"replacements":   {text: "resources: [x.yaml]\nreplacements:\n" + long(2_000, "- {source: {kind: A, name: a1}, targets: [{select: {kind: A}, fieldPaths: [metadata.labels.a%d]}]}\n") + objects, limit: "Steps"},
+		"replicas":       {text: "resources: [x.yaml]\nreplicas:\n" + long(20_000, "- {name: a%d, count: 2}\n") + objects, limit: "Steps"},
+		"configurations": {text: "resources: [x.yaml]\nconfigurations: [c.yaml]\n" + objects + "-- c.yaml --\nnamePrefix:\n" + long(20_000, "- {path: spec/a%d}\n"), limit: "Steps"},
+		"transformers":   {text: "resources: [x.yaml]\ntransformers: [t.yaml]\n" + objects + "-- t.yaml --\napiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: x}\nlabels:\n" + long(2_000, "  a%d: b\n"), limit: "Steps"},
+		"patches":        {text: "resources: [x.yaml]\npatches:\n- target: {kind: A}\n  patch: |\n    apiVersion: v1\n    kind: A\n    metadata: {name: x}\n    data:\n" + long(2_000, "      k%d: v\n") + objects, limit: "ResultBytes"},
+		"long prefix":    {text: "resources: [x.yaml]\nnamePrefix: " + strings.Repeat("x", 500_000) + "\n" + objects, says: "too long"},
+		"deep":           {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\na: " + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000) + "\n", limit: "DocumentDepth"},
+		"many deep": {text: "resources: [x.yaml]\n-- x.yaml --\n" +
+			long(20, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\na: "+strings.Repeat("{a: ", 500)+strings.Repeat("}", 500)+"\n"), limit: "Steps"},
+		"doubling":       {text: strings.TrimPrefix(doubling, "-- kustomization.yaml --\n"), limit: "Entries"},
+		"many objects":   {text: "resources: [x.yaml]\n-- x.yaml --\n" + long(3000, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\n"), limit: "Steps"},
+		"a list of many": {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: List\nitems:\n" + long(3000, "- {apiVersion: v1, kind: A, metadata: {name: a%d}}\n"), limit: "Steps"},
+		"many keys":      {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\ndata:\n" + long(40_000, "  k%d: v\n"), limit: "Steps"},
+		"dense":          {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\ndata: [" + strings.Repeat("a,", 400_000) + "]\n", limit: "MemoryBytes"},
+		"large":          {text: "configMapGenerator:\n- {name: x, files: [a=x, b=x, c=x, d=x, e=x]}\n-- x --\n" + strings.Repeat("a", 4<<20), limit: "ResultBytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bounded(t, c.limit, func() error {

@@ -63,7 +63,7 @@ func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts Kus
 		return nil, loadError(err)
 	}
 	inside := kustomize.Options{Limits: kustomize.Limits{
-		Depth: b.limits.Depth, Entries: b.limits.Entries,
+		Depth: b.limits.Depth, DocumentDepth: b.limits.DocumentDepth, Entries: b.limits.Entries,
 		ResultBytes: b.limits.ResultBytes, MemoryBytes: b.limits.MemoryBytes, Steps: b.limits.Steps,
 	}}
 	if opts.Remote != nil {
@@ -114,9 +114,6 @@ func kustomizeError(op, file string, err error) error {
 	case errors.As(err, &tooMuch):
 		e.Err = &LimitError{Limit: tooMuch.Limit, Max: tooMuch.Max, Subject: tooMuch.Subject}
 		e.Hint = "if the kustomization is to be trusted, raise this limit in KustomizeOptions.Limits"
-		if tooMuch.Limit == "YAMLAliases" {
-			e.Hint = "write the values out instead of using anchors"
-		}
 	case errors.As(err, &refused):
 		e.File, e.Err, e.Hint = refused.File, refused.Err, refused.Hint
 	case errors.As(err, new(*LimitError)), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // File is a file that kustomizations may refer to, its name with forward
@@ -39,6 +41,7 @@ type Kustomization struct {
 	files   map[string][]byte
 	loaded  []File
 	weight  weight
+	entries entries // what is done to rendered objects
 	options Options
 }
 
@@ -47,13 +50,13 @@ type Kustomization struct {
 func New(ctx context.Context, files []File, dir string, options Options) (*Kustomization, error) {
 	w := &walk{
 		ctx: ctx, options: options, files: map[string][]byte{}, dirs: map[string]bool{".": true},
-		loaded: map[string]string{}, visited: map[string]weight{}, plugged: map[string]weight{},
+		loaded: map[string]string{}, visited: map[string]visited{}, plugged: map[string]weight{},
 	}
 	for _, f := range files {
 		w.put(f.Name, bytes.TrimPrefix(f.Data, utf8BOM))
 	}
 	dir = path.Clean(dir)
-	total, err := w.visit(place{file: dir}, dir)
+	total, own, err := w.visit(place{file: dir}, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +65,7 @@ func New(ctx context.Context, files []File, dir string, options Options) (*Kusto
 		return nil, err
 	}
 	slices.SortFunc(w.brought, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
-	k := &Kustomization{file: file, weight: total, options: options, files: maps.Clone(w.files), loaded: w.brought}
+	k := &Kustomization{file: file, weight: total, entries: own.entries, options: options, files: maps.Clone(w.files), loaded: w.brought}
 	top.Resources = slices.Insert(top.Resources, 0, "./"+rendered)
 	if err := w.write(file, top); err != nil {
 		return nil, err
@@ -107,11 +110,15 @@ func release() { <-running }
 // weighed before.
 func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, error) {
 	if input != nil {
-		own, err := weigh("the rendered objects", input)
+		own, err := k.options.Limits.weigh("the rendered objects", input)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := k.options.Limits.add(k.weight, own, "the rendered objects"); err != nil {
+		total, err := k.options.Limits.add(k.weight, own, "the rendered objects")
+		if err == nil {
+			_, err = k.options.Limits.add(total, k.entries.over(own.nodes), "the rendered objects")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -164,7 +171,15 @@ func (k *Kustomization) build(ctx context.Context, input []byte) (docs [][]byte,
 	if err != nil {
 		return nil, err
 	}
+	left := k.options.Limits.MemoryBytes
 	for _, r := range resources.Resources() {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		size := yamlread.SizeOf(r.YNode())
+		if left -= plus(size.Bytes, times(size.Nodes, 2*size.Depth)); left < 0 {
+			return nil, &LimitError{"MemoryBytes", k.options.Limits.MemoryBytes, "the result"}
+		}
 		doc, err := r.AsYAML()
 		if err != nil {
 			return nil, err

@@ -22,16 +22,22 @@ const pluginHint = "use the fields of kustomization.yaml or kustomize's own gene
 // what they come to is only known when it is too late to look.
 func (w *walk) plugins(at place, entries []string) (total weight, err error) {
 	for i, entry := range entries {
-		if err := checkAliases(at.file, []byte(entry)); err == nil {
-			// This is how kustomize tells the two.
-			if inline, err := w.parse([]byte(entry)); err == nil {
-				if err := checkPlugins(at, at.root != ".", inline); err != nil {
-					return total, err
-				}
-				continue
-			}
-		} else if excessive(err) {
+		if err := w.options.Limits.check(at.file, []byte(entry)); err != nil {
 			return total, err
+		}
+		// This is how kustomize tells an inline configuration from a path.
+		if inline, err := w.parse([]byte(entry)); err == nil {
+			if err := checkPlugins(w.options.Limits, at, at.root != ".", inline); err != nil {
+				return total, err
+			}
+			own, err := w.options.Limits.weigh(at.file, []byte(entry))
+			if err == nil {
+				total, err = w.options.Limits.add(total, own, at.file)
+			}
+			if err != nil {
+				return total, err
+			}
+			continue
 		}
 		name, relative, err := w.local(at, entry)
 		if err != nil {
@@ -55,7 +61,7 @@ func (w *walk) pluginFile(at place, name string) (weight, error) {
 		return w.pluginDir(at, name)
 	}
 	data := w.files[name]
-	own, err := weigh(name, data)
+	own, err := w.options.Limits.weigh(name, data)
 	if err != nil {
 		return own, err
 	}
@@ -64,7 +70,7 @@ func (w *walk) pluginFile(at place, name string) (weight, error) {
 		return own, refusal(name, "correct the YAML, or take the file out of the kustomization", "cannot be read as a generator or transformer: %w", err)
 	}
 	foreign := at.root != "." || rootOf(name) != "."
-	return own, checkPlugins(place{file: name, dir: at.dir, root: at.root}, foreign, resources)
+	return own, checkPlugins(w.options.Limits, place{file: name, dir: at.dir, root: at.root}, foreign, resources)
 }
 
 func (w *walk) pluginDir(at place, dir string) (total weight, err error) {
@@ -121,7 +127,7 @@ func (w *walk) parse(text []byte) ([]*resource.Resource, error) {
 // program to be run.
 var functions = []string{"config.kubernetes.io/function", "config.k8s.io/function"}
 
-func checkPlugins(at place, foreign bool, resources []*resource.Resource) error {
+func checkPlugins(limits Limits, at place, foreign bool, resources []*resource.Resource) error {
 	for _, r := range resources {
 		for key := range r.GetAnnotations() {
 			if slices.Contains(functions, key) {
@@ -140,7 +146,7 @@ func checkPlugins(at place, foreign bool, resources []*resource.Resource) error 
 		if err := yaml.UnmarshalStrict(text, &config); err != nil {
 			return refusal(at.file, "correct the YAML", "%w", err)
 		}
-		if err := scan(at, foreign, config, false); err != nil {
+		if err := scan(limits, at, foreign, config, false); err != nil {
 			return err
 		}
 	}
@@ -152,25 +158,25 @@ func checkPlugins(at place, foreign bool, resources []*resource.Resource) error 
 var pathKeys = []string{"path", "paths", "files", "env", "envs", "targetFilePath"}
 
 // scan looks for references in the configuration of a generator or transformer.
-func scan(at place, foreign bool, v any, names bool) error {
+func scan(limits Limits, at place, foreign bool, v any, names bool) error {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, item := range v {
 			// Kustomize does not mind the case either.
 			isName := slices.ContainsFunc(pathKeys, func(k string) bool { return strings.EqualFold(k, key) })
-			if err := scan(at, foreign, item, names || isName); err != nil {
+			if err := scan(limits, at, foreign, item, names || isName); err != nil {
 				return err
 			}
 		}
 	case []any:
 		for _, item := range v {
-			if err := scan(at, foreign, item, names); err != nil {
+			if err := scan(limits, at, foreign, item, names); err != nil {
 				return err
 			}
 		}
 	case string:
 		if !names {
-			return checkAliasesInText(at.file, v)
+			return limits.check(at.file, []byte(v))
 		}
 		// Generators may name a file as key=path.
 		_, after, _ := strings.Cut(v, "=")
@@ -183,15 +189,7 @@ func scan(at place, foreign bool, v any, names bool) error {
 				return refusal(at.file, pluginHint, "the reference %q leads out of what was loaded", v)
 			}
 		}
-		return checkAliasesInText(at.file, v)
-	}
-	return nil
-}
-
-// checkAliasesInText looks at a text that may be YAML and may be none.
-func checkAliasesInText(file, text string) error {
-	if err := checkAliases(file, []byte(text)); excessive(err) {
-		return err
+		return limits.check(at.file, []byte(v))
 	}
 	return nil
 }

@@ -3,16 +3,20 @@ package kustomize
 import (
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // visitor goes through the fields of one kustomization. After the first error
 // it does nothing.
 type visitor struct {
 	*walk
-	at    place
-	total weight
-	err   error
+	at      place
+	total   weight
+	entries entries
+	err     error
 }
 
 func (v *visitor) kustomization(k *types.Kustomization) {
@@ -22,27 +26,34 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 	for i := range k.Components {
 		v.folder(&k.Components[i])
 	}
-	for _, files := range [][]string{k.Crds, k.Configurations} {
-		for i := range files {
-			v.yaml(&files[i])
-		}
+	for i := range k.Crds {
+		v.yaml(&k.Crds[i])
+	}
+	for i := range k.Configurations {
+		v.entries.fields += v.yaml(&k.Configurations[i])
 	}
 	if file, ok := k.OpenAPI["path"]; ok {
 		v.yaml(&file)
 		k.OpenAPI["path"] = file
 	}
+	var targeted weight
 	//lint:ignore SA1019 kustomize reads the old fields too
 	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
 		for i := range patches {
+			before := v.total
 			v.weigh(v.at.file, []byte(patches[i].Patch))
 			if patches[i].Path != "" {
 				v.patch(&patches[i].Path)
+			}
+			if patches[i].Target != nil { // it may apply to every object
+				targeted.nodes = plus(targeted.nodes, v.total.nodes-before.nodes)
+				targeted.bytes = plus(targeted.bytes, v.total.bytes-before.bytes)
 			}
 		}
 	}
 	for i := range k.Replacements {
 		if k.Replacements[i].Path != "" {
-			v.yaml(&k.Replacements[i].Path)
+			v.entries.visiting += v.yaml(&k.Replacements[i].Path)
 		}
 	}
 	for i := range k.ConfigMapGenerator {
@@ -56,8 +67,14 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 			var below weight
 			below, v.err = v.plugins(v.at, entries)
 			v.add(below)
+			v.entries.visiting += below.nodes
 		}
 	}
+	v.entries = v.entries.plus(entriesOf(k))
+	v.add(weight{nodes: times(targeted.nodes, v.total.objects), bytes: times(targeted.bytes, v.total.objects)})
+	v.add(added(k).times(v.total.objects))
+	v.add(v.entries.over(v.total.nodes))
+	v.names(k)
 }
 
 func (v *visitor) add(below weight) {
@@ -70,7 +87,7 @@ func (v *visitor) add(below weight) {
 func (v *visitor) weigh(subject string, text []byte) {
 	if v.err == nil {
 		var own weight
-		own, v.err = weigh(subject, text)
+		own, v.err = v.options.Limits.weigh(subject, text)
 		v.add(own)
 	}
 }
@@ -110,9 +127,12 @@ func (v *visitor) folder(ref *string) {
 }
 
 func (v *visitor) descend(dir string) {
-	below, err := v.visit(v.at, dir)
+	below, own, err := v.visit(v.at, dir)
 	v.err = err
 	v.add(below)
+	if own.component { // it changes what this kustomization has, too
+		v.entries = v.entries.plus(own.entries)
+	}
 }
 
 // file is one that kustomize reads.
@@ -134,12 +154,21 @@ func (v *visitor) file(ref *string) (data []byte) {
 	return data
 }
 
-// yaml is a file of YAML or JSON.
-func (v *visitor) yaml(ref *string) {
+// yaml is a file of YAML or JSON. It returns the number of its nodes.
+func (v *visitor) yaml(ref *string) int64 {
 	name := *ref
-	if data := v.file(ref); v.err == nil {
-		v.err = checkAliases(name, data)
+	data := v.file(ref)
+	if v.err != nil {
+		return 0
 	}
+	if v.err = v.options.Limits.check(name, data); v.err != nil {
+		return 0
+	}
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) != nil {
+		return 0 // kustomize says so
+	}
+	return yamlread.SizeOf(&document).Nodes
 }
 
 // patch is a file of patches.

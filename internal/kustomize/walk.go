@@ -26,8 +26,9 @@ type walk struct {
 	brought []File // by them
 	// visited and plugged are what kustomizations, and folders of plugins, weigh
 	// with all that is below them.
-	visited, plugged map[string]weight
-	open             []string // the folders above
+	visited map[string]visited
+	plugged map[string]weight
+	open    []string // the folders above
 }
 
 func (w *walk) put(name string, data []byte) {
@@ -63,10 +64,10 @@ func (w *walk) read(dir string) (string, *types.Kustomization, error) {
 		return "", nil, err
 	}
 	k := &types.Kustomization{}
+	if err := w.options.Limits.check(file, w.files[file]); err != nil {
+		return "", nil, err
+	}
 	if err := k.Unmarshal(w.files[file]); err != nil {
-		if excessive(err) {
-			return "", nil, &LimitError{"YAMLAliases", maxUnfolded, file}
-		}
 		return "", nil, refusal(file, "correct the kustomization", "%w", err)
 	}
 	k.FixKustomization()
@@ -132,28 +133,36 @@ func (w *walk) enter(from place, dir string) (leave func(), err error) {
 	return func() { w.open = w.open[:len(w.open)-1] }, nil
 }
 
+// visited is what is known of a kustomization that was followed.
+type visited struct {
+	weight    weight // with all that is below
+	entries   entries
+	component bool
+}
+
 // visit follows the kustomization of a folder.
-func (w *walk) visit(from place, dir string) (weight, error) {
+func (w *walk) visit(from place, dir string) (weight, visited, error) {
 	if known, ok := w.visited[dir]; ok {
-		return known, nil
+		return known.weight, known, nil
 	}
 	leave, err := w.enter(from, dir)
 	if err != nil {
-		return weight{}, err
+		return weight{}, visited{}, err
 	}
 	defer leave()
 	file, k, err := w.read(dir)
 	if err != nil {
-		return weight{}, err
+		return weight{}, visited{}, err
 	}
 	v := visitor{walk: w, at: place{file: file, dir: dir, root: rootOf(dir)}}
 	v.total = weight{files: 1, bytes: int64(len(w.files[file]))}
 	v.kustomization(k)
 	if v.err != nil {
-		return weight{}, v.err
+		return weight{}, visited{}, v.err
 	}
-	w.visited[dir] = v.total
-	return v.total, w.write(file, k)
+	own := visited{v.total, v.entries, k.Kind == types.ComponentKind}
+	w.visited[dir] = own
+	return v.total, own, w.write(file, k)
 }
 
 // load gives what a remote reference means, as a path among the files.
