@@ -185,7 +185,7 @@ func TestBrokenRevision(t *testing.T) {
 	if rev, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{}); err != nil || rev.Revision != 4 {
 		t.Errorf("over a broken one: %+v, %v", rev, err)
 	}
-	if told := fmt.Sprint(f.told.take()); !strings.Contains(told, "passed over") || !strings.Contains(told, s.Name) {
+	if told := fmt.Sprint(f.events.take()); !strings.Contains(told, "passed over") || !strings.Contains(told, s.Name) {
 		t.Errorf("the broken revision is not reported: %s", told)
 	}
 	f.deploy(f.release(c, "colour=white"))
