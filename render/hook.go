@@ -2,7 +2,6 @@ package render
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -109,7 +108,9 @@ func (h *Hook) UnmarshalJSON(data []byte) error {
 	if j.Object.Text != "" { // a hook is parsed as it stands
 		content, err := parseObject(yamlread.Decoder{}, j.Object.Text)
 		if err != nil {
-			return fmt.Errorf("hook of %s: %w", j.Object.Source, err)
+			e := yamlError(err)
+			e.Op, e.File = "parse", j.Object.Source
+			return e
 		}
 		dropNulls(content)
 		j.Object.Unstructured.Object = content

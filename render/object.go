@@ -97,7 +97,9 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	}
 	content, err := parseObject(yamlread.Decoder{}, text)
 	if err != nil {
-		return fmt.Errorf("object of %s: %w", j.Source, err)
+		e := yamlError(err)
+		e.Op, e.File = "parse", j.Source
+		return e
 	}
 	dropNulls(content)
 	*o = Object{Unstructured: &unstructured.Unstructured{Object: content}, Source: j.Source, Text: j.Text}

@@ -4,6 +4,7 @@ package hostile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -25,7 +26,13 @@ func TestYAML(t *testing.T) {
 	var cases []Case
 	for _, name := range slices.Sorted(maps.Keys(yamlTexts)) {
 		for _, door := range slices.Sorted(maps.Keys(yamlDoors)) {
+			// An index may take half a gigabyte, as long as it is read as a whole:
+			// more than a child has beside what its program takes.
+			if door == "index.yaml" && (name == "binary" || name == "deep by aliases") {
+				continue
+			}
 			cases = append(cases, Case{
+				Typed:  func(err error) bool { return errors.As(err, new(*charts.LoadError)) },
 				Name:   name + " in " + door,
 				Always: name == "long text" && (door == "output" || door == "values.yaml"),
 				Run:    func(ctx context.Context) error { return yamlDoors[door](ctx, yamlTexts[name]()) },
@@ -38,8 +45,10 @@ func TestYAML(t *testing.T) {
 // yamlTexts are the members of a mapping: they follow "apiVersion: v1" and the
 // like, and begin at the left.
 var yamlTexts = map[string]func() string{
-	"long text":  func() string { return aliased("\""+strings.Repeat("x", 1_000_000)+"\"", 3000) },
-	"long block": func() string { return "a: &a |\n  " + strings.Repeat("x", 1_000_000) + "\nb: [" + strings.Repeat("*a,", 300_000) + "]\n" },
+	"long text": func() string { return aliased("\""+strings.Repeat("x", 1_000_000)+"\"", 3000) },
+	"long block": func() string {
+		return "a: &a |\n  " + strings.Repeat("x", 1_000_000) + "\nb: [" + strings.Repeat("*a,", 300_000) + "]\n"
+	},
 	"merge keys": func() string {
 		return "a: &a {k: \"" + strings.Repeat("x", 100_000) + "\"}\nb:\n" + strings.Repeat("- {<<: *a}\n", 30_000)
 	},
