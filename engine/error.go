@@ -25,6 +25,13 @@ var (
 	// ErrUnknownKind is returned when the API server does not serve a kind, and
 	// the release has no CustomResourceDefinition for it.
 	ErrUnknownKind = errors.New("unknown kind")
+	// ErrUnavailable is returned when what serves an object does not respond: an
+	// aggregated API (APIService), or the conversion webhook of a
+	// CustomResourceDefinition. Whether the object exists is not known then, so
+	// it is never treated as deleted.
+	ErrUnavailable = errors.New("API unavailable")
+	// ErrQuota is returned when a ResourceQuota does not allow an object.
+	ErrQuota = errors.New("quota exceeded")
 	// ErrUnreachable is returned when no connection to the API server can be
 	// made, or it breaks.
 	ErrUnreachable = errors.New("API server unreachable")

@@ -42,6 +42,22 @@ func isAdmission(err error) bool {
 	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
 }
 
+// saysQuota matches the refusals of the ResourceQuota admission plugin, which
+// have the status reason of a missing permission.
+var saysQuota = regexp.MustCompile(`(exceeded|failed|status unknown for) quota: `)
+
+func isQuota(err error) bool {
+	return apierrors.IsForbidden(err) && saysQuota.MatchString(err.Error())
+}
+
+// saysAdmission matches other refusals by admission with the status reason of a
+// missing permission: pod security, and limits of a LimitRange.
+var saysAdmission = regexp.MustCompile(`violates PodSecurity|(minimum|maximum) \S+ usage per |max limit to request ratio per `)
+
+func refusedByAdmission(err error) bool {
+	return isAdmission(err) || saysAdmission.MatchString(err.Error())
+}
+
 // isTerminating reports whether an object cannot be created because its
 // namespace, or the CRD of its kind, is being deleted.
 func isTerminating(err error) bool {

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -32,6 +35,16 @@ func explain(op string, k Key, o diff.Object, err error) error {
 	case errors.As(err, &broken):
 		e.Hint = "restore this Secret from a backup; or delete it: the release then continues from the revision before, and objects that only this revision had stay in the cluster"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case isQuota(err):
+		e.Err = &classified{ErrQuota, err}
+		e.Hint = "raise the quota, ask for less, or delete what is no longer needed; kubectl describe quota shows what is used"
+	case apierrors.IsForbidden(err) && refusedByAdmission(err):
+		e.Hint = "the cluster's admission rules refuse the object, whatever the permissions: change it as they ask"
+	case isTerminating(err):
+		e.Hint = "wait until it is gone, then call again"
+	case unavailableHint(o, err) != "":
+		e.Err = &classified{ErrUnavailable, err}
+		e.Hint = unavailableHint(o, err)
 	case apierrors.IsForbidden(err):
 		e.Err = &classified{ErrForbidden, err}
 		e.Hint = "grant the missing permission, or use credentials that have it"
@@ -46,6 +59,31 @@ func explain(op string, k Key, o diff.Object, err error) error {
 		e.Hint = "check the server address in the kubeconfig, the network, and that the cluster is running"
 	}
 	return e
+}
+
+// conversionFailed matches the API server's report about a conversion webhook
+// that did not convert an object.
+var conversionFailed = regexp.MustCompile(`conversion webhook for (\S+), Kind=(\S+) failed`)
+
+// unavailableHint is what to do about an error of what serves the object's kind;
+// empty if it is no such error. o may be zero.
+func unavailableHint(o diff.Object, err error) string {
+	var unavailable *cluster.UnavailableError
+	if errors.As(err, &unavailable) {
+		return apiServiceHint(unavailable.APIService)
+	}
+	if m := conversionFailed.FindStringSubmatch(err.Error()); m != nil {
+		group, _, _ := strings.Cut(m[1], "/")
+		return fmt.Sprintf("get the webhook running that spec.conversion of the CustomResourceDefinition of %s.%s names: its Service, pods and certificate", m[2], group)
+	}
+	if apierrors.IsServiceUnavailable(err) && !diff.IsBuiltinGroup(o.Group) {
+		return apiServiceHint(o.Version + "." + o.Group)
+	}
+	return ""
+}
+
+func apiServiceHint(name string) string {
+	return fmt.Sprintf("get APIService %s running again (kubectl describe apiservice %s says what is wrong); delete it only if the API is gone for good", name, name)
 }
 
 // classified is an error that also belongs to a sentinel: errors.Is finds both.

@@ -44,6 +44,9 @@ const (
 	// ProblemPrune: more would be deleted than is likely to be intended. Its
 	// Object is the first that would be deleted.
 	ProblemPrune ProblemKind = "Prune"
+	// ProblemContents: objects or data that are not part of the plan would be
+	// deleted along with the object.
+	ProblemContents ProblemKind = "Contents"
 )
 
 // Problem is a reason why a plan cannot be applied. It is plain data and also

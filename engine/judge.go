@@ -34,6 +34,8 @@ type judge struct {
 	// shifting are the kinds whose live CRD the plan changes: whether their
 	// objects are valid shows only when that has happened.
 	shifting map[schema.GroupKind]bool
+	// departing are the objects that the plan deletes in any case.
+	departing departing
 }
 
 // judgeAll judges every object; verdict i is that of object i. CRDs are judged
@@ -43,6 +45,7 @@ func (e *Engine) judgeAll(ctx context.Context, p premise, r reading) ([]verdict,
 	j := &judge{
 		premise: p, reading: r, merger: e.cluster.Merger, dryRun: api, lister: api,
 		concurrency: e.opts.Concurrency, classes: &storageClasses{}, planned: plannedResources(r), released: map[diff.Object]bool{},
+		departing: departingOf(p, r),
 	}
 	var err error
 	if j.scalers, err = j.findScalers(ctx); err != nil {
@@ -202,6 +205,9 @@ func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v
 	v.problems = append(v.problems, storage.problems...)
 	v.related = append(v.related, storage.related...)
 	v.change.Warnings = append(v.change.Warnings, storage.warnings...)
+	if v.change.Action == diff.Replaced && (in.isDefinition() || isNamespace(in.id)) {
+		return j.withLoss(ctx, in.object, v)
+	}
 	return v, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/merge"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -46,6 +47,12 @@ type lister interface {
 	storageClasses(ctx context.Context) ([]storagev1.StorageClass, error)
 	volumes(ctx context.Context) ([]corev1.PersistentVolume, error)
 	customResources(ctx context.Context, r schema.GroupVersionResource, opts metav1.ListOptions) (*unstructured.UnstructuredList, error)
+	// metadata lists objects by their metadata; an empty namespace is all of
+	// them.
+	metadata(ctx context.Context, r schema.GroupVersionResource, namespace string, opts metav1.ListOptions) (*metav1.PartialObjectMetadataList, error)
+	// namespacedKinds are the kinds that a namespace can hold, and the APIs that
+	// do not respond and may serve more.
+	namespacedKinds(ctx context.Context) ([]cluster.Kind, []*cluster.UnavailableError, error)
 	// uninstalled reports whether a release has no objects any more; false
 	// where that cannot be known.
 	uninstalled(ctx context.Context, k Key) (bool, error)
@@ -122,6 +129,14 @@ func (a apiServer) volumes(ctx context.Context) ([]corev1.PersistentVolume, erro
 
 func (a apiServer) customResources(ctx context.Context, r schema.GroupVersionResource, opts metav1.ListOptions) (*unstructured.UnstructuredList, error) {
 	return a.e.cluster.Dynamic.Resource(r).List(ctx, opts)
+}
+
+func (a apiServer) metadata(ctx context.Context, r schema.GroupVersionResource, namespace string, opts metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+	return a.e.cluster.Metadata.Resource(r).Namespace(namespace).List(ctx, opts)
+}
+
+func (a apiServer) namespacedKinds(ctx context.Context) ([]cluster.Kind, []*cluster.UnavailableError, error) {
+	return a.e.cluster.NamespacedKinds(ctx)
 }
 
 func (a apiServer) uninstalled(ctx context.Context, k Key) (bool, error) {

@@ -10,11 +10,13 @@ import (
 // that is no longer wanted.
 func (j *judge) judgeRemoval(ctx context.Context, o *object) (verdict, error) {
 	v := verdict{change: removal(o, j.key)}
-	if v.change.Action != diff.Deleted || !isStatefulSet(o.id) {
+	if v.change.Action != diff.Deleted {
 		return v, nil
 	}
-	var err error
-	v.related, err = j.claimsOfDeleted(ctx, o)
+	v, err := j.withLoss(ctx, o, v)
+	if err == nil && isStatefulSet(o.id) {
+		v.related, err = j.claimsOfDeleted(ctx, o)
+	}
 	return v, err
 }
 

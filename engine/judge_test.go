@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/merge"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -249,6 +250,7 @@ func (s *scenario) judge() *judge {
 	j := &judge{
 		premise: s.premise, reading: r, merger: noSchemas{}, dryRun: s, lister: s,
 		concurrency: 1, classes: &storageClasses{}, planned: plannedResources(r), released: map[diff.Object]bool{},
+		departing: departingOf(s.premise, r),
 	}
 	var err error
 	if j.scalers, err = j.findScalers(s.t.Context()); err != nil {
@@ -357,6 +359,26 @@ func (s *scenario) customResources(_ context.Context, r schema.GroupVersionResou
 		}
 	}
 	return list, nil
+}
+
+func (s *scenario) metadata(_ context.Context, r schema.GroupVersionResource, namespace string, _ metav1.ListOptions) (*metav1.PartialObjectMetadataList, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	for _, u := range s.others {
+		if mappingOf(&u).Resource.GroupResource() == r.GroupResource() && (namespace == "" || u.GetNamespace() == namespace) {
+			list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: u.GetNamespace(), Name: u.GetName(), OwnerReferences: u.GetOwnerReferences()}})
+		}
+	}
+	return list, nil
+}
+
+func (s *scenario) namespacedKinds(context.Context) ([]cluster.Kind, []*cluster.UnavailableError, error) {
+	var kinds []cluster.Kind
+	for _, u := range s.others {
+		if k := (cluster.Kind{Name: u.GetKind(), Resource: mappingOf(&u).Resource}); u.GetNamespace() != "" && !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds, nil, nil
 }
 
 // uninstalled: releases named "gone" are.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,13 +22,14 @@ func (e *Engine) lookup(k Key) render.LookupFunc {
 	if allowed == nil {
 		allowed = func(k Key, _ schema.GroupVersionKind, namespace, _ string) bool { return namespace == k.Namespace }
 	}
+	asOf := time.Now()
 	return func(ctx context.Context, apiVersion, kind, namespace, name string) (map[string]any, error) {
 		gv, err := schema.ParseGroupVersion(apiVersion)
 		if err != nil {
 			return nil, fmt.Errorf("lookup: %w", err)
 		}
 		gvk := gv.WithKind(kind)
-		m, err := e.cluster.Mapping(ctx, gvk)
+		m, err := e.cluster.Mapping(ctx, gvk, asOf)
 		if meta.IsNoMatchError(err) {
 			return map[string]any{}, nil
 		}

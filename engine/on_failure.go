@@ -35,6 +35,7 @@ func (e *Engine) revert(ctx context.Context, failed *run, failure error) error {
 	}
 	out.Target = healthyBefore(revisions, out.Failed)
 	ask := opts.asking(forApply)
+	ask.reverts = true
 	ask.force = ask.force || failed.w.release.Force // what the deploy could take, going back can
 	switch {
 	case out.Target != 0:
@@ -54,7 +55,7 @@ func (e *Engine) revert(ctx context.Context, failed *run, failure error) error {
 	case policy == RollBackOrUninstall:
 		e.events.emit(Reverting{about(k), out.Failed, 0})
 		_, out.RevertErr = e.planAndApply(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
-			p, err := e.planUninstall(ctx, k, asking{purpose: forApply})
+			p, err := e.planUninstall(ctx, k, asking{purpose: forApply, reverts: true, unsafeDelete: opts.UnsafeDelete})
 			if err == nil {
 				err = checkUnchanged(p, out.Failed)
 			}

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/diff"
+)
 
 // DefaultTimeout bounds the wait for readiness, and each hook.
 const DefaultTimeout = 5 * time.Minute
@@ -36,6 +40,11 @@ type ApplyOptions struct {
 	// with the status uninstalled. Calls other than Uninstall and Apply refuse
 	// it.
 	KeepHistory bool
+	// UnsafeDelete lists CustomResourceDefinitions, Namespaces,
+	// PersistentVolumeClaims and PersistentVolumes that may be deleted although
+	// others lose objects or data with them, as in PlanOptions. A plan that was
+	// not stored carries its own list along. Nil: each of them is a problem.
+	UnsafeDelete []diff.Object
 	// LockTimeout is how long to wait for another operation on the release. 0:
 	// only until it is known to be in progress, which takes at most
 	// LeaseDuration; the call then fails with ErrBusy. Negative: an error.
@@ -61,7 +70,7 @@ type ApplyOptions struct {
 }
 
 func (o ApplyOptions) asking(p purpose) asking {
-	return asking{purpose: p, force: o.Force, adopt: o.Adopt}
+	return asking{purpose: p, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete}
 }
 
 func (o ApplyOptions) timeout() time.Duration {

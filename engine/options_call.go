@@ -3,6 +3,10 @@ package engine
 import (
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // refused returns an error about the options of a call; nil for nil.
@@ -15,7 +19,11 @@ func refused(op string, k Key, err error) error {
 
 // validate returns an error for options of planning that are not accepted.
 func (o PlanOptions) validate(k Key) error {
-	return refused("plan", k, oneOf("PlanOptions.DryRun", o.DryRun, DryRunChanged, DryRunAll, DryRunNone))
+	err := oneOf("PlanOptions.DryRun", o.DryRun, DryRunChanged, DryRunAll, DryRunNone)
+	if err == nil {
+		err = validContainers("PlanOptions.UnsafeDelete", o.UnsafeDelete)
+	}
+	return refused("plan", k, err)
 }
 
 // validate returns an error for options that are not accepted, or that the
@@ -37,7 +45,12 @@ func (o ApplyOptions) check(op Operation) error {
 	if err := o.FailurePolicy.validate("ApplyOptions.FailurePolicy"); err != nil {
 		return err
 	}
+	if err := validContainers("ApplyOptions.UnsafeDelete", o.UnsafeDelete); err != nil {
+		return err
+	}
 	switch {
+	case len(o.UnsafeDelete) > 0 && op == OperationRollout:
+		return onlyFor("ApplyOptions.UnsafeDelete", op, "calls that delete")
 	case o.OnFailure != LeaveFailed && op != OperationDeploy && op != OperationApply:
 		return onlyFor("ApplyOptions.OnFailure", op, "Deploy, and Apply of its plan")
 	case o.KeepHistory && op != OperationUninstall && op != OperationApply:
@@ -46,6 +59,29 @@ func (o ApplyOptions) check(op Operation) error {
 		return onlyFor("ApplyOptions.Release", op, "Apply")
 	}
 	return nil
+}
+
+// validContainers returns an error for objects that hold nothing, or are not
+// named in full.
+func validContainers(field string, objects []diff.Object) error {
+	for i, o := range objects {
+		namespaced, ok := containerKinds[schema.GroupKind{Group: o.Group, Kind: o.Kind}]
+		switch {
+		case !ok:
+			return invalid(indexed(field, i), "is a %q of group %q; accepted are CustomResourceDefinition of group apiextensions.k8s.io, and Namespace, PersistentVolumeClaim and PersistentVolume of group \"\"", o.Kind, o.Group)
+		case o.Name == "":
+			return invalid(indexed(field, i), "has no Name")
+		case namespaced != (o.Namespace != ""):
+			return invalid(indexed(field, i), "has Namespace %q; of these kinds a PersistentVolumeClaim has one, and only it", o.Namespace)
+		}
+	}
+	return nil
+}
+
+// containerKinds are the kinds that objects or data are lost with, and whether
+// they are in a namespace.
+var containerKinds = map[schema.GroupKind]bool{
+	crdKind: false, {Kind: "Namespace"}: false, {Kind: "PersistentVolume"}: false, {Kind: "PersistentVolumeClaim"}: true,
 }
 
 // validate returns an error for options of tests that are not accepted.

@@ -29,10 +29,16 @@ type PlanOptions struct {
 	// Force and Adopt are as in Release, for the plans that have none. Applying
 	// the plan needs them in ApplyOptions again.
 	Force, Adopt bool
+	// UnsafeDelete lists CustomResourceDefinitions, Namespaces,
+	// PersistentVolumeClaims and PersistentVolumes that the plan may delete
+	// although others lose objects or data with them; a version is ignored.
+	// Nil: each of them is a problem of the plan. Applying needs
+	// ApplyOptions.UnsafeDelete as well if the plan was stored.
+	UnsafeDelete []diff.Object
 }
 
 func (o PlanOptions) asking() asking {
-	return asking{DryRun: o.DryRun, force: o.Force, adopt: o.Adopt}
+	return asking{DryRun: o.DryRun, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete}
 }
 
 // DryRun selects the objects of a plan of which a server-side dry-run is made.

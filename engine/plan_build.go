@@ -49,6 +49,7 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 	w := p.work
 	w.record, w.history, w.namespace, w.redactor = b.record, b.history, b.namespace, b.redactor
+	w.unsafeDelete = b.asking.unsafeDelete
 	p.Key = b.key
 	if b.history.last != nil {
 		p.From = b.history.last.Revision

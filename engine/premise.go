@@ -62,6 +62,10 @@ type asking struct {
 	force, adopt bool
 	// purge plans the deletion of the history of an uninstalled release.
 	purge bool
+	// reverts: the plan goes back from a deploy that has just failed.
+	reverts bool
+	// unsafeDelete are objects that may be deleted along with what they hold.
+	unsafeDelete []diff.Object
 }
 
 // policy is what the caller and the engine's options allow.
@@ -74,6 +78,9 @@ type policy struct {
 	definitions    CRDPolicy
 	applySet       bool
 	allow          func(Key, diff.Object) bool
+	// unsafeDelete are the objects, by identity, that may be deleted along with
+	// what they hold.
+	unsafeDelete map[diff.Object]bool
 }
 
 // allowed reports whether the release may touch the object, or read it.
@@ -113,6 +120,10 @@ func (e *Engine) premise(p premise, release Release) premise {
 		adopt: release.Adopt || p.asking.adopt, force: release.Force || p.asking.force, unsafePrune: release.UnsafePrune,
 		formerManagers: e.opts.FormerManagers, ownership: e.opts.Ownership, replace: e.opts.Replace,
 		definitions: e.opts.CRDs, applySet: e.opts.ApplySet, allow: e.opts.Allow,
+		unsafeDelete: map[diff.Object]bool{},
+	}
+	for _, o := range p.asking.unsafeDelete {
+		p.policy.unsafeDelete[identity(o)] = true
 	}
 	p.set = p.applySet()
 	p.recordsAnyway = p.recordDiffers()

@@ -174,7 +174,7 @@ func (l liveReader) list(ctx context.Context, members []*object) error {
 			next = "" // the pages so far are too old to continue from
 			continue
 		case err != nil:
-			return fmt.Errorf("list %s: %w", members[0].mapping.Resource.Resource, err)
+			return explain("read", l.key, members[0].id, fmt.Errorf("list %s: %w", members[0].mapping.Resource.Resource, err))
 		}
 		if next = more; next == "" {
 			return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,6 +30,8 @@ var crdKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResou
 
 func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namespace" }
 
+func isClaim(o diff.Object) bool { return o.Group == "" && o.Kind == "PersistentVolumeClaim" }
+
 // identity is an object without its version: one object is served in several.
 func identity(o diff.Object) diff.Object {
 	o.Version = ""
@@ -51,7 +54,10 @@ type locator struct {
 	cluster *cluster.Cluster
 	key     Key
 	brings  broughtKinds // by the release's own CRDs; nil: none
-	known   map[schema.GroupVersionKind]*meta.RESTMapping
+	// asOf is when the locator was made: kinds that are new since discovery was
+	// last read are found by reading it again, once.
+	asOf  time.Time
+	known map[schema.GroupVersionKind]*meta.RESTMapping
 }
 
 // location is where an object is served, now or once the release's CRDs are
@@ -67,11 +73,12 @@ type location struct {
 }
 
 func (e *Engine) locator(k Key, brings broughtKinds) *locator {
-	return &locator{e.cluster, k, brings, map[schema.GroupVersionKind]*meta.RESTMapping{}}
+	return &locator{e.cluster, k, brings, time.Now(), map[schema.GroupVersionKind]*meta.RESTMapping{}}
 }
 
 // target locates an object of a release that brings no kinds of its own. It
-// fails with ErrUnknownKind if the API server does not serve the kind.
+// fails with ErrUnknownKind if the API server does not serve the kind, and with
+// ErrUnavailable if that cannot be known.
 func (e *Engine) target(ctx context.Context, k Key, u *unstructured.Unstructured, source string) (target, error) {
 	at, err := e.locator(k, nil).locate(ctx, u, source)
 	return at.target, err
@@ -88,7 +95,7 @@ func (l *locator) locate(ctx context.Context, u *unstructured.Unstructured, sour
 			return location{}, unknownKind(l.key, at.id, source)
 		}
 		if at.readAs, err = l.cluster.ServedVersion(ctx, gvk.GroupKind()); err != nil {
-			return location{}, fmt.Errorf("find the resource of %s: %w", at.id, err)
+			return location{}, explain("plan", l.key, at.id, fmt.Errorf("find its resource: %w", err))
 		}
 		if at.readAs != nil && kind.unchanged {
 			e := unknownKind(l.key, at.id, source)
@@ -98,7 +105,7 @@ func (l *locator) locate(ctx context.Context, u *unstructured.Unstructured, sour
 		at.pending = true
 		m = &meta.RESTMapping{Resource: gvk.GroupVersion().WithResource(kind.plural), GroupVersionKind: gvk, Scope: kind.scope}
 	case err != nil:
-		return location{}, fmt.Errorf("find the resource of %s: %w", at.id, err)
+		return location{}, explain("plan", l.key, at.id, fmt.Errorf("find its resource: %w", err))
 	}
 	at.mapping = m
 	if !cluster.Namespaced(m) {
@@ -114,7 +121,7 @@ func (l *locator) mapping(ctx context.Context, gvk schema.GroupVersionKind) (*me
 	if m := l.known[gvk]; m != nil {
 		return m, nil
 	}
-	m, err := l.cluster.Mapping(ctx, gvk)
+	m, err := l.cluster.Mapping(ctx, gvk, l.asOf)
 	if err != nil {
 		return nil, err
 	}

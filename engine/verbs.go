@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Apply applies a plan, all of it and nothing else. It plans again first, and
@@ -34,6 +35,9 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // planAgain makes a plan again from the current state.
 func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
 	ask := opts.asking(forApply)
+	if p.work != nil {
+		ask.unsafeDelete = slices.Concat(p.work.unsafeDelete, opts.UnsafeDelete)
+	}
 	switch p.Kind {
 	case PlanCorrection:
 		return e.planCorrection(ctx, p.Key, ask)
@@ -88,7 +92,7 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // deletes the history.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
 	_, err := e.carryOut(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planUninstall(ctx, k, asking{purpose: forApply, purge: !opts.KeepHistory})
+		return e.planUninstall(ctx, k, asking{purpose: forApply, purge: !opts.KeepHistory, unsafeDelete: opts.UnsafeDelete})
 	})
 	return err
 }

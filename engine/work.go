@@ -14,8 +14,10 @@ import (
 type work struct {
 	release  Release          // of a deploy; zero otherwise
 	manifest *render.Manifest // of a deploy
-	record   *storage.Record  // the revision to record; nil for an uninstall
-	history  *history         // as planning read it
+	// unsafeDelete is the permission that the plan was made with.
+	unsafeDelete []diff.Object
+	record       *storage.Record // the revision to record; nil for an uninstall
+	history      *history        // as planning read it
 	// steps are in the order of the report: writes in install order, then
 	// deletions in uninstall order.
 	steps    []step

@@ -45,9 +45,10 @@ type Cluster struct {
 	discovery discovery.CachedDiscoveryInterfaceWithContext
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
 
-	mu      sync.Mutex
-	version *version.Info // nil until it is read
-	asked   time.Time     // when discovery was last forgotten for its age
+	mu        sync.Mutex
+	version   *version.Info // nil until it is read
+	asked     time.Time     // when discovery was last forgotten for its age
+	forgotten time.Time     // when discovery was last forgotten for any reason
 }
 
 // New returns the cluster of cfg, which it copies. It sends no request.

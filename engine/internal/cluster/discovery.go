@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,15 +19,95 @@ import (
 )
 
 // discoveryAge is how long a Cluster relies on what it read about the served
-// kinds. An unknown kind is looked up again at once; the age matters to
-// templates that test whether a kind is served.
+// kinds. Mapping looks up an unknown kind again; the age matters to templates
+// that test whether a kind is served.
 const discoveryAge = 5 * time.Minute
 
+// UnavailableError is returned for a kind that is not found while the server of
+// its API group does not respond: whether the kind exists is not known.
+type UnavailableError struct {
+	// APIService is the name of the API server's registration of the group.
+	APIService string
+	Err        error // what discovery reports
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("APIService %s is not available: %v", e.APIService, e.Err)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
 // Mapping returns the resource of a kind. An unknown kind is looked up once
-// more with fresh discovery, since it may be new. The error is a
-// *meta.NoKindMatchError if the kind is not served.
-func (c *Cluster) Mapping(ctx context.Context, gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	return c.mapper.RESTMappingWithContext(c.Quiet(ctx), gvk.GroupKind(), gvk.Version)
+// more, since it may be new, if what is known was read before asOf; the zero
+// time never asks again. The error is a *meta.NoKindMatchError if the kind is
+// not served, and an *UnavailableError if that cannot be known.
+func (c *Cluster) Mapping(ctx context.Context, gvk schema.GroupVersionKind, asOf time.Time) (*meta.RESTMapping, error) {
+	m, err := c.mapper.RESTMappingWithContext(c.Quiet(ctx), gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) && c.forgetBefore(ctx, asOf) {
+		m, err = c.mapper.RESTMappingWithContext(c.Quiet(ctx), gvk.GroupKind(), gvk.Version)
+	}
+	if !meta.IsNoMatchError(err) {
+		return m, err
+	}
+	unavailable, readErr := c.unavailable(ctx, func(gv schema.GroupVersion) bool { return gv.Group == gvk.Group })
+	switch {
+	case readErr != nil:
+		return nil, readErr
+	case len(unavailable) > 0:
+		return nil, unavailable[0]
+	}
+	return nil, err
+}
+
+// unavailable returns the selected group versions whose server does not respond,
+// in order of their names.
+func (c *Cluster) unavailable(ctx context.Context, selected func(schema.GroupVersion) bool) ([]*UnavailableError, error) {
+	_, _, err := c.discovery.ServerGroupsAndResourcesWithContext(c.Quiet(ctx))
+	var partial *discovery.ErrGroupDiscoveryFailed
+	if err != nil && !errors.As(err, &partial) {
+		return nil, fmt.Errorf("read which kinds the API server serves: %w", err)
+	}
+	var out []*UnavailableError
+	if partial != nil {
+		for gv, err := range partial.Groups {
+			if selected(gv) {
+				out = append(out, &UnavailableError{gv.Version + "." + gv.Group, err})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *UnavailableError) int { return strings.Compare(a.APIService, b.APIService) })
+	return out, nil
+}
+
+// Kind is a kind of objects and the resource that serves it.
+type Kind struct {
+	Name     string
+	Resource schema.GroupVersionResource
+}
+
+// NamespacedKinds returns the kinds of objects that a namespace can hold and
+// that can be created and listed, each in one version, by fresh discovery.
+// unavailable are the group versions that may serve more.
+func (c *Cluster) NamespacedKinds(ctx context.Context) (kinds []Kind, unavailable []*UnavailableError, err error) {
+	c.ForgetDiscovery(ctx)
+	lists, err := c.discovery.ServerPreferredNamespacedResourcesWithContext(c.Quiet(ctx))
+	var partial *discovery.ErrGroupDiscoveryFailed
+	if err != nil && !errors.As(err, &partial) {
+		return nil, nil, fmt.Errorf("read which kinds the API server serves: %w", err)
+	}
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read which kinds the API server serves: %w", err)
+		}
+		for _, r := range list.APIResources {
+			if !strings.Contains(r.Name, "/") && slices.Contains(r.Verbs, "list") && slices.Contains(r.Verbs, "create") {
+				kinds = append(kinds, Kind{r.Kind, gv.WithResource(r.Name)})
+			}
+		}
+	}
+	unavailable, err = c.unavailable(ctx, func(schema.GroupVersion) bool { return true })
+	return kinds, unavailable, err
 }
 
 // ServedVersion returns the resource of a kind in the version that the API
@@ -46,7 +127,7 @@ func (c *Cluster) Known(ctx context.Context, gvk schema.GroupVersionKind) (*meta
 	if err != nil || !served {
 		return nil, err
 	}
-	return c.Mapping(ctx, gvk)
+	return c.Mapping(ctx, gvk, time.Time{})
 }
 
 // Serves reports whether the API server serves the group version, by cached
@@ -137,7 +218,24 @@ func (c *Cluster) forgetOldDiscovery(ctx context.Context) {
 }
 
 // ForgetDiscovery makes the next lookup of a kind read from the API server.
-func (c *Cluster) ForgetDiscovery(ctx context.Context) { c.mapper.ResetWithContext(c.Quiet(ctx)) }
+func (c *Cluster) ForgetDiscovery(ctx context.Context) {
+	c.mu.Lock()
+	c.forgotten = time.Now()
+	c.mu.Unlock()
+	c.mapper.ResetWithContext(c.Quiet(ctx))
+}
+
+// forgetBefore forgets discovery that may have been read before a point in time,
+// and reports whether it did.
+func (c *Cluster) forgetBefore(ctx context.Context, asOf time.Time) bool {
+	c.mu.Lock()
+	old := c.forgotten.Before(asOf)
+	c.mu.Unlock()
+	if old {
+		c.ForgetDiscovery(ctx)
+	}
+	return old
+}
 
 // ForgetSchemas drops the cached schemas of the kinds that a
 // CustomResourceDefinition defines.
