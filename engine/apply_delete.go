@@ -74,7 +74,8 @@ func (r *run) deleteStep(ctx context.Context, i int, foreground bool) *Error {
 	err := r.e.cluster.Resource(s.object.mapping, s.object.id.Namespace).Delete(ctx, s.object.id.Name, metav1.DeleteOptions{
 		PropagationPolicy: &propagation, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
-	if err != nil && !apierrors.IsNotFound(err) {
+	// A conflict is about the UID: a hook has taken the object's place.
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return r.fail(i, "delete", err)
 	}
 	r.end(i, Applied{about(r.p.Key), s.object.id, diff.Deleted, time.Since(begun)})

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/resend"
@@ -66,7 +67,7 @@ type createdHook struct {
 // when it has ended, before it may be deleted; nil: nothing is called.
 func (r *run) runHook(ctx context.Context, h hook, event string, ended func(context.Context, createdHook)) error {
 	policies := h.stored.DeletePolicies
-	if len(policies) == 0 || slices.Contains(policies, string(render.HookBeforeHookCreation)) {
+	if h.deletedBefore() {
 		if err := r.deleteHook(ctx, h); err != nil {
 			return err
 		}
@@ -116,12 +117,17 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 	defer cancel()
 	sent, again := resend.Count(ctx)
 	client := r.e.cluster.Resource(t.mapping, t.id.Namespace)
-	u, err := client.Create(sent, h.parsed.Unstructured, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
+	marked := withMetadata(h.parsed.Unstructured, func(metadata map[string]any) { mark(metadata, r.p.Key) })
+	u, err := client.Create(sent, marked, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
 	if apierrors.IsAlreadyExists(err) && again.Load() > 0 {
 		u, err = client.Get(ctx, t.id.Name, metav1.GetOptions{}) // created by a request whose response was lost
 	}
 	if err != nil {
-		return out, r.redactedError(t.id, "create hook", err)
+		failed := r.redactedError(t.id, "create hook", err)
+		if apierrors.IsAlreadyExists(err) {
+			failed.Hint = leftBehindHint
+		}
+		return out, failed
 	}
 	out.id.Name = u.GetName()
 	h.parsed.SetName(u.GetName()) // of generateName: by it the hook is found to be deleted
@@ -147,7 +153,15 @@ func (r *run) hookTarget(ctx context.Context, h hook) (target, error) {
 	return t, nil
 }
 
-// deleteHook deletes what an earlier run left, and waits until it is gone. As
+// leaves reports whether an object of the release leaves it by this plan.
+func (r *run) leaves(o diff.Object) bool {
+	return slices.ContainsFunc(r.w.steps, func(s step) bool {
+		return s.change.Action == diff.Deleted && identity(s.object.id) == identity(o)
+	})
+}
+
+// deleteHook deletes what an earlier run left, and waits until it is gone; it
+// fails if that is no hook of the release. As
 // with Helm, CRDs stay: all objects of their kinds would be deleted with them.
 func (r *run) deleteHook(ctx context.Context, h hook) error {
 	t, err := r.hookTarget(ctx, h)
@@ -160,7 +174,11 @@ func (r *run) deleteHook(ctx context.Context, h hook) error {
 	client := r.e.cluster.Resource(t.mapping, t.id.Namespace)
 	live, err := client.Get(ctx, t.id.Name, metav1.GetOptions{})
 	if err == nil {
-		err = client.Delete(ctx, t.id.Name, metav1.DeleteOptions{PropagationPolicy: &background})
+		if why := notOurHook(r.p.Key, live, r.leaves(t.id)); why != "" {
+			return &Error{Op: "delete hook", Key: r.p.Key, Object: t.id, Hint: "rename the hook, or delete the object first", Err: errors.New("a hook would replace an object: " + why)}
+		}
+		uid := live.GetUID()
+		err = client.Delete(ctx, t.id.Name, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid}})
 	}
 	switch {
 	case apierrors.IsNotFound(err):

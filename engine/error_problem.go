@@ -44,6 +44,9 @@ const (
 	// ProblemPrune: more would be deleted than is likely to be intended. Its
 	// Object is the first that would be deleted.
 	ProblemPrune ProblemKind = "Prune"
+	// ProblemHook: a hook cannot be created: an object of the manifest has its
+	// name, or an earlier run left one that is not deleted first.
+	ProblemHook ProblemKind = "Hook"
 	// ProblemContents: objects or data that are not part of the plan would be
 	// deleted along with the object.
 	ProblemContents ProblemKind = "Contents"

@@ -47,6 +47,40 @@ func hooksFor(record *storage.Record, event string) []hook {
 	return out
 }
 
+// annotationHook is Helm's annotation by which a hook is recognised.
+const annotationHook = "helm.sh/hook"
+
+// notOurHook is why a live object is no hook of the release, so that no hook may
+// replace it; empty if it is one. Hooks that Helm created carry no marks of a
+// release. leaving: the object is one of the release's own, and leaves it now.
+func notOurHook(k Key, live *unstructured.Unstructured, leaving bool) string {
+	other := owner(live)
+	switch {
+	case other == k && leaving:
+		return ""
+	case other != k && other != (Key{}):
+		return "it belongs to release " + other.String()
+	case live.GetAnnotations()[annotationHook] != "":
+		return ""
+	case other == k:
+		return "it is an object of the release, and no hook"
+	}
+	return "it exists and is no hook of a release"
+}
+
+// deletedBefore reports whether what an earlier run of the hook left is deleted
+// before it is created, which is Helm's default. CRDs stay, as with Helm: all
+// objects of their kinds would be deleted with them.
+func (h hook) deletedBefore() bool {
+	policies := h.stored.DeletePolicies
+	return (len(policies) == 0 || slices.Contains(policies, string(render.HookBeforeHookCreation))) &&
+		h.parsed.GroupVersionKind().GroupKind() != crdKind
+}
+
+// leftBehindHint is what to do about a hook that an earlier run left, and that
+// its policy does not delete.
+const leftBehindHint = "delete it, or add before-hook-creation to its annotation helm.sh/hook-delete-policy"
+
 // hookObjects are the objects of all hooks of a revision.
 func hookObjects(record *storage.Record) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured

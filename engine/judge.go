@@ -105,6 +105,9 @@ func (j *judge) judge(ctx context.Context, o *object) (verdict, error) {
 	case o.desired == nil:
 		return j.judgeRemoval(ctx, o)
 	}
+	if j.isFinishedJob(o) {
+		return verdict{change: diff.Change{Object: o.id, Action: diff.Unchanged, Reason: "it has finished, and ttlSecondsAfterFinished has deleted it"}}, nil
+	}
 	if why := j.leavesDefinition(o); why != "" {
 		return verdict{change: diff.Change{Object: o.id, Action: diff.Unchanged, Reason: why}}, nil
 	}

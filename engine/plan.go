@@ -106,6 +106,8 @@ type PlannedHook struct {
 	Object diff.Object `json:"object"`
 	Event  string      `json:"event"`
 	Weight int         `json:"weight,omitempty"`
+	// Replaces: the hook that an earlier run left is deleted first.
+	Replaces bool `json:"replaces,omitempty"`
 }
 
 // planSchema names the JSON schema of [Plan].

@@ -150,7 +150,11 @@ func (p *Plan) summarize() {
 	}
 	var hooks []string
 	for _, h := range p.Hooks {
-		hooks = append(hooks, fmt.Sprintf("%s %s %s", h.Event, h.Object.Kind, h.Object.Name))
+		text := fmt.Sprintf("%s %s %s", h.Event, h.Object.Kind, h.Object.Name)
+		if h.Replaces {
+			text += " (replaces the one that an earlier run left)"
+		}
+		hooks = append(hooks, text)
 	}
 	if len(hooks) > 0 {
 		p.Report.Notes = append(p.Report.Notes, "hooks: "+strings.Join(hooks, ", "))

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/render"
@@ -21,6 +22,8 @@ type triedHook struct {
 	at       location
 	before   bool // it runs before anything else is written
 	shifting bool // a CRD of this release changes its kind's schema first
+	index    int  // in Plan.Hooks
+	replaces bool // what an earlier run left
 	problems []Problem
 	warnings []string
 }
@@ -37,6 +40,10 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 		if o.desired != nil {
 			desired = append(desired, render.Object{Unstructured: o.desired})
 		}
+	}
+	named := map[diff.Object]bool{}
+	for _, o := range b.objects {
+		named[identity(o.id)] = o.desired != nil
 	}
 	locator := b.e.locator(b.key, kindsOf(desired...))
 	var tried []*triedHook
@@ -55,7 +62,11 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 				p.work.hooksRefused = notAllowed(phase+event+" hook", b.key, at.id)
 			default:
 				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(at.target)...)
-				tried = append(tried, &triedHook{hook: h, at: at, before: phase == "pre-"})
+				t := &triedHook{hook: h, at: at, before: phase == "pre-", index: len(p.Hooks)}
+				if at.id.Name != "" && named[identity(at.id)] {
+					t.problems = append(t.problems, newProblem(ProblemHook, at.id, "a hook and an object of the manifest have the same name", "rename one of them"))
+				}
+				tried = append(tried, t)
 			}
 			p.Hooks = append(p.Hooks, PlannedHook{Object: object, Event: phase + event, Weight: h.weight})
 		}
@@ -118,6 +129,7 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 		return err
 	}
 	for _, h := range hooks {
+		p.Hooks[h.index].Replaces = h.replaces
 		for _, w := range h.warnings {
 			p.Report.Warnings = appendNew(p.Report.Warnings, fmt.Sprintf("%s: %s", h.at.id, w))
 		}
@@ -148,8 +160,10 @@ func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) erro
 	removeAllocated(u) // which the one that an earlier run left may have
 	_, err := b.e.cluster.Resource(h.at.mapping, h.at.id.Namespace).Create(ctx, u, o)
 	switch {
-	case err == nil, apierrors.IsAlreadyExists(err): // what exists was found valid first
+	case err == nil:
 		return nil
+	case apierrors.IsAlreadyExists(err): // what exists was found valid first
+		return b.judgeLeft(ctx, h)
 	case apierrors.IsNotFound(err):
 		return nil // what it is in, or refers to, may be created by an earlier hook
 	case apierrors.IsForbidden(err) && lacksPermission(err):
@@ -177,6 +191,41 @@ func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) erro
 		}
 	}
 	h.warnings = append(h.warnings, "whether the hook can be created is not known: "+hide(b.redactor, h.at.id, err.Error()))
+	return nil
+}
+
+// judgeLeft decides about the live object of a hook's name: one that an earlier
+// run left is replaced if the hook's policy says so, and anything else is a
+// problem.
+func (b *builder) judgeLeft(ctx context.Context, h *triedHook) error {
+	live, err := b.e.cluster.Resource(h.at.mapping, h.at.id.Namespace).Get(ctx, h.at.id.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err) && lacksPermission(err):
+		h.warnings = append(h.warnings, "an object of the hook's name exists, and without the permission to read it it is not known whose it is")
+		return nil
+	case err != nil:
+		return fmt.Errorf("read: %w", err)
+	}
+	if len(h.problems) > 0 { // an object of the manifest has its name
+		return nil
+	}
+	leaving := false
+	for i, o := range b.objects {
+		leaving = leaving || identity(o.id) == identity(h.at.id) && b.verdicts[i].change.Action == diff.Deleted
+	}
+	why := notOurHook(b.key, live, leaving)
+	switch {
+	case why != "" && owner(live) != (Key{}):
+		h.problems = append(h.problems, newProblem(ProblemOwned, h.at.id, "a hook would replace it: "+why, "rename the hook"))
+	case why != "":
+		h.problems = append(h.problems, newProblem(ProblemUnowned, h.at.id, "a hook would replace it: "+why, "rename the hook, or delete the object first"))
+	case h.deletedBefore():
+		h.replaces = true
+	case live.GetDeletionTimestamp() == nil && (h.before || !leaving):
+		h.problems = append(h.problems, newProblem(ProblemHook, h.at.id, "an earlier run left it, and its delete policy does not delete it before it is created again", leftBehindHint))
+	}
 	return nil
 }
 

@@ -95,6 +95,9 @@ func (e *Engine) readRecorded(ctx context.Context, k Key, record *storage.Record
 
 // diagnose judges one live object. What is ready takes no request.
 func (e *Engine) diagnose(ctx context.Context, o *object, redactor *diff.Redactor) (Diagnosis, error) {
+	if o.live == nil && deletedByTTL(o.desired) {
+		return Diagnosis{Object: o.id, State: StateReady, Reason: "Finished", Message: "it has finished, and ttlSecondsAfterFinished has deleted it"}, nil
+	}
 	if o.live == nil {
 		return Diagnosis{Object: o.id, State: StateMissing, Message: "it does not exist", Hint: "deploy the release again"}, nil
 	}

@@ -1,6 +1,7 @@
 package readiness
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -30,12 +31,9 @@ func isClaim(t Target) bool {
 // claimStatus returns the status of a pending claim by its class: one that waits
 // for its first consumer, and has none, counts as ready.
 func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
-	name := text(obj, "spec", "storageClassName")
+	name := classToAsk(obj)
 	if name == "" {
 		return st
-	}
-	if obj.GetAnnotations()["volume.kubernetes.io/selected-node"] != "" {
-		return st // it has a consumer, and a volume is being provisioned
 	}
 	c := w.classes[name]
 	if c == nil {
@@ -46,6 +44,30 @@ func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 		c.asked = now
 		w.group.Go(func() { w.lookUpClass(name, c) })
 	}
+	return c.claimStatus(name, st)
+}
+
+// claimStatus is the same for a claim that is looked at once.
+func (r *reader) claimStatus(obj *unstructured.Unstructured, st Status) Status {
+	name := classToAsk(obj)
+	if name == "" {
+		return st
+	}
+	c := readClass(r.ctx, r.o, name)
+	return c.claimStatus(name, st)
+}
+
+// classToAsk is the StorageClass that decides about a pending claim without a
+// consumer; empty if there is none.
+func classToAsk(claim *unstructured.Unstructured) string {
+	if claim.GetAnnotations()["volume.kubernetes.io/selected-node"] != "" {
+		return "" // it has a consumer, and a volume is being provisioned
+	}
+	return text(claim, "spec", "storageClassName")
+}
+
+// claimStatus is the status of a pending claim of the class, which has the name.
+func (c *class) claimStatus(name string, st Status) Status {
 	switch {
 	case c.lazy:
 		return st.ready("WaitForFirstConsumer", "a volume is bound once a pod uses the claim")
@@ -57,7 +79,15 @@ func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 }
 
 func (w *waiter) lookUpClass(name string, c *class) {
-	obj, err := w.o.Client.Resource(classesGVR).Get(w.ctx, name, metav1.GetOptions{})
+	found := readClass(w.ctx, w.o, name)
+	select {
+	case w.notes <- note{learned: func() { *c = found }}:
+	case <-w.ctx.Done():
+	}
+}
+
+func readClass(ctx context.Context, o Options, name string) class {
+	obj, err := o.Client.Resource(classesGVR).Get(ctx, name, metav1.GetOptions{})
 	found := class{asked: time.Now()}
 	switch {
 	case apierrors.IsNotFound(err):
@@ -67,10 +97,7 @@ func (w *waiter) lookUpClass(name string, c *class) {
 	default:
 		found.lazy = text(obj, "volumeBindingMode") == "WaitForFirstConsumer"
 	}
-	select {
-	case w.notes <- note{learned: func() { *c = found }}:
-	case <-w.ctx.Done():
-	}
+	return found
 }
 
 // claimTroubles returns what is wrong with a claim that is a target itself.

@@ -33,6 +33,9 @@ func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 		st = t.assess(obj, o.Rules)
 	}
 	v, read := newView(), &reader{ctx: ctx, o: o}
+	if obj != nil && isClaim(t) && st.State == Progressing {
+		st = read.claimStatus(obj, st)
+	}
 	if obj != nil && st.State != Ready && t.Namespace != "" {
 		for _, gvr := range []schema.GroupVersionResource{podsGVR, replicaSetsGVR} {
 			if !ownsPods(t) {
