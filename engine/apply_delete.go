@@ -78,6 +78,7 @@ func (r *run) deleteStep(ctx context.Context, i int, foreground bool) *Error {
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return r.fail(i, "delete", err)
 	}
+	r.state.setLive(i, nil)
 	r.end(i, Applied{about(r.p.Key), s.object.id, diff.Deleted, time.Since(begun)})
 	return nil
 }

@@ -42,6 +42,7 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	// The outcome is recorded even if the caller's context has ended.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
+	r.remaining = r.remainingObjects()
 	if recordErr := r.recordOutcome(end, err, r.opts, r.lock.Release); recordErr != nil {
 		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}
@@ -112,6 +113,7 @@ func (r *run) deploy(ctx context.Context) error {
 	if err == nil || !writes {
 		return err
 	}
+	r.pruneAttempts(ctx)
 	var failed *ApplyError
 	if !errors.As(err, &failed) {
 		failed = r.applyError(asError(r.p.Key, err))

@@ -224,7 +224,7 @@ func TestFailedRevisionsAreTrimmed(t *testing.T) {
 		if i == 1 {
 			source = odd
 		}
-		if _, err := f.engine.Deploy(f.ctx, f.release(source, "colour=red"), engine.ApplyOptions{History: 3}); err == nil {
+		if _, err := f.engine.Deploy(f.ctx, f.release(source, fmt.Sprintf("colour=red-%d", i)), engine.ApplyOptions{History: 3}); err == nil {
 			t.Fatal("it was not refused")
 		}
 	}

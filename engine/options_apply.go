@@ -80,6 +80,14 @@ func (o ApplyOptions) timeout() time.Duration {
 	return o.Timeout
 }
 
+// history is the number of revisions to keep; negative: all.
+func (o ApplyOptions) history() int {
+	if o.History == 0 {
+		return DefaultHistory
+	}
+	return o.History
+}
+
 // OnFailure decides what is done about a deploy that has failed.
 type OnFailure string
 

@@ -29,18 +29,17 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 		r.record.Unproven = opts.NoWait
 		r.record.Description = describe(r.p, "complete")
 	}
+	if failure != nil && repeatsFailure(last, r.record, r.p.Report) {
+		return r.amendFailure(ctx, last)
+	}
 	if err := r.e.store.Update(ctx, r.record); err != nil {
 		return err
 	}
 	r.reportRecorded()
-	keep := opts.History
-	if keep == 0 {
-		keep = DefaultHistory
-	}
 	if r.record.Status == storage.StatusFailed {
-		return r.trimAttempts(ctx, keep)
+		return r.trimAttempts(ctx, opts.history())
 	}
-	return r.retireAndTrim(ctx, keep, release)
+	return r.retireAndTrim(ctx, opts.history(), release)
 }
 
 // recordUninstalled records how an uninstall ended, and deletes the history
@@ -71,13 +70,16 @@ func (r *recorder) describeFailure(failure error) string {
 	return short(r.p.work.redactor.String(describe(r.p, "failed: "+headline(failure))))
 }
 
+// correctionOf begins the description of a correction.
+const correctionOf = "Correction of drift from "
+
 // describe is what the history shows, in Helm's own phrases.
 func describe(p *Plan, outcome string) string {
 	switch p.Kind {
 	case PlanInstall:
 		return "Install " + outcome
 	case PlanCorrection:
-		return fmt.Sprintf("Correction of drift from %d %s", p.Target, outcome)
+		return fmt.Sprintf(correctionOf+"%d %s", p.Target, outcome)
 	case PlanRollback:
 		if outcome == "complete" {
 			return fmt.Sprintf("Rollback to %d", p.Target)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -14,6 +15,9 @@ type recorder struct {
 	p      *Plan
 	record *storage.Record // the revision that stands for the outcome
 	begun  bool            // the pending revision is recorded
+	// remaining are the objects that are no longer wanted and are still there,
+	// as inRelease has them.
+	remaining map[diff.Object]bool
 }
 
 // errRaced: another operation recorded the revision that was planned.

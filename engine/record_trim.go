@@ -24,7 +24,7 @@ func (r *recorder) trimAttempts(ctx context.Context, keep int) error {
 		attempts[i] = attempt{revision: record.Revision, status: record.Status}
 		attempts[i].wants, attempts[i].readable = objectsWantedBy(record)
 	}
-	for _, revision := range attemptsToTrim(attempts, wants, excess) {
+	for _, revision := range attemptsToTrim(attempts, wants, r.remaining, excess) {
 		if err := r.e.store.Delete(ctx, r.record.Namespace, r.record.Name, revision); err != nil {
 			return err
 		}
@@ -42,8 +42,9 @@ type attempt struct {
 
 // attemptsToTrim decides which attempts are deleted, the oldest first, up to
 // excess: those that did not become healthy, and only if the one that has just
-// failed wants everything that they wanted, so that nothing is orphaned.
-func attemptsToTrim(attempts []attempt, wants map[diff.Object]bool, excess int) []int {
+// failed wants what is there of everything that they wanted, so that nothing is
+// orphaned.
+func attemptsToTrim(attempts []attempt, wants, remaining map[diff.Object]bool, excess int) []int {
 	var out []int
 	for _, a := range attempts {
 		if len(out) >= excess {
@@ -54,7 +55,7 @@ func attemptsToTrim(attempts []attempt, wants map[diff.Object]bool, excess int) 
 		}
 		covered := true
 		for o := range a.wants {
-			covered = covered && wants[o]
+			covered = covered && (wants[o] || !remaining[o])
 		}
 		if covered {
 			out = append(out, a.revision)
@@ -63,7 +64,16 @@ func attemptsToTrim(attempts []attempt, wants map[diff.Object]bool, excess int) 
 	return out
 }
 
-// objectsWantedBy are the objects of a revision's manifest, by identity; not ok
+// inRelease is an object as manifests may name it: its identity, without the
+// release's own namespace.
+func inRelease(k Key, o diff.Object) diff.Object {
+	if o = identity(o); o.Namespace == k.Namespace {
+		o.Namespace = ""
+	}
+	return o
+}
+
+// objectsWantedBy are the objects of a revision's manifest, as inRelease; not ok
 // if it cannot be read.
 func objectsWantedBy(record *storage.Record) (wanted map[diff.Object]bool, ok bool) {
 	objects, err := parseManifest(record.Manifest.String())
@@ -72,7 +82,7 @@ func objectsWantedBy(record *storage.Record) (wanted map[diff.Object]bool, ok bo
 	}
 	wanted = map[diff.Object]bool{}
 	for _, o := range objects {
-		wanted[identity(diff.ObjectOf(o.Unstructured))] = true
+		wanted[inRelease(Key{record.Namespace, record.Name}, diff.ObjectOf(o.Unstructured))] = true
 	}
 	return wanted, true
 }

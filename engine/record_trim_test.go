@@ -29,14 +29,15 @@ func TestAttemptsToTrim(t *testing.T) {
 		"the oldest first":              {[]attempt{deployed, failed(2, "a"), failed(3, "a", "b"), failed(4, "b")}, 2, []int{2, 3}},
 		"fewer than are too many":       {[]attempt{deployed, failed(2, "a")}, 5, []int{2}},
 		"one that was healthy stays":    {[]attempt{deployed}, 1, nil},
-		"one that wanted more stays":    {[]attempt{deployed, failed(2, "a", "gone"), failed(3, "a")}, 2, []int{3}},
+		"one that wanted more stays":    {[]attempt{deployed, failed(2, "a", "left"), failed(3, "a")}, 2, []int{3}},
+		"one whose objects are deleted": {[]attempt{deployed, failed(2, "a", "deleted"), failed(3, "a")}, 2, []int{2, 3}},
 		"an interrupted one":            {[]attempt{{2, storage.StatusPendingUpgrade, objects("b"), true}}, 1, []int{2}},
 		"one that cannot be read stays": {[]attempt{{2, storage.StatusFailed, nil, false}, failed(3, "a")}, 1, []int{3}},
 		"one that wanted nothing":       {[]attempt{failed(2)}, 1, []int{2}},
 		"an uninstall that ended early": {[]attempt{{2, storage.StatusUninstalling, objects("a"), true}}, 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := attemptsToTrim(c.attempts, objects("a", "b"), c.excess); !slices.Equal(got, c.want) {
+			if got := attemptsToTrim(c.attempts, objects("a", "b"), objects("left"), c.excess); !slices.Equal(got, c.want) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})

@@ -100,10 +100,16 @@ func recordDiffers(last, next *storage.Record) bool {
 	if last == nil || last.Status != storage.StatusDeployed {
 		return true
 	}
-	return !sameApplied(last, next) ||
-		chartName(last.Chart.Name, last.Chart.Version) != chartName(next.Chart.Name, next.Chart.Version) ||
-		last.Chart.AppVersion != next.Chart.AppVersion ||
-		!sameValues(last.Values, next.Values)
+	return !sameContent(last, next)
+}
+
+// sameContent reports whether two revisions hold the same, whatever became of
+// them.
+func sameContent(a, b *storage.Record) bool {
+	return sameApplied(a, b) &&
+		chartName(a.Chart.Name, a.Chart.Version) == chartName(b.Chart.Name, b.Chart.Version) &&
+		a.Chart.AppVersion == b.Chart.AppVersion &&
+		sameValues(a.Values, b.Values)
 }
 
 // sameValues compares as JSON does, in which they are stored.

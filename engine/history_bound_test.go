@@ -1,0 +1,90 @@
+package engine_test
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+// Failures in a row, each with an object of its own name, are bounded, and what
+// only they wanted goes with them.
+func TestHistoryOfFailuresIsBounded(t *testing.T) {
+	f := newFixture(t)
+	good := f.release(f.chart(map[string]string{"config.yaml": configMap}))
+	f.deploy(good)
+	named := "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: 'migrate-{{ .Release.Revision }}'}\nspec: {podSelector: {}}\n"
+	opts := engine.ApplyOptions{History: 3}
+	quota := "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: small}\nspec: {hard: {count/serviceaccounts: '0'}}"
+	f.create(quota)
+	failing := f.release(f.chart(map[string]string{"config.yaml": configMap, "named.yaml": named, "account.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: none}\n"}))
+	for range 8 {
+		if _, err := f.engine.Deploy(f.ctx, failing, opts); err == nil {
+			t.Fatal("it did not fail")
+		}
+	}
+	revisions, err := f.engine.History(f.ctx, f.key)
+	if err != nil || len(revisions) > 4 || revisions[0].Status != engine.StatusDeployed {
+		t.Errorf("history is %v, %v", revisions, err)
+	}
+	policies := func() int {
+		list, err := f.client.NetworkingV1().NetworkPolicies(f.namespace).List(f.ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Items)
+	}
+	if n := policies(); n == 0 || n > 3 {
+		t.Errorf("%d objects of attempts are left", n)
+	}
+	f.deploy(good)
+	if n := policies(); n > 0 {
+		t.Errorf("%d objects are orphaned", n)
+	}
+	f.wantConfigMaps("shop-config")
+	f.wantSettled(good)
+}
+
+// Corrections of the same drift leave one revision.
+func TestCorrectionsAreOneRevision(t *testing.T) {
+	f := newFixture(t)
+	r := f.release(f.chart(map[string]string{"config.yaml": configMap}))
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap}), "colour=red"))
+	f.deploy(r)
+	for range 4 {
+		f.edit("configmaps", "shop-config", "kubectl", `{"data":{"colour":"blue"}}`)
+		p, err := f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.engine.Apply(f.ctx, p, engine.ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.wantHistory("1 superseded", "2 superseded", "6 deployed")
+	f.wantSettled(r)
+}
+
+// A failed deploy that is tried again and changes nothing is the same failure.
+func TestSameFailureIsOneRevision(t *testing.T) {
+	f := newFixture(t)
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap})))
+	failing := f.release(f.chart(map[string]string{
+		"config.yaml": configMap,
+		"hook.yaml":   "apiVersion: batch/v1\nkind: Job\nmetadata: {name: check, annotations: {helm.sh/hook: post-upgrade}}\nspec: {backoffLimit: 0, template: {metadata: {annotations: {fairlead.dev/pod: crash-loop}}, spec: {restartPolicy: Never, containers: [{name: check, image: 'shop:1.0'}]}}}\n",
+	}), "colour=red")
+	for range 3 {
+		rev, err := f.engine.Deploy(f.ctx, failing, engine.ApplyOptions{})
+		if err == nil || rev == nil || rev.Revision != 2 || rev.Status != engine.StatusFailed {
+			t.Fatalf("%+v, %v", rev, err)
+		}
+	}
+	f.wantHistory("1 deployed", "2 failed")
+	if cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{}); err != nil || cm.Data["colour"] != "red" {
+		t.Errorf("live is %v, %v", cm.Data, err)
+	}
+	mended := f.release(f.chart(map[string]string{"config.yaml": configMap}), "colour=red")
+	f.deploy(mended)
+	f.wantSettled(mended)
+}
