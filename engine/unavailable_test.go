@@ -164,6 +164,12 @@ func TestQuotaAtApply(t *testing.T) {
 	}
 	r := f.release(c, "from=0,to=1")
 	r.UnsafePrune = true
-	f.deploy(r)
+	if err := f.client.CoreV1().ResourceQuotas(f.namespace).Delete(f.ctx, "small", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	testcluster.Eventually(t, time.Minute, func(context.Context) error { // admission learns of it by its own watch
+		_, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{})
+		return err
+	})
 	f.wantSettled(r)
 }
