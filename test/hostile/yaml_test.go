@@ -45,7 +45,7 @@ func TestYAML(t *testing.T) {
 // yamlTexts are the members of a mapping: they follow "apiVersion: v1" and the
 // like, and begin at the left.
 var yamlTexts = map[string]func() string{
-	"long text": func() string { return aliased("\""+strings.Repeat("x", 1_000_000)+"\"", 3000) },
+	"long text": func() string { return aliasedText("\""+strings.Repeat("x", 1_000_000)+"\"", 3000) },
 	"long block": func() string {
 		return "a: &a |\n  " + strings.Repeat("x", 1_000_000) + "\nb: [" + strings.Repeat("*a,", 300_000) + "]\n"
 	},
@@ -96,7 +96,7 @@ var yamlTexts = map[string]func() string{
 	},
 }
 
-func aliased(anchored string, times int) string {
+func aliasedText(anchored string, times int) string {
 	return "a: &a " + anchored + "\nb: [" + strings.Repeat("*a,", times) + "]\n"
 }
 
