@@ -65,7 +65,7 @@ func (r ReadyRule) compile() (readiness.Rule, error) {
 	expressions := readiness.RuleExpressions{Ready: r.Ready, Failed: r.Failed, Message: r.Message}
 	switch {
 	case r.Kind == "":
-		return nil, errors.New("Kind is not set")
+		return nil, errors.New("set Kind")
 	case r.Judge == nil && r.Ready == "":
 		return nil, errors.New("set either Ready or Judge")
 	case r.Judge == nil:

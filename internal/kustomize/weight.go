@@ -62,8 +62,9 @@ func (e entries) over(nodes int64) weight {
 
 // entriesOf counts the entries of a kustomization that are in its own file.
 func entriesOf(k *types.Kustomization) entries {
-	e := entries{looking: int64(1 + len(k.Replicas) + len(k.Vars))}
 	//lint:ignore SA1019 kustomize reads the old fields too
+	e := entries{looking: int64(1 + len(k.Replicas) + len(k.Vars))}
+	//lint:ignore SA1019 as above
 	e.visiting = int64(len(k.Images) + len(k.ImageTags) + len(k.CommonLabels) + len(k.CommonAnnotations) + len(k.Patches) + len(k.PatchesJson6902))
 	for _, l := range k.Labels {
 		e.visiting += int64(len(l.Pairs) * (1 + len(l.FieldSpecs)))
