@@ -124,10 +124,18 @@ func processorTimeOfChildren() time.Duration {
 }
 
 func TestStack(t *testing.T) {
-	p := open(t, Options{Children: 1})
+	p := open(t, Options{Children: 1, MemoryBytes: minMemory})
 	calm := source(t, p, good)
 	die(t, p, `{{ define "a" }}{{ include "b" . }}{{ end }}{{ define "b" }}{{ template "c" . }}{{ end }}{{ define "c" }}{{ template "c" . }}{{ end }}{{ include "a" . }}`, LimitStack)
 	renderGood(t, calm, "after")
+
+	// Within the default limits, templates nest as deep as in process.
+	deep := source(t, p, `{{ define "c" }}{{ if true }}{{ range list 1 }}{{ template "c" . }}{{ end }}{{ end }}{{ end }}{{ template "c" . }}`)
+	_, err := deep.Render(t.Context(), render.Input{Name: "shop"})
+	var limit *render.LimitError
+	if !errors.As(err, &limit) || limit.Limit != "TemplateDepth" {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestResultIsBounded(t *testing.T) {
