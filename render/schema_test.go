@@ -240,6 +240,16 @@ func TestGlobalRefusedBySubchart(t *testing.T) {
 	}
 }
 
+// An error of a broken schema is readable, however long its keys are.
+func TestSchemaErrorsAreShort(t *testing.T) {
+	for _, schema := range []string{`{"patternProperties":{"` + strings.Repeat("a", 1_000_000) + `":{}}}`, `{"$ref":"#/` + strings.Repeat("a", 1_000_000) + `"}`} {
+		_, err := withSchema(t, schema, "").Render(t.Context(), Input{Name: "demo"})
+		if err == nil || len(err.Error()) > 3000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	}
+}
+
 // Errors of a schema show nothing that may be a secret.
 func TestSchemaErrorsHideValues(t *testing.T) {
 	c := withSchema(t, `{"properties":{"a":{"type":"integer"},"b":{"type":"string"},"c":{"enum":["x"]}},"additionalProperties":false}`, "")

@@ -111,7 +111,7 @@ func (p *processing) named(subcharts []*chart.Chart, requirements []*chart.Depen
 		}
 	}
 	for i, sub := range chosen {
-		if sub == nil {
+		if sub == nil || !p.meter.take(subchartEntries) {
 			continue
 		}
 		as, metadata := *sub, *sub.Metadata

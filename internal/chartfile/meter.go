@@ -64,8 +64,14 @@ func (m *Meter) step(n int) bool {
 	return m.err == nil
 }
 
-// entryBytes is what an entry of a map or an item of a list takes, roughly.
-const entryBytes = 64
+const (
+	// entryBytes is what an entry of a map or an item of a list takes, with the
+	// room that maps and garbage collection need besides.
+	entryBytes = 128
+	// subchartEntries is what a subchart takes under one more alias: its copy, its
+	// part of the data of a render, its compiled templates.
+	subchartEntries = 64
+)
 
 // take charges memory for n entries, and reports whether work may go on.
 func (m *Meter) take(n int) bool {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -95,6 +96,10 @@ func (c *Chart) checkSchema(ch *chart.Chart, values map[string]any, at []string,
 	return nil
 }
 
+// maxSchemaError is how long the text of an error may be: it repeats keys and
+// patterns of the schema, which may be megabytes.
+const maxSchemaError = 2000
+
 // schemaError says of which file an error is. Limits and the end of the context
 // stay what they are.
 func schemaError(ch *chart.Chart, err error) error {
@@ -102,6 +107,9 @@ func schemaError(ch *chart.Chart, err error) error {
 	var limit *LimitError
 	var ref *RefError
 	e := &Error{Chart: ch.ChartFullPath(), File: file, Err: err, Hint: "correct the schema, or set Input.SkipSchema"}
+	if text := err.Error(); len(text) > maxSchemaError {
+		e.Err = &cause{strings.ToValidUTF8(text[:maxSchemaError], "") + "…", err}
+	}
 	switch {
 	case errors.As(err, &limit):
 		return &LimitError{Limit: limit.Limit, Max: limit.Max, Subject: path.Join(e.Chart, file) + limit.Subject}

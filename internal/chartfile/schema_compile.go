@@ -143,7 +143,7 @@ func (s *schemaFiles) read(location string, text []byte) (any, error) {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	w := documentWeight{files: s, location: location}
-	w.visit(doc, "")
+	w.visit(doc, 0)
 	// The library looks for each schema among all others, and copies what it knows
 	// of the document for each reference to a place where no schema is expected.
 	s.weight += w.objects
@@ -164,6 +164,7 @@ func cmpErr(errs ...error) error {
 type documentWeight struct {
 	files                            *schemaFiles
 	location                         string
+	path                             []string // of the value that is visited
 	objects, references, identifiers int64
 	err                              error
 }
@@ -173,12 +174,13 @@ const (
 	maxNumberText = 400     // longer than any finite float64
 )
 
-func (w *documentWeight) visit(v any, pointer string) {
+// visit counts a value. Length is that of its path.
+func (w *documentWeight) visit(v any, length int) {
 	m := w.files.compiled.meter
 	switch v := v.(type) {
 	case map[string]any:
 		w.objects++
-		if !m.schemaTake(schemaBytes + 4*int64(len(pointer))) {
+		if !m.schemaTake(schemaBytes + 4*int64(length)) {
 			return
 		}
 		if ref, ok := v["$ref"].(string); ok && unusual(ref) {
@@ -190,14 +192,14 @@ func (w *documentWeight) visit(v any, pointer string) {
 			}
 		}
 		if v["$dynamicAnchor"] != nil || v["$recursiveAnchor"] != nil {
-			w.files.anchors = append(w.files.anchors, w.location+"#"+url.PathEscape(pointer))
+			w.files.anchors = append(w.files.anchors, w.location+"#"+url.PathEscape(w.pointer()))
 		}
 		for key, item := range v {
-			w.visit(item, pointer+"/"+pointerEscape(key))
+			w.below(item, key, length)
 		}
 	case []any:
 		for i, item := range v {
-			w.visit(item, pointer+"/"+strconv.Itoa(i))
+			w.below(item, strconv.Itoa(i), length)
 		}
 	case json.Number:
 		// As a fraction a number is as long as its exponent is large.
@@ -207,8 +209,19 @@ func (w *documentWeight) visit(v any, pointer string) {
 	}
 }
 
-func pointerEscape(key string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+func (w *documentWeight) below(v any, key string, length int) {
+	w.path = append(w.path, key)
+	w.visit(v, length+1+len(key))
+	w.path = w.path[:len(w.path)-1]
+}
+
+// pointer returns the JSON pointer of the value that is visited.
+func (w *documentWeight) pointer() string {
+	var b strings.Builder
+	for _, key := range w.path {
+		b.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1"))
+	}
+	return b.String()
 }
 
 // unusual reports whether a reference leads to a place of a document where no

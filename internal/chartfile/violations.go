@@ -162,6 +162,8 @@ func wanted(k jsonschema.ErrorKind) string {
 		return "no such value"
 	case *kind.Not:
 		return "anything but what the schema excludes here"
+	case *kind.RefCycle:
+		return "a schema that does not refer to itself without end"
 	case *kind.DependentRequired:
 		return short(fmt.Sprintf("%s too, because %s is given", strings.Join(k.Missing, ", "), k.Prop))
 	case *kind.Dependency:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,5 +84,6 @@ func localFiles() []Case {
 		})
 	}
 	add("links in a circle", func(dir string) (string, error) { return dir, os.Symlink(".", filepath.Join(dir, "templates")) })
+	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
 	return cases
 }
