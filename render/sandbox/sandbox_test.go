@@ -90,6 +90,7 @@ func die(t *testing.T, p *Pool, template, limit string) {
 }
 
 func TestMemory(t *testing.T) {
+	needsAddressSpace(t)
 	p := open(t, Options{Children: 1, MemoryBytes: minMemory})
 	calm := source(t, p, good)
 	die(t, p, `{{ $l := list }}{{ range until 2000 }}{{ $l = append $l (repeat 1000000 (printf "%d " .)) }}{{ end }}`, LimitMemory)
@@ -124,6 +125,7 @@ func processorTimeOfChildren() time.Duration {
 }
 
 func TestStack(t *testing.T) {
+	needsAddressSpace(t)
 	p := open(t, Options{Children: 1, MemoryBytes: minMemory})
 	calm := source(t, p, good)
 	die(t, p, `{{ define "a" }}{{ include "b" . }}{{ end }}{{ define "b" }}{{ template "c" . }}{{ end }}{{ define "c" }}{{ template "c" . }}{{ end }}{{ include "a" . }}`, LimitStack)
@@ -425,5 +427,14 @@ func same(t *testing.T, want, got *render.Manifest) {
 	}
 	if diff := cmp.Diff(want.Files, got.Files); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// needsAddressSpace skips a test of the smallest children under the race
+// detector, which itself needs more address space than they have.
+func needsAddressSpace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector does not fit into the child")
 	}
 }
