@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -204,11 +205,9 @@ func carryOverrides(k Key, last *storage.Record, objects []render.Object, text s
 
 // rewriteManifest replaces one object in the text of a manifest.
 func rewriteManifest(k Key, manifest storage.Text, u *unstructured.Unstructured, h overrides) (storage.Text, error) {
-	const line = "---\n"
-	docs := strings.SplitAfter("\n"+manifest.String(), "\n"+line)
-	for i, doc := range docs {
-		body := strings.TrimSuffix(doc, line)
-		objects, err := parseManifest(body)
+	whole := manifest.String()
+	for doc := range yamlread.Documents(whole) {
+		objects, err := parseManifest(doc.Text)
 		if err != nil {
 			return manifest, fmt.Errorf("read the manifest: %w", err)
 		}
@@ -227,11 +226,8 @@ func rewriteManifest(k Key, manifest storage.Text, u *unstructured.Unstructured,
 			}
 			comment = overridesComment + string(data) + "\n"
 		}
-		docs[i] = "# Source: " + objects[0].Source + "\n" + comment + string(text)
-		if body != doc {
-			docs[i] += line
-		}
-		return storage.TextOf(strings.TrimPrefix(strings.Join(docs, ""), "\n")), nil
+		changed := "# Source: " + objects[0].Source + "\n" + comment + strings.TrimSuffix(string(text), "\n")
+		return storage.TextOf(whole[:doc.Start] + changed + whole[doc.Start+len(doc.Text):]), nil
 	}
 	return manifest, fmt.Errorf("%s is not in a document of its own in the manifest", diff.ObjectOf(u))
 }

@@ -19,8 +19,8 @@ type Sharing struct {
 // twice, with the types of Kubernetes: whole numbers are int64, others float64.
 // One and two, of the same types, are what it may have parts of; nil: nothing.
 func (s *Sharing) Decode(text []byte, one, two any) (any, error) {
-	if !utf8.Valid(text) { // which other decoders mend
-		text = bytes.ToValidUTF8(text, []byte("\ufffd"))
+	if !utf8.Valid(text) { // as in encoding/json, each such byte becomes the replacement character
+		text = []byte(string([]rune(string(text))))
 	}
 	if s.keys == nil {
 		s.keys = map[string]string{}
@@ -287,7 +287,7 @@ func scalar(word []byte) (any, error) {
 	return strconv.ParseFloat(string(word), 64)
 }
 
-// isText says whether the text between two quotes stands for another.
+// isText reports whether the text between two quotes stands for another.
 func isText(quoted []byte, like any) bool {
 	text, ok := like.(string)
 	for ok {
@@ -325,7 +325,7 @@ func unescaped(quoted []byte) string {
 }
 
 // escape appends to out what the escape at the beginning of quoted stands for,
-// and answers how long the escape is.
+// and returns how long the escape is.
 func escape(quoted, out []byte) (int, []byte) {
 	switch c := quoted[1]; c {
 	case 'b':
