@@ -118,8 +118,8 @@ func TestRollbacks(t *testing.T) {
 	r.Cause = "the first"
 	f.deploy(r)
 	f.deploy(f.release(c, "colour=red"))
-	for range 2 {
-		if _, err := f.engine.Deploy(f.ctx, f.release(bad, "colour=bad", `podAnnotations.fairlead\.dev/pod=image-pull-error`), engine.ApplyOptions{}); err == nil {
+	for i := range 2 { // of different values: the same failure again is no revision of its own
+		if _, err := f.engine.Deploy(f.ctx, f.release(bad, fmt.Sprint("colour=bad", i), `podAnnotations.fairlead\.dev/pod=image-pull-error`), engine.ApplyOptions{}); err == nil {
 			t.Fatal("it became ready")
 		}
 	}
