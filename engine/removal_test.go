@@ -141,9 +141,14 @@ func TestNothingGoesUnseenWithADefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.wantSettled(without)
-	if got := g.names(gvr); len(got) != 0 {
-		t.Errorf("left are %v", got)
-	}
+	// The API server deletes what a definition held after the definition itself
+	// is marked as deleted.
+	testcluster.Eventually(t, time.Minute, func(context.Context) error {
+		if got := g.names(gvr); len(got) != 0 {
+			return fmt.Errorf("left are %v", got)
+		}
+		return nil
+	})
 }
 
 func reasonOf(p *engine.Plan, name string) string {
