@@ -7,7 +7,8 @@ import (
 
 // digest returns what matters most of an object that is created, in one line:
 // the images and replicas of a workload, the ports of a Service, the keys of a
-// ConfigMap. It is read from the fields, which contain no secrets.
+// ConfigMap, and what it may do that a security review looks for. It is read
+// from the fields, which contain no secrets.
 func digest(ch Change) string {
 	desired, err := withoutSecrets(ch)
 	if err != nil || desired == nil {
@@ -44,6 +45,7 @@ func digest(ch Change) string {
 	case "HorizontalPodAutoscaler":
 		say("replicas %s to %s", flow(spec["minReplicas"]), flow(spec["maxReplicas"]))
 	}
+	parts = append(parts, privileges(ch.Object.Kind, desired)...)
 	keys := 0
 	var names []string
 	for _, field := range []string{"data", "binaryData"} {

@@ -43,9 +43,6 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 			}
 			return nil, err
 		}
-		if err := p.work.hooksRefused; err != nil && !opts.NoHooks {
-			return nil, err
-		}
 		if !p.Changed() {
 			return e.finishUnchanged(ctx, p, opts)
 		}

@@ -45,8 +45,8 @@ func (e *Engine) newTestRun(ctx context.Context, k Key, record *storage.Record, 
 		if endsByItself(at) && opts.Filter != nil && !opts.Filter(at.id) {
 			continue
 		}
-		if !e.allowed(k, at.id) {
-			return nil, notAllowed("test hook", k, at.id)
+		if why := e.blocked(k, at.id, h.parsed.Unstructured); why != nil {
+			return nil, notAllowed("test hook", k, at.id, why)
 		}
 		t.tests = append(t.tests, h)
 	}
@@ -71,7 +71,7 @@ func (e *Engine) redactorOfRevision(ctx context.Context, k Key, record *storage.
 		}
 		secrets = append(secrets, u)
 		t, err := e.target(ctx, k, u, unknownSource)
-		if errors.Is(err, ErrUnknownKind) || err == nil && !e.allowed(k, t.id) {
+		if errors.Is(err, ErrUnknownKind) || err == nil && e.blocked(k, t.id, u) != nil {
 			continue
 		}
 		if err != nil {

@@ -418,7 +418,12 @@ func TestApplySetKeepsOffOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	f.engine = f.newEngineWith(engine.Options{ApplySet: true, Allow: func(k engine.Key, o diff.Object) bool { return o.Name != "fairlead-shop" }})
+	f.engine = f.newEngineWith(engine.Options{ApplySet: true, Allow: func(a engine.Access) error {
+		if a.Object.Name == "fairlead-shop" {
+			return errors.New("not this one")
+		}
+		return nil
+	}})
 	refused(adopting, engine.ProblemNotAllowed, "blocked by Options.Allow")
 	f.engine = sets
 	p := f.plan(adopting)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -36,9 +38,9 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
 	opts = opts.withDefaults()
-	if opts.As.UserName != "" {
+	if opts.impersonates() {
 		cfg = rest.CopyConfig(cfg)
-		cfg.Impersonate = opts.As
+		cfg.Impersonate = copyImpersonation(opts.As)
 	}
 	c, err := cluster.New(cfg, opts.Logger)
 	if err != nil {
@@ -49,6 +51,39 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
 	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: rules, events: newDispatcher(opts.OnEvent)}, nil
+}
+
+// As returns an engine that acts as another user, with that user's permissions,
+// and with the options of this one. It sends no request. The two share
+// connections, OnEvent, and what is the same for everybody: the kinds that the
+// API server serves and their schemas, which are still read by the first
+// engine's credentials. Those must be allowed to impersonate; who replaces
+// Options.As. A who without UserName is an error that wraps ErrInvalidOptions:
+// nothing would be impersonated.
+func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
+	opts := e.opts
+	opts.As = who
+	err := opts.validateAs("who")
+	if err == nil && !opts.impersonates() {
+		err = invalid("who", "is empty; accepted is an ImpersonationConfig with UserName")
+	}
+	if err != nil {
+		return nil, &Error{Op: "impersonate", Err: err}
+	}
+	c, err := e.cluster.As(copyImpersonation(who))
+	if err != nil {
+		return nil, &Error{Op: "impersonate", Err: err}
+	}
+	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: e.rules, events: e.events}, nil
+}
+
+// copyImpersonation returns a copy that the caller cannot change.
+func copyImpersonation(who rest.ImpersonationConfig) rest.ImpersonationConfig {
+	who.Groups, who.Extra = slices.Clone(who.Groups), maps.Clone(who.Extra)
+	for key, values := range who.Extra {
+		who.Extra[key] = slices.Clone(values)
+	}
+	return who
 }
 
 // NewFromGetter returns an Engine for the cluster that kubectl plug-ins and Helm

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -44,6 +45,9 @@ const (
 	// ProblemPrune: more would be deleted than is likely to be intended. Its
 	// Object is the first that would be deleted.
 	ProblemPrune ProblemKind = "Prune"
+	// ProblemUnknownKind: the API server does not serve the kind of a hook.
+	// An object of an unknown kind is an error instead: there is no plan.
+	ProblemUnknownKind ProblemKind = "UnknownKind"
 	// ProblemHook: a hook cannot be created: an object of the manifest has its
 	// name, or an earlier run left one that is not deleted first.
 	ProblemHook ProblemKind = "Hook"
@@ -79,6 +83,26 @@ func (p Problem) Error() string {
 		s += " (" + p.Hint + ")"
 	}
 	return s
+}
+
+func newProblem(kind ProblemKind, o diff.Object, message, hint string, fields ...string) Problem {
+	return Problem{Kind: kind, Object: o, Message: message, Hint: hint, Fields: fields}
+}
+
+func hasProblem(problems []Problem, kind ProblemKind) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == kind })
+}
+
+// Is reports whether the problem is what a sentinel error names: ErrNotAllowed
+// and ErrUnknownKind, for errors.Is.
+func (p Problem) Is(target error) bool {
+	switch p.Kind {
+	case ProblemNotAllowed:
+		return target == ErrNotAllowed
+	case ProblemUnknownKind:
+		return target == ErrUnknownKind
+	}
+	return false
 }
 
 // ProblemsError is returned when a plan has problems, and holds them all.

@@ -134,8 +134,12 @@ func TestHookOfUnknownKind(t *testing.T) {
 	})
 	_, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{})
 	f.refused(err, engine.ErrUnknownKind, "Gadget", "templates/hook.yaml")
-	if _, err := f.engine.Plan(f.ctx, f.release(c), engine.PlanOptions{}); !errors.Is(err, engine.ErrUnknownKind) {
-		t.Errorf("planned: %v", err)
+	p := f.plan(f.release(c))
+	if len(p.Problems) != 1 || p.Problems[0].Kind != engine.ProblemUnknownKind || !p.Problems[0].Hook || len(p.Hooks) != 1 {
+		t.Errorf("planned with %+v, hooks %+v", p.Problems, p.Hooks)
+	}
+	if err := p.Err(); !errors.Is(err, engine.ErrUnknownKind) {
+		t.Errorf("the plan's error is %v", err)
 	}
 	// Without hooks its kind is not needed.
 	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{NoHooks: true}); err != nil {

@@ -59,15 +59,21 @@ func (j *judge) all(ctx context.Context) ([]verdict, error) {
 	if err := j.each(ctx, verdicts, func(o *object) bool { return o.isDefinition() }); err != nil {
 		return nil, err
 	}
-	j.shifting = map[schema.GroupKind]bool{}
-	for i, o := range j.objects {
+	j.shifting = shiftingKinds(j.objects, verdicts)
+	return verdicts, j.each(ctx, verdicts, func(o *object) bool { return !o.isDefinition() })
+}
+
+// shiftingKinds are the kinds whose live CRD the plan changes.
+func shiftingKinds(objects []*object, verdicts []verdict) map[schema.GroupKind]bool {
+	out := map[schema.GroupKind]bool{}
+	for i, o := range objects {
 		if o.isDefinition() && o.desired != nil && o.live != nil && verdicts[i].change.Changed() {
 			for kind := range kindsDefinedBy(o.desired) {
-				j.shifting[kind] = true
+				out[kind] = true
 			}
 		}
 	}
-	return verdicts, j.each(ctx, verdicts, func(o *object) bool { return !o.isDefinition() })
+	return out
 }
 
 // each judges the objects that are selected, concurrently.
@@ -96,13 +102,13 @@ func (j *judge) each(ctx context.Context, verdicts []verdict, selected func(*obj
 
 // judge decides about one object.
 func (j *judge) judge(ctx context.Context, o *object) (verdict, error) {
-	switch {
-	case !j.allowed(o.id):
+	if why := j.blocked(o); why != nil {
 		return verdict{
 			change:   diff.Change{Object: o.id, Action: diff.Unchanged, Reason: "it is blocked by Options.Allow", Local: true},
-			problems: []Problem{newProblem(ProblemNotAllowed, o.id, "blocked by Options.Allow", "leave it out of the chart, or ask for it to be allowed")},
+			problems: []Problem{blockedProblem(o.id, why)},
 		}, nil
-	case o.desired == nil:
+	}
+	if o.desired == nil {
 		return j.judgeRemoval(ctx, o)
 	}
 	if j.isFinishedJob(o) {
@@ -263,12 +269,4 @@ func (j *judge) mayAsk(o *object) bool {
 		return false
 	}
 	return !j.createdNamespaces[o.id.Namespace]
-}
-
-func newProblem(kind ProblemKind, o diff.Object, message, hint string, fields ...string) Problem {
-	return Problem{Kind: kind, Object: o, Message: message, Hint: hint, Fields: fields}
-}
-
-func hasProblem(problems []Problem, kind ProblemKind) bool {
-	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == kind })
 }

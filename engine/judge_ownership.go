@@ -186,10 +186,14 @@ func (j *judge) releaseProblems(ctx context.Context, o *object) ([]Problem, erro
 	case other == (Key{}):
 		return []Problem{newProblem(ProblemUnowned, o.id, "it exists already and belongs to no release", "set Release.Adopt to take it over, or rename it")}, nil
 	}
-	uninstalled, err := j.lister.uninstalled(ctx, other)
+	uninstalled := false
+	if j.reveals(diff.Object{Version: "v1", Kind: "Secret", Namespace: other.Namespace}) {
+		var err error
+		if uninstalled, err = j.lister.uninstalled(ctx, other); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case err != nil:
-		return nil, err
 	case !uninstalled:
 		return []Problem{newProblem(ProblemOwned, o.id, fmt.Sprintf("it belongs to release %s", other), "rename it here, or remove it there first")}, nil
 	case !j.policy.adopt:

@@ -224,7 +224,12 @@ func (g scenarioPremise) premise(t *testing.T) premise {
 	}
 	e := &Engine{opts: Options{FieldManager: DefaultFieldManager, FormerManagers: []string{"helm"}, Ownership: g.Ownership, Replace: g.Replace, CRDs: g.CRDs}}
 	if len(g.Allow) > 0 {
-		e.opts.Allow = func(_ Key, o diff.Object) bool { return slices.Contains(g.Allow, o.Kind) }
+		e.opts.Allow = func(a Access) error {
+			if slices.Contains(g.Allow, a.Object.Kind) {
+				return nil
+			}
+			return errors.New("its kind is not in the list")
+		}
 	}
 	record := &storage.Record{}
 	if m == uninstalling {

@@ -35,7 +35,7 @@ func (j *judge) findScalers(ctx context.Context) (scalers, error) {
 		if workload, _, ok := scaledBy(o.live, o.id.Namespace); leaves && ok {
 			j.released[workload] = true
 		}
-		if o.desired == nil || !j.allowed(o.id) {
+		if o.desired == nil || j.blocked(o) != nil {
 			continue
 		}
 		found.add(o.desired, o.id.Namespace)

@@ -112,7 +112,7 @@ func (j *judge) lossOfDefinition(ctx context.Context, o *object) (loss, error) {
 	if c.forbidden {
 		return loss{unread: fmt.Sprintf("without permission to list %s it is not known which objects are deleted with it", c.kind.Resource.GroupResource()), blocks: true}, nil
 	}
-	return loss{what: whatGoes(c.names, c.more), blocks: true}, nil
+	return loss{what: whatGoes(c.found, c.more), blocks: true}, nil
 }
 
 // servedVersion is a version in which a CRD's objects can be listed; empty if
@@ -135,7 +135,7 @@ func (j *judge) departs(kind, group string, m *metav1.PartialObjectMetadata) boo
 // counted are the objects of one kind that are deleted along.
 type counted struct {
 	kind      cluster.Kind
-	names     []string
+	found     foundObjects
 	more      bool // there are more than were read
 	forbidden bool
 }
@@ -153,14 +153,14 @@ func (j *judge) count(ctx context.Context, c *counted, namespace string, selecte
 			c.forbidden = true
 			return nil
 		case apierrors.IsResourceExpired(err) && opts.Continue != "":
-			opts.Continue, c.names, checked = "", nil, 0
+			opts.Continue, c.found, checked = "", foundObjects{}, 0
 			continue
 		case err != nil:
 			return fmt.Errorf("list %s: %w", c.kind.Resource.GroupResource(), err)
 		}
 		for i := range page.Items {
 			if m := &page.Items[i]; selected(m) {
-				c.names = append(c.names, c.kind.Name+" "+strings.TrimPrefix(m.Namespace+"/"+m.Name, "/"))
+				c.found = j.found(c.found, diff.Object{Group: c.kind.Resource.Group, Version: c.kind.Resource.Version, Kind: c.kind.Name, Namespace: m.Namespace, Name: m.Name})
 			}
 		}
 		checked += len(page.Items)
@@ -175,20 +175,20 @@ func (j *judge) count(ctx context.Context, c *counted, namespace string, selecte
 }
 
 // whatGoes says how many objects are deleted along, and names the first ones.
-func whatGoes(names []string, more bool) string {
+func whatGoes(found foundObjects, more bool) string {
 	switch {
-	case len(names) == 0 && more:
+	case found.count() == 0 && more:
 		return fmt.Sprintf("more than %d objects are deleted with it", maxChecked)
-	case len(names) == 0:
+	case found.count() == 0:
 		return ""
-	case len(names) == 1 && !more:
-		return "1 object is deleted with it: " + names[0]
+	case found.count() == 1 && !more:
+		return "1 object is deleted with it" + found.named()
 	}
 	atLeast := ""
 	if more {
 		atLeast = "at least "
 	}
-	return fmt.Sprintf("%s%d objects are deleted with it: %s", atLeast, len(names), someOf(names))
+	return fmt.Sprintf("%s%d objects are deleted with it%s", atLeast, found.count(), found.named())
 }
 
 // lossOfNamespace counts what a namespace holds, of all kinds that the API
@@ -216,16 +216,17 @@ func (j *judge) lossOfNamespace(ctx context.Context, o *object) (loss, error) {
 	if err := work.Wait(); err != nil {
 		return loss{}, err
 	}
-	var names, forbidden []string
+	var found foundObjects
+	var forbidden []string
 	more := false
 	for _, c := range all {
-		names = append(names, c.names...)
+		found.names, found.unnamed = append(found.names, c.found.names...), found.unnamed+c.found.unnamed
 		more = more || c.more
 		if c.forbidden {
 			forbidden = append(forbidden, c.kind.Resource.GroupResource().String())
 		}
 	}
-	out := loss{what: whatGoes(names, more), blocks: true}
+	out := loss{what: whatGoes(found, more), blocks: true}
 	switch {
 	case out.what != "":
 	case len(forbidden) > 0:

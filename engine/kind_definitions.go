@@ -92,7 +92,7 @@ func (j *judge) checkDefinition(ctx context.Context, in intended, f prediction) 
 // theirs that would be lost. Those that the release itself changes are judged by
 // what they will be.
 func (j *judge) checkUse(ctx context.Context, o *object, v definition.Version, out *definitionFindings) error {
-	users := map[string][]string{} // by field
+	users := map[string]foundObjects{} // by field
 	opts := metav1.ListOptions{Limit: checkedPage}
 	checked := 0
 	for {
@@ -124,23 +124,22 @@ func (j *judge) checkUse(ctx context.Context, o *object, v definition.Version, o
 	if opts.Continue != "" {
 		out.warnings = append(out.warnings, fmt.Sprintf("only %d objects of version %s were checked for %s", checked, v.Resource.Version, strings.Join(v.Paths, ", ")))
 	}
-	kind, _, _ := unstructured.NestedString(o.live.Object, "spec", "names", "kind")
 	for _, field := range slices.Sorted(maps.Keys(users)) {
-		out.refuse(o.id, fmt.Sprintf("version %s would drop or refuse %s, which is in use by %s %s", v.Resource.Version, field, kind, someOf(users[field])), field,
+		out.refuse(o.id, fmt.Sprintf("version %s would drop or refuse %s, which is in use by %s", v.Resource.Version, field, users[field].some()), field,
 			"change these objects first, keep the field, or set Options.CRDs to CRDsCreate to leave the definition as it is")
 	}
 	return nil
 }
 
 // addUser notes which fields that are lost a custom resource uses.
-func (j *judge) addUser(users map[string][]string, v definition.Version, u *unstructured.Unstructured) {
+func (j *judge) addUser(users map[string]foundObjects, v definition.Version, u *unstructured.Unstructured) {
 	if planned, ours := j.planned[identity(diff.ObjectOf(u))]; ours {
 		if u = planned; u == nil {
 			return
 		}
 	}
 	for _, field := range v.Loses(u.Object) {
-		users[field] = append(users[field], strings.TrimPrefix(u.GetNamespace()+"/"+u.GetName(), "/"))
+		users[field] = j.found(users[field], diff.ObjectOf(u))
 	}
 }
 

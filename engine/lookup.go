@@ -40,7 +40,7 @@ func (e *Engine) lookup(k Key) render.LookupFunc {
 			namespace = "" // else a cluster-scoped object would pass as the release's own
 		}
 		o := diff.Object{Group: gvk.Group, Version: gvk.Version, Kind: kind, Namespace: namespace, Name: name}
-		if !allowed(k, gvk, namespace, name) || !e.allowed(k, o) {
+		if !allowed(k, gvk, namespace, name) || e.blocked(k, o, nil) != nil {
 			return map[string]any{}, nil
 		}
 		resource := e.cluster.Resource(m, namespace)

@@ -68,16 +68,18 @@ type Options struct {
 	// rules; of two for one kind the later applies. They apply to hooks too,
 	// except to Pods, which must complete. See [ReadyRule].
 	Rules []ReadyRule
-	// Allow is an allow-list: it reports whether a release may read and write
-	// an object, whatever permissions the engine has. An object that it blocks
-	// is a problem of the plan and is not read; it applies to hooks, lookups
-	// and a namespace to be created as well. For a lookup the object may have
-	// no name or namespace (all). It must be fast and safe for concurrent use.
-	// Nil: everything is allowed. See OwnNamespace.
-	Allow func(Key, diff.Object) bool
+	// Allow is an allow-list: it returns why a release may not read and write
+	// an object, whatever permissions the engine has, or nil if it may. An
+	// object that it blocks is a problem of the plan, with the error's text, and
+	// is not read; it applies to hooks, lookups and a namespace to be created as
+	// well, and a plan names no object outside of the release that it blocks.
+	// It must be fast, depend on its argument alone, and be safe for concurrent
+	// use. Nil: everything is allowed. See [OwnNamespace], and package
+	// engine/allow for more rules.
+	Allow func(Access) error
 	// As is the user to impersonate, with that user's permissions in place of
 	// the engine's. Groups, UID and Extra need UserName. Zero: no
-	// impersonation beyond that of the rest.Config.
+	// impersonation beyond that of the rest.Config. See also [Engine.As].
 	As rest.ImpersonationConfig
 	// Lookup reports whether the template function lookup may read objects of
 	// a kind, with the engine's permissions. namespace and name may be empty
@@ -147,8 +149,8 @@ func (o Options) validate() error {
 	if err := oneOf("Options.CRDs", o.CRDs, CRDsCompatible, CRDsCreate, CRDsUnsafeAll, CRDsSkip); err != nil {
 		return err
 	}
-	if o.As.UserName == "" && (o.As.UID != "" || len(o.As.Groups) > 0 || len(o.As.Extra) > 0) {
-		return invalid("Options.As", "UserName is empty although UID, Groups or Extra is set; Kubernetes impersonates a user")
+	if err := o.validateAs("Options.As"); err != nil {
+		return err
 	}
 	if o.LeaseDuration < 0 {
 		return invalid("Options.LeaseDuration", "is %v; accepted are durations from 1s, and 0 (%v)", o.LeaseDuration, DefaultLeaseDuration)
@@ -158,6 +160,17 @@ func (o Options) validate() error {
 	}
 	return nil
 }
+
+// validateAs refuses what looks like a user to impersonate and is none, since
+// the engine would act with its own permissions.
+func (o Options) validateAs(field string) error {
+	if !o.impersonates() && (o.As.UID != "" || o.As.Groups != nil || o.As.Extra != nil) {
+		return invalid(field, "UserName is empty although UID, Groups or Extra is set; Kubernetes impersonates a user")
+	}
+	return nil
+}
+
+func (o Options) impersonates() bool { return o.As.UserName != "" }
 
 func (o Ownership) validate(field string) error {
 	if err := oneOf(field+".Settle", o.Settle, Fail, Take, Yield); err != nil {

@@ -27,9 +27,6 @@ func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, 
 		return nil, err
 	}
 	p, err := e.planDeploy(ctx, r, opts.asking())
-	if err == nil {
-		err = p.work.hooksRefused
-	}
 	return e.planned("plan", r.Key, p, err)
 }
 

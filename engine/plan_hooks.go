@@ -8,7 +8,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
@@ -22,10 +21,13 @@ type triedHook struct {
 	at       location
 	before   bool // it runs before anything else is written
 	shifting bool // a CRD of this release changes its kind's schema first
-	index    int  // in Plan.Hooks
-	replaces bool // what an earlier run left
-	problems []Problem
-	warnings []string
+	// impossible: its kind is not served, or Options.Allow blocks it, so that
+	// the API server is not asked.
+	impossible bool
+	index      int  // in Plan.Hooks
+	replaces   bool // what an earlier run left
+	problems   []Problem
+	warnings   []string
 }
 
 // addHooks lists the hooks that the plan runs. One whose kind is not served, or
@@ -50,25 +52,26 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 	for _, phase := range []string{"pre-", "post-"} {
 		for _, h := range hooksFor(record, phase+event) {
 			at, err := locator.locate(ctx, h.parsed.Unstructured, h.parsed.Source)
-			object := at.id
-			var unknown *Error
+			t := &triedHook{hook: h, at: at, before: phase == "pre-", index: len(p.Hooks)}
 			switch {
-			case errors.As(err, &unknown) && errors.Is(err, ErrUnknownKind):
-				unknown.Hint = "install its CustomResourceDefinition first, or leave hooks out by ApplyOptions.NoHooks"
-				p.work.hooksRefused, object = unknown, h.object
+			case errors.Is(err, ErrUnknownKind):
+				t.at.id, t.impossible = h.object, true
+				t.problems = append(t.problems, newProblem(ProblemUnknownKind, h.object, fmt.Sprintf("the API server serves no %s %s", h.parsed.GetAPIVersion(), h.parsed.GetKind()), "install its CustomResourceDefinition first"))
 			case err != nil:
 				return err
-			case !b.allowed(at.id):
-				p.work.hooksRefused = notAllowed(phase+event+" hook", b.key, at.id)
 			default:
+				if why := b.policy.blocked(Access{b.key, at.id, h.parsed.Unstructured}); why != nil {
+					t.impossible = true
+					t.problems = append(t.problems, blockedProblem(at.id, why))
+					break
+				}
 				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(at.target)...)
-				t := &triedHook{hook: h, at: at, before: phase == "pre-", index: len(p.Hooks)}
 				if at.id.Name != "" && named[identity(at.id)] {
 					t.problems = append(t.problems, newProblem(ProblemHook, at.id, "a hook and an object of the manifest have the same name", "rename one of them"))
 				}
-				tried = append(tried, t)
 			}
-			p.Hooks = append(p.Hooks, PlannedHook{Object: object, Event: phase + event, Weight: h.weight})
+			tried = append(tried, t)
+			p.Hooks = append(p.Hooks, PlannedHook{Object: t.at.id, Event: phase + event, Weight: h.weight})
 		}
 	}
 	return b.tryHooks(ctx, p, tried)
@@ -94,14 +97,7 @@ func (b *builder) permissionsOfHook(t target) []Permission {
 // What it refuses becomes problems of the plan. It is not asked about what waits
 // for the release: for its namespace, or for a CRD that is created or changes.
 func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) error {
-	shifting := map[schema.GroupKind]bool{}
-	for i, o := range b.objects {
-		if o.desired != nil && o.live != nil && b.verdicts[i].change.Changed() {
-			for kind := range kindsDefinedBy(o.desired) {
-				shifting[kind] = true
-			}
-		}
-	}
+	shifting := shiftingKinds(b.objects, b.verdicts)
 	for _, h := range hooks {
 		for kind := range kindsOf(h.parsed) {
 			shifting[kind] = true
@@ -110,7 +106,7 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 	asked := map[string]bool{}
 	work := parallel.New(ctx, b.e.opts.Concurrency)
 	for _, h := range hooks {
-		h.shifting = shifting[h.at.groupKind()]
+		h.shifting = !h.impossible && shifting[h.at.groupKind()]
 		text := h.stored.Path + "\n" + h.stored.Manifest
 		if asked[text] || !b.mayTry(h) {
 			continue
@@ -143,7 +139,7 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 }
 
 func (b *builder) mayTry(h *triedHook) bool {
-	return b.asking.DryRun != DryRunNone && !h.shifting && h.at.readAs == nil && !h.at.pending && !b.createdNamespaces[h.at.id.Namespace]
+	return !h.impossible && b.asking.DryRun != DryRunNone && !h.shifting && h.at.readAs == nil && !h.at.pending && !b.createdNamespaces[h.at.id.Namespace]
 }
 
 func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) error {

@@ -37,7 +37,7 @@ func (b *builder) applyOrder(steps []step) (*annotatedOrder, orderFindings) {
 	}
 	asked := false
 	for i, s := range steps {
-		if s.object.desired == nil || !b.allowed(s.object.id) {
+		if s.object.desired == nil || b.blocked(s.object) != nil {
 			continue
 		}
 		a.desired = append(a.desired, i)

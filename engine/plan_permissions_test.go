@@ -149,11 +149,20 @@ func (f *fixture) grant(name string, rules ...rbacv1.PolicyRule) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	rule := rules[len(rules)-1]
+	f.effective(name, f.namespace, rules[len(rules)-1])
+}
+
+// effective waits until the API server's authorizer knows a rule of a user.
+func (f *fixture) effective(name, namespace string, rule rbacv1.PolicyRule) {
+	f.Helper()
+	named := ""
+	if len(rule.ResourceNames) > 0 {
+		named = rule.ResourceNames[0]
+	}
 	testcluster.Eventually(f, 30*time.Second, func(ctx context.Context) error {
 		got, err := f.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User: name, ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: f.namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: rule.ResourceNames[0],
+				Namespace: namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: named,
 			},
 		}}, metav1.CreateOptions{})
 		if err == nil && !got.Status.Allowed {

@@ -26,6 +26,9 @@ type podVersion struct {
 // earlierTemplate is the pod template of the revision to go back to. It has
 // what the API server filled in then.
 func (e *Engine) earlierTemplate(ctx context.Context, k Key, r Rollout, u *unstructured.Unstructured) (map[string]any, error) {
+	if why := e.blocked(k, identityIn(k, u), u); why != nil {
+		return nil, notAllowed("undo", k, identityIn(k, u), why)
+	}
 	versions, err := e.podVersions(ctx, k, u)
 	if err != nil {
 		return nil, err

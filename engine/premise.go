@@ -77,14 +77,11 @@ type policy struct {
 	replace        []Replace
 	definitions    CRDPolicy
 	applySet       bool
-	allow          func(Key, diff.Object) bool
+	allow          func(Access) error
 	// unsafeDelete are the objects, by identity, that may be deleted along with
 	// what they hold.
 	unsafeDelete map[diff.Object]bool
 }
-
-// allowed reports whether the release may touch the object, or read it.
-func (p policy) allowed(k Key, o diff.Object) bool { return p.allow == nil || p.allow(k, o) }
 
 // premise is what holds for one plan as a whole. Engine.premise completes it,
 // for every verb; afterwards it is not changed.
@@ -129,8 +126,6 @@ func (e *Engine) premise(p premise, release Release) premise {
 	p.recordsAnyway = p.recordDiffers()
 	return p
 }
-
-func (p premise) allowed(o diff.Object) bool { return p.policy.allowed(p.key, o) }
 
 // recordDiffers reports whether a revision is recorded even if no object
 // changes.

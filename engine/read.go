@@ -335,7 +335,7 @@ func (r *reader) findNamespaces(ctx context.Context) error {
 	work := parallel.New(ctx, r.e.opts.Concurrency)
 	for _, o := range r.objects {
 		namespace := o.id.Namespace
-		if o.desired == nil || !r.allowed(o.id) || exists[namespace] || r.createdNamespaces[namespace] {
+		if o.desired == nil || r.blocked(o) != nil || exists[namespace] || r.createdNamespaces[namespace] {
 			continue
 		}
 		exists[namespace] = true // asked once

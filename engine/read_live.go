@@ -57,7 +57,7 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 	var order []group
 	for _, o := range objects {
 		// An unknown kind may be served all the same: discovery lags behind.
-		if o.mapping == nil || !l.e.allowed(l.key, o.id) ||
+		if o.mapping == nil || l.e.blocked(l.key, o.id, o.desired) != nil ||
 			l.namespaceMissing && o.id.Namespace == l.key.Namespace && cluster.Namespaced(o.mapping) {
 			continue
 		}

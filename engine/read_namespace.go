@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -14,7 +15,6 @@ import (
 // unless create is set. Without the permission to read it, it is treated as
 // existing, with no UID; the API server refuses what is in it otherwise.
 func (e *Engine) readNamespace(ctx context.Context, k Key, create bool) (namespaceState, error) {
-	own := diff.Object{Version: "v1", Kind: "Namespace", Name: k.Namespace}
 	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(ctx, k.Namespace, metav1.GetOptions{})
 	switch {
 	case err == nil && ns.DeletionTimestamp != nil:
@@ -28,9 +28,11 @@ func (e *Engine) readNamespace(ctx context.Context, k Key, create bool) (namespa
 		return namespaceState{}, nil
 	case !apierrors.IsNotFound(err):
 		return namespaceState{}, fmt.Errorf("read namespace %s: %w", k.Namespace, err)
-	case create && !e.allowed(k, own):
-		return namespaceState{}, notAllowed("plan", k, own)
 	case create:
+		own := diff.Object{Version: "v1", Kind: "Namespace", Name: k.Namespace}
+		if why := e.blocked(k, own, &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": k.Namespace}}}); why != nil {
+			return namespaceState{}, notAllowed("plan", k, own, why)
+		}
 		return namespaceState{missing: true}, nil
 	}
 	return namespaceState{}, &Error{

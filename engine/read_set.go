@@ -109,7 +109,7 @@ func (r *reader) readForgottenParent(ctx context.Context, members setScope) erro
 	}
 	parent := &object{location: at, origin: fromApplySet, source: setSource}
 	r.objects = append(r.objects, parent)
-	if !r.allowed(parent.id) {
+	if r.blocked(parent) != nil {
 		return nil
 	}
 	if err := r.get(ctx, parent); err != nil {

@@ -26,9 +26,7 @@ type work struct {
 	// of kinds; nil: nothing, which is the rule.
 	applyOrder, deleteOrder *annotatedOrder
 	namespace               namespaceState
-	// hooksRefused is why the hooks cannot run; nil: they can.
-	hooksRefused    error
-	hookPermissions []Permission
+	hookPermissions         []Permission
 	// recordOnly: no object changes, but what is recorded does.
 	recordOnly bool
 	// historyOnly: the release is uninstalled, and only its history goes.

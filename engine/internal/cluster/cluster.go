@@ -34,14 +34,22 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/resend"
 )
 
-// Cluster is one API server. It is safe for concurrent use.
+// Cluster is one API server, as one identity sees it. It is safe for concurrent
+// use.
 type Cluster struct {
 	Typed    kubernetes.Interface
 	Dynamic  dynamic.Interface
 	Metadata metadata.Interface
 	Merger   *merge.Merger
 
-	logger    klog.Logger
+	cfg    *rest.Config // complete; not changed
+	logger klog.Logger
+	*kinds
+}
+
+// kinds is what the API server serves: discovery, and with it the schemas of
+// Cluster.Merger. It is the same for every identity, and holds no object.
+type kinds struct {
 	discovery discovery.CachedDiscoveryInterfaceWithContext
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
 
@@ -63,36 +71,51 @@ func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return resend.New(next, logger) })
-	client, err := rest.HTTPClientFor(cfg)
+	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
+	client, err := c.connect()
 	if err != nil {
-		return nil, fmt.Errorf("make the HTTP client: %w", err)
-	}
-	if cfg.ExecProvider != nil || cfg.AuthProvider != nil || cfg.BearerTokenFile != "" {
-		client.Transport = resend.Renew(client.Transport, cfg.BearerTokenFile) // above what adds the token
-	}
-	return newWith(cfg, client, logger)
-}
-
-func newWith(cfg *rest.Config, client *http.Client, logger *slog.Logger) (*Cluster, error) {
-	c := &Cluster{logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
-	var err error
-	if c.Dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
-		return nil, fmt.Errorf("make the dynamic client: %w", err)
-	}
-	if c.Typed, err = kubernetes.NewForConfigAndClient(cfg, client); err != nil {
-		return nil, fmt.Errorf("make the typed client: %w", err)
-	}
-	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(cfg), client); err != nil {
-		return nil, fmt.Errorf("make the metadata client: %w", err)
+		return nil, err
 	}
 	disco, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
 	if err != nil {
 		return nil, fmt.Errorf("make the discovery client: %w", err)
 	}
-	c.discovery = memory.NewMemCacheClientWithContext(disco)
-	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
+	cached := memory.NewMemCacheClientWithContext(disco)
+	c.kinds = &kinds{discovery: cached, mapper: restmapper.NewDeferredDiscoveryRESTMapperWithContext(cached)}
 	c.Merger = merge.New(c.openAPI)
 	return c, nil
+}
+
+// As returns the same cluster as another user sees it, in place of whoever cfg
+// impersonates. What is known of the served kinds is shared, and is read as
+// before.
+func (c *Cluster) As(who rest.ImpersonationConfig) (*Cluster, error) {
+	cfg := rest.CopyConfig(c.cfg)
+	cfg.Impersonate = who
+	as := &Cluster{Merger: c.Merger, cfg: cfg, logger: c.logger, kinds: c.kinds}
+	_, err := as.connect()
+	return as, err
+}
+
+// connect makes the clients, over one transport.
+func (c *Cluster) connect() (*http.Client, error) {
+	client, err := rest.HTTPClientFor(c.cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make the HTTP client: %w", err)
+	}
+	if c.cfg.ExecProvider != nil || c.cfg.AuthProvider != nil || c.cfg.BearerTokenFile != "" {
+		client.Transport = resend.Renew(client.Transport, c.cfg.BearerTokenFile) // above what adds the token
+	}
+	if c.Dynamic, err = dynamic.NewForConfigAndClient(c.cfg, client); err != nil {
+		return nil, fmt.Errorf("make the dynamic client: %w", err)
+	}
+	if c.Typed, err = kubernetes.NewForConfigAndClient(c.cfg, client); err != nil {
+		return nil, fmt.Errorf("make the typed client: %w", err)
+	}
+	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(c.cfg), client); err != nil {
+		return nil, fmt.Errorf("make the metadata client: %w", err)
+	}
+	return client, nil
 }
 
 // openAPI loads the API server's schema of a group version; nil if it has
