@@ -78,7 +78,7 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	}
 	begun := time.Now()
 	h.stored.LastRun = storage.HookRun{StartedAt: begun, Phase: "Running"}
-	r.e.events.emit(HookStarted{about(r.p.Key), t.id, event})
+	r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
 
 	created, err := r.createHook(ctx, t, h)
 
@@ -87,7 +87,7 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	if err != nil {
 		h.stored.LastRun.Phase = "Failed"
 	}
-	r.e.events.emit(HookEnded{about(r.p.Key), created.id, event, time.Since(begun), err})
+	r.e.events.emit(HookEnded{about(r.p.Key), shownAs(created.id, h.parsed.Unstructured), event, time.Since(begun), err})
 	if ended != nil {
 		ended(ctx, created)
 	}
@@ -101,7 +101,7 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 			r.warnLeftBehind(err)
 		}
 	}
-	failed := &Error{Op: event + " hook", Key: r.p.Key, Object: created.id, Err: err}
+	failed := &Error{Op: event + " hook", Key: r.p.Key, Object: shownAs(created.id, h.parsed.Unstructured), Err: err}
 	var inner *Error
 	if errors.As(err, &inner) {
 		failed.Hint, failed.Err = inner.Hint, inner.Err
@@ -117,13 +117,13 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 	defer cancel()
 	sent, again := resend.Count(ctx)
 	client := r.e.cluster.Resource(t.mapping, t.id.Namespace)
-	marked := withMetadata(h.parsed.Unstructured, func(metadata map[string]any) { mark(metadata, r.p.Key) })
+	marked := withMetadata(normalized(h.parsed.Unstructured), func(metadata map[string]any) { mark(metadata, r.p.Key) })
 	u, err := client.Create(sent, marked, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
 	if apierrors.IsAlreadyExists(err) && again.Load() > 0 {
 		u, err = client.Get(ctx, t.id.Name, metav1.GetOptions{}) // created by a request whose response was lost
 	}
 	if err != nil {
-		failed := r.redactedError(t.id, "create hook", err)
+		failed := r.redactedError(shownAs(t.id, h.parsed.Unstructured), "create hook", err)
 		if apierrors.IsAlreadyExists(err) {
 			failed.Hint = leftBehindHint
 		}

@@ -9,17 +9,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 // takeOver makes the fields that former managers applied the engine's own,
 // before the object is applied, so that those no longer wanted are removed. It
 // changes only managedFields.
-func (r *run) takeOver(ctx context.Context, i int, t takeOver) error {
+func (r *run) takeOver(ctx context.Context, i int, former merge.Former) error {
 	o, manager := r.w.steps[i].object, r.e.opts.FieldManager
 	resource := r.e.cluster.Resource(o.mapping, o.id.Namespace)
 	return retry.OnError(backoff, apierrors.IsConflict, func() error {
 		live := r.state.live(i)
-		owned, err := r.e.cluster.Merger.TakeOver(ctx, live, t.base, manager, t.managers, annotationName)
+		owned, err := r.e.cluster.Merger.TakeOver(ctx, live, manager, former)
 		if err != nil {
 			return err
 		}

@@ -36,10 +36,35 @@ var rbacRefusal = regexp.MustCompile(`User ".*" cannot `)
 // admission, which have the same status reason.
 func lacksPermission(err error) bool { return rbacRefusal.MatchString(err.Error()) }
 
+// admissions are the ways in which admission webhooks and policies refuse an
+// object, each with its name. A MutatingAdmissionPolicy calls itself a policy.
+var admissions = []struct {
+	kind string
+	says *regexp.Regexp
+}{
+	{"admission webhook", regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)},
+	{"ValidatingAdmissionPolicy", regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'`)},
+	{"admission policy", regexp.MustCompile(`policy ['"]([^'"]+)['"](?: with binding '[^']*')? denied request`)},
+}
+
+// saysUncalled matches the refusal because of a webhook that does not respond.
+var saysUncalled = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
+
+// refuserIn is the webhook or policy that refuses an object, with its kind, by
+// the text of the refusal; empty if it is none.
+func refuserIn(text string) string {
+	for _, a := range admissions {
+		if m := a.says.FindStringSubmatch(text); m != nil {
+			return a.kind + " " + m[1]
+		}
+	}
+	return ""
+}
+
 // isAdmission reports whether an admission webhook or policy refused the
-// object.
+// object, or a webhook could not be asked.
 func isAdmission(err error) bool {
-	return strings.Contains(err.Error(), "admission webhook") || strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
+	return refuserIn(err.Error()) != "" || saysUncalled.MatchString(err.Error())
 }
 
 // saysQuota matches the refusals of the ResourceQuota admission plugin, which
@@ -53,10 +78,6 @@ func isQuota(err error) bool {
 // saysAdmission matches other refusals by admission with the status reason of a
 // missing permission: pod security, and limits of a LimitRange.
 var saysAdmission = regexp.MustCompile(`violates PodSecurity|(minimum|maximum) \S+ usage per |max limit to request ratio per `)
-
-func refusedByAdmission(err error) bool {
-	return isAdmission(err) || saysAdmission.MatchString(err.Error())
-}
 
 // isTerminating reports whether an object cannot be created because its
 // namespace, or the CRD of its kind, is being deleted.

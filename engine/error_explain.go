@@ -37,9 +37,9 @@ func explain(op string, k Key, o diff.Object, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case isQuota(err):
 		e.Err = &classified{ErrQuota, err}
-		e.Hint = "raise the quota, ask for less, or delete what is no longer needed; kubectl describe quota shows what is used"
-	case apierrors.IsForbidden(err) && refusedByAdmission(err):
-		e.Hint = "the cluster's admission rules refuse the object, whatever the permissions: change it as they ask"
+		e.Hint = quotaHint
+	case isAdmission(err), apierrors.IsForbidden(err) && saysAdmission.MatchString(err.Error()), isUntyped(err):
+		e.Hint = refusalHint(err.Error())
 	case isTerminating(err):
 		e.Hint = "wait until it is gone, then call again"
 	case unavailableHint(o, err) != "":
@@ -51,6 +51,8 @@ func explain(op string, k Key, o diff.Object, err error) error {
 	case apierrors.IsUnauthorized(err):
 		e.Err = &classified{ErrForbidden, err}
 		e.Hint = "the API server does not accept these credentials; log in again or renew the token"
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		e.Hint = refusalHint(err.Error())
 	case meta.IsNoMatchError(err):
 		e.Err = &classified{ErrUnknownKind, err}
 		e.Hint = "check apiVersion and kind, or install the CustomResourceDefinition first"

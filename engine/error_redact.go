@@ -2,23 +2,15 @@ package engine
 
 import (
 	"errors"
-	"regexp"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// gotValue is the part of a server-side apply error that repeats the value that
-// does not match its schema.
-var gotValue = regexp.MustCompile(`(?s), got .*`)
-
-// hide replaces Secret values in the API server's message about an object. For
-// a Secret it also replaces the value that the message repeats, which may be
-// too short for the redactor to find.
+// hide is the API server's message about an object, readable and with Secret
+// values replaced. Of a Secret it leaves out any value that the message repeats,
+// which may be too short for the redactor to find.
 func hide(redactor *diff.Redactor, o diff.Object, text string) string {
-	if o.Group == "" && o.Kind == "Secret" {
-		text = gotValue.ReplaceAllString(text, ", got something else; put the value in quotes")
-	}
-	return redactor.String(text)
+	return redactor.String(readable(text, o.Group == "" && o.Kind == "Secret"))
 }
 
 // hideError returns err with Secret values in its text replaced.
@@ -31,10 +23,25 @@ func hideError(redactor *diff.Redactor, o diff.Object, err error) error {
 }
 
 func (e *Error) hide(redactor *diff.Redactor, o diff.Object) {
-	if text := e.Err.Error(); hide(redactor, o, text) != text {
-		e.Err = &redacted{hide(redactor, o, text), e.Err}
+	text := e.Err.Error()
+	shown := hide(redactor, o, text)
+	switch {
+	case shown == text:
+	case o.Group == "" && o.Kind == "Secret", redactor.String(text) != text:
+		e.Err = &redacted{shown, e.Err}
+	default:
+		e.Err = &reworded{shown, e.Err}
 	}
 }
+
+// reworded is an error of the API server in other words.
+type reworded struct {
+	text string
+	err  error
+}
+
+func (r *reworded) Error() string { return r.text }
+func (r *reworded) Unwrap() error { return r.err }
 
 // redacted is an error whose text contained a secret. errors.Is works as with
 // the original, which it does not unwrap to.

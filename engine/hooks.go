@@ -77,6 +77,15 @@ func (h hook) deletedBefore() bool {
 		h.parsed.GroupVersionKind().GroupKind() != crdKind
 }
 
+// shownAs is a hook's object with the beginning of its name, if the API server
+// has yet to generate the rest.
+func shownAs(o diff.Object, u *unstructured.Unstructured) diff.Object {
+	if o.Name == "" {
+		o.Name = u.GetGenerateName() + "*"
+	}
+	return o
+}
+
 // leftBehindHint is what to do about a hook that an earlier run left, and that
 // its policy does not delete.
 const leftBehindHint = "delete it, or add before-hook-creation to its annotation helm.sh/hook-delete-policy"

@@ -132,7 +132,7 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	f, err := j.predict(ctx, in)
+	in, f, err := j.predictLenient(ctx, in)
 	if err != nil {
 		return verdict{}, err
 	}

@@ -22,7 +22,7 @@ import (
 // *merge.Merger is one.
 type merger interface {
 	Merge(ctx context.Context, r merge.Request) (merge.Result, error)
-	TakeOver(ctx context.Context, live, base *unstructured.Unstructured, manager string, former []string, mark string) (*unstructured.Unstructured, error)
+	TakeOver(ctx context.Context, live *unstructured.Unstructured, manager string, former merge.Former) (*unstructured.Unstructured, error)
 	Schema(ctx context.Context, gvk schema.GroupVersionKind) (diff.Schema, error)
 	Forget(gv schema.GroupVersion)
 }

@@ -100,9 +100,14 @@ const clientSideApply = "kubectl-client-side-apply"
 // program it is built into; and, of an object that is being adopted, kubectl's
 // client-side apply.
 func (p premise) formerManagers(live *unstructured.Unstructured) []string {
-	managers := slices.Clone(p.policy.formerManagers)
+	managers := slices.DeleteFunc(slices.Clone(p.policy.formerManagers), isPattern)
 	if live == nil {
 		return managers
+	}
+	for _, entry := range live.GetManagedFields() {
+		if p.isFormer(entry.Manager) {
+			managers = appendNew(managers, entry.Manager)
+		}
 	}
 	switch owner(live) {
 	case p.key:
@@ -130,11 +135,41 @@ func (p premise) formerManagers(live *unstructured.Unstructured) []string {
 	return managers
 }
 
+// isFormer reports whether Options.FormerManagers has a field manager.
+func (p premise) isFormer(manager string) bool {
+	return slices.ContainsFunc(p.policy.formerManagers, func(pattern string) bool {
+		ok, err := path.Match(pattern, manager)
+		return pattern == manager || err == nil && ok
+	})
+}
+
+// formerOf are the former managers of a live object, and what of them becomes
+// the release's own: what they applied last. Of an object that is being adopted
+// that is all that managers of Options.FormerManagers own, unless kubectl's
+// annotation tells it; but not fields that cannot change and that the manifest
+// leaves to their defaults.
+func (j *judge) formerOf(in intended) merge.Former {
+	out := merge.Former{Managers: j.formerManagers(in.live), Base: lastApplied(in.object), Mark: annotationName}
+	if in.live == nil || in.base != nil || in.origin == fromCRDs || !j.policy.adopt {
+		return out
+	}
+	for _, name := range out.Managers {
+		if name != helmManager && j.isFormer(name) {
+			out.Entire = append(out.Entire, name)
+		}
+	}
+	out.Leave = func(fieldPath string) bool {
+		_, wanted, err := diff.Lookup(in.body, fieldPath)
+		return err == nil && !wanted && isFrozen(in.live, in.id, fieldPath)
+	}
+	return out
+}
+
 // mayBeFormer reports whether the manager of an entry of managedFields, as it
 // is in the object, may be one of formerManagers.
 func (p premise) mayBeFormer(entry map[string]any) bool {
 	name, _ := entry["manager"].(string)
-	if name == clientSideApply || slices.Contains(p.history.recorders(p.policy.formerManagers), name) {
+	if name == clientSideApply || p.isFormer(name) || slices.Contains(p.history.recorders(nil), name) {
 		return true
 	}
 	_, marks, _ := unstructured.NestedFieldNoCopy(entry, "fieldsV1", "f:metadata", "f:annotations", "f:"+annotationName)

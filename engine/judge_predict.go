@@ -23,7 +23,7 @@ type prediction struct {
 	confirmed bool
 	proven    bool // a dry-run was accepted
 	force     bool
-	takeOver  *takeOver
+	takeOver  *merge.Former
 	pending   bool // the kind is not served after all
 	// overwrite is what the live object is patched into first; nil: it is not.
 	overwrite *unstructured.Unstructured
@@ -84,7 +84,7 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 		}
 	}
 	if invalid != nil { // and the API server could not be asked
-		f.refusal.problems = append(f.refusal.problems, newProblem(ProblemInvalid, in.id, hide(j.redactor, in.id, invalid.Err.Error()), fixTemplate))
+		f.refusal.problems = append(f.refusal.problems, refusalOf(in.id, in.live != nil, invalid.Err, j.redactor).problems...)
 	}
 	return f, nil
 }
@@ -140,36 +140,42 @@ func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool
 	return f.takeOver != nil || len(local.Conflicts) > 0 || !isPlain(in.body) || !isOrdinary(in.body) || isImmutable(in.live), nil
 }
 
-// mergeLocally merges as the API server would, and settles who gets which
-// field: those of former managers become the release's own, others are taken or
-// yielded by policy, the rest is a conflict.
+// mergeLocally is tryMerge with a schema that is up to date: a
+// CustomResourceDefinition or the API server may have changed since it was read.
 func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merge.Result, error) {
+	f, res, err := j.tryMerge(ctx, in)
+	var invalid *merge.InvalidError
+	if errors.Is(err, merge.ErrLive) || errors.As(err, &invalid) && !diff.IsBuiltinGroup(in.id.Group) {
+		j.merger.Forget(in.mapping.GroupVersionKind.GroupVersion())
+		return j.tryMerge(ctx, in)
+	}
+	return f, res, err
+}
+
+// tryMerge merges as the API server would, and settles who gets which field:
+// those of former managers become the release's own, others are taken or yielded
+// by policy, the rest is a conflict.
+func (j *judge) tryMerge(ctx context.Context, in intended) (prediction, merge.Result, error) {
 	f := prediction{body: in.body}
 	if in.pending && in.live == nil || in.readAs != nil {
 		return f, merge.Result{}, &merge.UndecidedError{GVK: in.mapping.GroupVersionKind, Name: in.id.Name, Reason: merge.ErrNoSchema}
 	}
-	live, base, former := in.live, lastApplied(in.object), j.formerManagers(in.live)
+	live, former := in.live, j.formerOf(in)
 	if live != nil {
-		taken, err := j.merger.TakeOver(ctx, live, base, j.manager, former, annotationName)
+		taken, err := j.merger.TakeOver(ctx, live, j.manager, former)
 		if err != nil {
 			return f, merge.Result{}, err
 		}
 		if taken != live {
-			f.takeOver = &takeOver{base, former}
+			f.takeOver = &former
 		}
 		live = taken
 	}
 	req := merge.Request{
-		Live: live, Desired: in.body, Base: base, Manager: j.manager,
+		Live: live, Desired: in.body, Base: former.Base, Manager: j.manager,
 		Yield: func(c merge.Conflict) bool { return j.settle(in.object, c.Manager, c.Path) == Yield },
 	}
 	res, err := j.merger.Merge(ctx, req)
-	var invalid *merge.InvalidError
-	if errors.As(err, &invalid) && !diff.IsBuiltinGroup(in.id.Group) {
-		// The definition may have changed since its schema was read.
-		j.merger.Forget(in.mapping.GroupVersionKind.GroupVersion())
-		res, err = j.merger.Merge(ctx, req)
-	}
 	if err != nil {
 		return f, merge.Result{}, err
 	}
@@ -181,7 +187,7 @@ func (j *judge) mergeLocally(ctx context.Context, in intended) (prediction, merg
 		}
 	}
 	for _, c := range res.Conflicts {
-		if slices.Contains(former, c.Manager) || j.settle(in.object, c.Manager, c.Path) == Take {
+		if slices.Contains(former.Managers, c.Manager) || j.settle(in.object, c.Manager, c.Path) == Take {
 			continue
 		}
 		if f.conflict == nil {
@@ -249,7 +255,7 @@ func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out pr
 			newProblem(ProblemTerminating, in.id, j.redactor.String(err.Error()), "wait until it is gone, then deploy again"))
 		return f, nil, true, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
-		f.refusal = refusalOf(in.id, in.live != nil, err, j.redactor)
+		f.refusal = refusalOf(in.id, in.live != nil, err, j.redactor).withQuantities(f.body)
 		return f, nil, true, nil
 	}
 	return f, nil, true, err

@@ -1,19 +1,35 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// fixTemplate is what to do about an object that the API server refuses.
-const fixTemplate = "fix the template, or the values that it uses"
+// fixTemplate is what to do about an object that the API server refuses, and
+// fixRevision if it comes from the history, which cannot change.
+const (
+	fixTemplate = "fix the template, or the values that it uses"
+	fixRevision = "the API server does not accept what this revision holds: deploy a chart in which it is fixed"
+)
+
+// ofMode is a problem with a hint that fits what the plan does.
+func (p Problem) ofMode(m mode) Problem {
+	if p.Hint == fixTemplate && (m.restores() || m == rollingOut) {
+		p.Hint = fixRevision
+	}
+	return p
+}
 
 // refusal is what the API server says against a dry-run.
 type refusal struct {
@@ -27,7 +43,8 @@ type refusal struct {
 // refusalOf sorts the API server's reasons: what is invalid, and, of an object
 // that exists, what cannot change.
 func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) refusal {
-	invalid := newProblem(ProblemInvalid, o, hide(redactor, o, err.Error()), fixTemplate)
+	text := hide(redactor, o, err.Error())
+	invalid := newProblem(ProblemInvalid, o, text, cmp.Or(refusalHint(err.Error()), fixTemplate), fieldsIn(text)...)
 	immutable := newProblem(ProblemImmutable, o, invalid.Message, "")
 	var status apierrors.APIStatus
 	var causes []metav1.StatusCause
@@ -36,6 +53,9 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	}
 	for _, c := range causes {
 		field := strings.TrimPrefix(c.Field, ".")
+		if field == "" { // of a policy
+			continue
+		}
 		if exists && saysImmutable.MatchString(c.Message) {
 			immutable.Fields = appendNew(immutable.Fields, field)
 		} else {
@@ -53,6 +73,49 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	}
 	out.problems = []Problem{invalid}
 	return out
+}
+
+// withQuantities is a refusal that says which quantities are none: the API server
+// does not.
+func (r refusal) withQuantities(body *unstructured.Unstructured) refusal {
+	for i, p := range r.problems {
+		if !strings.Contains(p.Message, "quantities must match") {
+			continue
+		}
+		var texts []string
+		walkQuantities(body.Object, "", false, func(path, value string) {
+			texts = append(texts, fmt.Sprintf("%s: %q is no quantity", path, value))
+			p.Fields = append(p.Fields, path)
+		})
+		slices.Sort(texts)
+		slices.Sort(p.Fields)
+		if len(texts) > 0 {
+			p.Message = strings.Join(texts, "; ")
+			r.problems[i] = p
+		}
+	}
+	return r
+}
+
+// holdsQuantities matches the names of fields whose values are quantities.
+var holdsQuantities = regexp.MustCompile(`^(limits|requests|capacity|hard|overhead|min|max|default|defaultRequest|maxLimitRequestRatio|sizeLimit|divisor|averageValue)$`)
+
+// walkQuantities calls each for values in fields of quantities that are none.
+func walkQuantities(v any, path string, within bool, each func(path, value string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			walkQuantities(value, join(path, key), within || holdsQuantities.MatchString(key), each)
+		}
+	case []any:
+		for i, value := range v {
+			walkQuantities(value, fmt.Sprintf("%s[%d]", path, i), within, each)
+		}
+	case string:
+		if _, err := resource.ParseQuantity(v); within && err != nil {
+			each(path, v)
+		}
+	}
 }
 
 // saysImmutable matches the API server's ways of saying that a field may not

@@ -397,7 +397,7 @@ func (noSchemas) Merge(_ context.Context, r merge.Request) (merge.Result, error)
 	return merge.Result{}, &merge.UndecidedError{GVK: r.Desired.GroupVersionKind(), Name: r.Desired.GetName(), Reason: merge.ErrNoSchema}
 }
 
-func (noSchemas) TakeOver(_ context.Context, live, _ *unstructured.Unstructured, _ string, _ []string, _ string) (*unstructured.Unstructured, error) {
+func (noSchemas) TakeOver(_ context.Context, live *unstructured.Unstructured, _ string, _ merge.Former) (*unstructured.Unstructured, error) {
 	return live, nil
 }
 

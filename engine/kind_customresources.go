@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -15,17 +16,25 @@ const maxReported = 10
 // checkDefined validates a custom resource by the schema that the release itself
 // brings or changes, since the API server cannot judge it before.
 func (j *judge) checkDefined(in intended, f prediction) []Problem {
-	if in.live != nil || !f.pending && !in.pending && !j.shifting[in.groupKind()] {
+	if crd := j.definitionOf(in, f.pending); crd != nil {
+		return definedProblems(in, f.body, crd)
+	}
+	return nil
+}
+
+// definitionOf is the definition of a new custom resource, if the release brings
+// or changes it; nil otherwise. unserved: the API server does not serve the kind
+// after all.
+func (j *judge) definitionOf(in intended, unserved bool) *unstructured.Unstructured {
+	if in.live != nil || !unserved && !in.pending && !j.shifting[in.groupKind()] {
 		return nil // of a live one, the rules of definitions say what it would lose
 	}
 	for _, o := range j.objects {
-		if !o.isDefinition() || o.desired == nil {
-			continue
+		if o.isDefinition() && o.desired != nil {
+			if _, ok := kindsDefinedBy(o.desired)[in.groupKind()]; ok {
+				return o.desired
+			}
 		}
-		if _, ok := kindsDefinedBy(o.desired)[in.groupKind()]; !ok {
-			continue
-		}
-		return definedProblems(in, f.body, o.desired)
 	}
 	return nil
 }
@@ -42,5 +51,6 @@ func definedProblems(in intended, body, crd *unstructured.Unstructured) []Proble
 	if more := len(faults) - maxReported; more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return []Problem{newProblem(ProblemInvalid, in.id, "by the schema of its definition: "+strings.Join(texts, "; "), fixTemplate, fields...)}
+	text := "by the schema of its definition: " + strings.Join(texts, "; ")
+	return []Problem{newProblem(ProblemInvalid, in.id, text, cmp.Or(refusalHint(text), fixTemplate), fields...)}
 }

@@ -31,10 +31,16 @@ type Options struct {
 	// former name to FormerManagers, or its fields will conflict.
 	FieldManager string
 	// FormerManagers are field managers whose fields count as the release's
-	// own and are taken over without a conflict. Nil: "helm", the name that
-	// Helm's command uses. Empty and not nil: none. Programs that embed Helm
-	// write under their own names and need not be listed: the manager that
+	// own and are taken over without a conflict, by their names or patterns with
+	// * and ?. Nil: HelmManagers. Empty and not nil: none. Programs that embed
+	// Helm write under their own names and need not be listed: the manager that
 	// wrote the release's annotations into an object is recognized by that.
+	//
+	// Of an object that is adopted, all fields of the listed managers become
+	// the release's own, so that those the manifest does not have are removed;
+	// where kubectl's annotation last-applied-configuration says what was
+	// applied, only that, and what they applied by server-side apply. See
+	// FluxManagers, ArgoCDManagers, TerraformManagers and KubectlManagers.
 	FormerManagers []string
 	// Ownership resolves conflicts with other field managers, field by field;
 	// the first rule that matches applies. Without a rule a conflict is a
@@ -49,6 +55,10 @@ type Options struct {
 	// CRDs decides what happens to CustomResourceDefinitions that exist.
 	// Empty: CRDsCompatible.
 	CRDs CRDPolicy
+	// FieldValidation decides about fields of an object that the schema of its
+	// kind does not have, and about items that a list has twice. Empty:
+	// FieldValidationStrict.
+	FieldValidation FieldValidation
 	// ApplySet makes each release an ApplySet (KEP-3659) that other tools can
 	// see: it adds a label to each object of the manifest, and one more object,
 	// the ConfigMap fairlead-NAME, as the set's parent. Changing it changes
@@ -108,7 +118,7 @@ func (o Options) withDefaults() Options {
 		o.FieldManager = DefaultFieldManager
 	}
 	if o.FormerManagers == nil {
-		o.FormerManagers = []string{"helm"}
+		o.FormerManagers = HelmManagers()
 	}
 	if o.LeaseDuration == 0 {
 		o.LeaseDuration = DefaultLeaseDuration
@@ -135,6 +145,9 @@ func (o Options) validate() error {
 		if err := validManager(field, name); err != nil {
 			return err
 		}
+		if err := validPattern(field, name); err != nil {
+			return err
+		}
 	}
 	for i, r := range o.Ownership {
 		if err := r.validate(indexed("Options.Ownership", i)); err != nil {
@@ -147,6 +160,9 @@ func (o Options) validate() error {
 		}
 	}
 	if err := oneOf("Options.CRDs", o.CRDs, CRDsCompatible, CRDsCreate, CRDsUnsafeAll, CRDsSkip); err != nil {
+		return err
+	}
+	if err := oneOf("Options.FieldValidation", o.FieldValidation, FieldValidationStrict, FieldValidationWarn); err != nil {
 		return err
 	}
 	if err := o.validateAs("Options.As"); err != nil {

@@ -8,10 +8,12 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -71,7 +73,7 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 				}
 			}
 			tried = append(tried, t)
-			p.Hooks = append(p.Hooks, PlannedHook{Object: t.at.id, Event: phase + event, Weight: h.weight})
+			p.Hooks = append(p.Hooks, PlannedHook{Object: shownAs(t.at.id, h.parsed.Unstructured), Event: phase + event, Weight: h.weight})
 		}
 	}
 	return b.tryHooks(ctx, p, tried)
@@ -118,7 +120,7 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 			for _, w := range warned.Texts() {
 				h.warnings = append(h.warnings, b.redactor.String(w))
 			}
-			return hideError(b.redactor, h.at.id, explain("plan", b.key, h.at.id, err))
+			return hideError(b.redactor, h.at.id, explain("plan", b.key, shownAs(h.at.id, h.parsed.Unstructured), err))
 		})
 	}
 	if err := work.Wait(); err != nil {
@@ -127,9 +129,11 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 	for _, h := range hooks {
 		p.Hooks[h.index].Replaces = h.replaces
 		for _, w := range h.warnings {
-			p.Report.Warnings = appendNew(p.Report.Warnings, fmt.Sprintf("%s: %s", h.at.id, w))
+			p.Report.Warnings = appendNew(p.Report.Warnings, fmt.Sprintf("%s: %s", shownAs(h.at.id, h.parsed.Unstructured), w))
 		}
 		for _, problem := range h.problems {
+			problem = problem.ofMode(b.mode)
+			problem.Object = shownAs(problem.Object, h.parsed.Unstructured)
 			problem.Source, problem.Hook = h.parsed.Source, true
 			problem.Hint += ", or leave hooks out by ApplyOptions.NoHooks"
 			p.Problems = append(p.Problems, problem)
@@ -144,12 +148,10 @@ func (b *builder) mayTry(h *triedHook) bool {
 
 func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) error {
 	o := metav1.CreateOptions{FieldManager: b.manager, DryRun: []string{metav1.DryRunAll}}
-	if kind == PlanInstall || kind == PlanUpgrade {
-		// What is stored ran with its unknown fields before, and cannot be fixed
-		// any more: there they are only warnings.
+	if !b.isLenient() && (kind == PlanInstall || kind == PlanUpgrade) {
 		o.FieldValidation = metav1.FieldValidationStrict
 	}
-	u := h.parsed.DeepCopy()
+	u := normalized(h.parsed.DeepCopy())
 	if cluster.Namespaced(h.at.mapping) {
 		u.SetNamespace(h.at.id.Namespace)
 	}
@@ -169,6 +171,11 @@ func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) erro
 		return nil
 	case strings.Contains(err.Error(), "does not support dry run"):
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isAdmission(err):
+		if undecodable.MatchString(err.Error()) {
+			if misfit := b.misfitOf(ctx, u); misfit != nil {
+				err = misfit // which says where
+			}
+		}
 		h.problems = append(h.problems, refusalOf(h.at.id, false, err, b.redactor).problems...)
 		return nil
 	case apierrors.IsForbidden(err):
@@ -188,6 +195,17 @@ func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) erro
 	}
 	h.warnings = append(h.warnings, "whether the hook can be created is not known: "+hide(b.redactor, h.at.id, err.Error()))
 	return nil
+}
+
+// misfitOf is what keeps an object from fitting the schema of its kind, with the
+// paths of all fields; nil if nothing does, or it is not known.
+func (b *builder) misfitOf(ctx context.Context, u *unstructured.Unstructured) error {
+	_, err := b.e.cluster.Merger.Merge(ctx, merge.Request{Desired: u, Manager: b.manager})
+	var invalid *merge.InvalidError
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	return invalid.Err
 }
 
 // judgeLeft decides about the live object of a hook's name: one that an earlier

@@ -76,6 +76,7 @@ type policy struct {
 	ownership      []Ownership
 	replace        []Replace
 	definitions    CRDPolicy
+	fields         FieldValidation
 	applySet       bool
 	allow          func(Access) error
 	// unsafeDelete are the objects, by identity, that may be deleted along with
@@ -116,7 +117,7 @@ func (e *Engine) premise(p premise, release Release) premise {
 	p.policy = policy{
 		adopt: release.Adopt || p.asking.adopt, force: release.Force || p.asking.force, unsafePrune: release.UnsafePrune,
 		formerManagers: e.opts.FormerManagers, ownership: e.opts.Ownership, replace: e.opts.Replace,
-		definitions: e.opts.CRDs, applySet: e.opts.ApplySet, allow: e.opts.Allow,
+		definitions: e.opts.CRDs, fields: e.opts.FieldValidation, applySet: e.opts.ApplySet, allow: e.opts.Allow,
 		unsafeDelete: map[diff.Object]bool{},
 	}
 	for _, o := range p.asking.unsafeDelete {

@@ -4,6 +4,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 // verdict is what judging an object returns. It is never edited afterwards.
@@ -31,7 +32,7 @@ type write struct {
 	force bool
 	// takeOver says which fields of former managers become the release's own
 	// before body is applied; nil: none.
-	takeOver *takeOver
+	takeOver *merge.Former
 	// overwrite is what the live object is patched into before body is applied,
 	// where the apply alone would be refused; nil: it is not. from is the live
 	// object that was planned for.
@@ -61,13 +62,6 @@ func (w write) withoutTakeOver() write {
 
 // overwrite changes a live object as a whole, from one state into another.
 type overwrite struct{ from, to *unstructured.Unstructured }
-
-// takeOver names the former field managers of a live object, and what they
-// applied last; nil if that is not known.
-type takeOver struct {
-	base     *unstructured.Unstructured
-	managers []string
-}
 
 // replacement is how an object is deleted and created again.
 type replacement int

@@ -215,14 +215,14 @@ func checkObject(o Object, hook bool) error {
 		}
 		for key, v := range m {
 			if _, ok := v.(string); !ok && v != nil {
-				return &notText{field, key, v}
+				return &notText{nameOf(o), field, key, v}
 			}
 		}
 	}
 	for _, field := range []string{"name", "namespace", "generateName"} {
 		if v := metadata[field]; v != nil {
 			if _, ok := v.(string); !ok {
-				return &notText{"", field, v}
+				return &notText{nameOf(o), "", field, v}
 			}
 		}
 	}
@@ -246,8 +246,16 @@ func dropNulls(content map[string]any) {
 	}
 }
 
+// nameOf is an object's kind and name, as far as it has them.
+func nameOf(o Object) string {
+	metadata, _ := o.Object["metadata"].(map[string]any)
+	name, _ := metadata["name"].(string)
+	return strings.TrimSpace(o.GetKind() + " " + name)
+}
+
 // notText is a field of metadata that must be text.
 type notText struct {
+	object     string
 	field, key string
 	value      any
 }
@@ -257,7 +265,7 @@ func (e *notText) Error() string {
 	if e.field != "" {
 		at = fmt.Sprintf("metadata.%s[%q]", e.field, e.key)
 	}
-	return fmt.Sprintf("%s must be text, this is %s", at, kindOf(e.value))
+	return fmt.Sprintf("%s: %s must be text, this is %s", e.object, at, kindOf(e.value))
 }
 
 var hookEvents = map[string]HookEvent{
@@ -278,7 +286,7 @@ func asHook(o Object) (Hook, bool, error) {
 	}
 	text, ok := value.(string)
 	if !ok && value != nil {
-		return Hook{}, true, &notText{"annotations", HookAnnotation, value}
+		return Hook{}, true, &notText{nameOf(o), "annotations", HookAnnotation, value}
 	}
 	h := Hook{Object: o}
 	for _, name := range listed(text) {

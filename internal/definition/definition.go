@@ -169,7 +169,7 @@ func (c *checker) faults(object map[string]any) []Fault {
 	delete(object, "status") // its controller writes it again
 	var out []Fault
 	for _, path := range pruning.PruneWithOptions(object, c.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}) {
-		out = append(out, Fault{path, path + " is not in the schema"})
+		out = append(out, Fault{path, path + " is not in the schema", true})
 	}
 	fill(object, c.structural)
 	for _, err := range c.validator.Validate(object).Errors {

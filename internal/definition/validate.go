@@ -13,6 +13,8 @@ type Fault struct {
 	Field string // such as spec.template
 	// Message names the field, and not its value, which may be secret.
 	Message string
+	// Unknown is set if the schema does not have the field.
+	Unknown bool
 }
 
 // Validate checks a custom resource by the schema that a definition has for a

@@ -8,33 +8,76 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
+// Former are field managers whose fields another manager takes over.
+type Former struct {
+	Managers []string
+	// Base is the configuration that they applied last; nil if it is not known.
+	Base *unstructured.Unstructured
+	// Entire are those of Managers of which all fields are moved, where they
+	// wrote by server-side apply, or where Base is nil: what they own is then
+	// what they applied.
+	Entire []string
+	// Leave reports whether a field stays with its manager all the same, by its
+	// path in the notation of diff.Field: of a manager that did not write by
+	// server-side apply, whose fields include defaults. Nil: none does.
+	Leave func(path string) bool
+	// Mark is an annotation that its managers keep, by which they are recognized;
+	// empty: there is none.
+	Mark string
+}
+
+// names reports whether an entry of managedFields is one of these managers'.
+func (f Former) names(e metav1.ManagedFieldsEntry, manager string) bool {
+	ours := e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply
+	return !ours && e.Subresource == "" && slices.Contains(f.Managers, e.Manager)
+}
+
+func (f Former) movesAll(e metav1.ManagedFieldsEntry) bool {
+	return slices.Contains(f.Entire, e.Manager) && (f.Base == nil || e.Operation == metav1.ManagedFieldsOperationApply)
+}
+
+// moved are the fields of a former manager that are taken over; last are those
+// that were applied last.
+func (f Former) moved(e metav1.ManagedFieldsEntry, set, last *fieldpath.Set) *fieldpath.Set {
+	if !f.movesAll(e) {
+		return set.Intersection(last)
+	}
+	if f.Leave == nil || e.Operation == metav1.ManagedFieldsOperationApply {
+		return set
+	}
+	left := fieldpath.NewSet()
+	set.Iterate(func(p fieldpath.Path) {
+		if f.Leave(diff.FormatPath(p)) {
+			left.Insert(p.Copy())
+		}
+	})
+	return set.Difference(left)
+}
+
 // TakeOver moves the ownership of fields from former managers to manager: those
-// that are in base, the configuration that the former managers applied last.
-// Other fields keep their owners, so that no apply by manager removes them. It
-// returns live with other managedFields, or live itself if nothing is moved.
+// that are in the configuration that they applied last, or all of them, see
+// [Former]. Other fields keep their owners, so that no apply by manager removes
+// them. It returns live with other managedFields, or live itself if nothing is
+// moved.
 //
 // Without it, a field that Helm once wrote and that is no longer desired would
 // stay forever: server-side apply removes only what its own manager owns.
 //
-// The former managers also keep the annotation mark, by which they are
-// recognized.
-//
 // It returns an [*UndecidedError] as Merge does. The arguments are not changed.
-func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstructured, manager string, former []string, mark string) (*unstructured.Unstructured, error) {
-	isFormer := func(e metav1.ManagedFieldsEntry) bool {
-		ours := e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply
-		return !ours && e.Subresource == "" && slices.Contains(former, e.Manager)
-	}
-	unmanaged := live != nil && len(live.GetManagedFields()) == 0 && slices.Contains(former, UnmanagedFields)
-	if live == nil || base == nil || !unmanaged && !slices.ContainsFunc(live.GetManagedFields(), isFormer) {
+func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, manager string, f Former) (*unstructured.Unstructured, error) {
+	if live == nil {
 		return live, nil
 	}
-	applied := prepare(base)
-	applied.SetAPIVersion(live.GetAPIVersion())
-	foldStringData(applied)
-	delete(applied.Object, "status")
+	unmanaged := len(live.GetManagedFields()) == 0 && slices.Contains(f.Managers, UnmanagedFields)
+	if !(unmanaged && f.Base != nil) && !slices.ContainsFunc(live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		return f.names(e, manager) && (f.Base != nil || f.movesAll(e))
+	}) {
+		return live, nil
+	}
 	converter, err := m.schemas.of(ctx, live.GroupVersionKind().GroupVersion())
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -42,11 +85,7 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 	case err != nil || converter == nil:
 		return nil, undecided(live, ErrNoSchema, err)
 	}
-	value, err := converter.ObjectToTyped(applied)
-	if err != nil {
-		return nil, undecided(live, ErrLive, err)
-	}
-	last, err := value.ToFieldSet()
+	last, err := f.lastApplied(converter, live)
 	if err != nil {
 		return nil, undecided(live, ErrLive, err)
 	}
@@ -70,17 +109,18 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 	}
 	taken := false
 	for other, set := range who.sets {
-		if !isFormer(who.entries[other]) || string(set.APIVersion()) != live.GetAPIVersion() {
+		entry := who.entries[other]
+		if !f.names(entry, manager) || string(set.APIVersion()) != live.GetAPIVersion() {
 			continue
 		}
-		moved := set.Set().Intersection(last)
+		moved := f.moved(entry, set.Set(), last)
 		if moved.Difference(ours).Empty() {
 			continue
 		}
 		taken = true
 		ours = ours.Union(moved)
 		rest := set.Set().Leaves().Difference(moved)
-		if p := fieldpath.MakePathOrDie("metadata", "annotations", mark); set.Set().Has(p) {
+		if p := fieldpath.MakePathOrDie("metadata", "annotations", f.Mark); f.Mark != "" && set.Set().Has(p) {
 			rest.Insert(p)
 		}
 		if rest.Empty() || unmanaged {
@@ -102,6 +142,22 @@ func (m *Merger) TakeOver(ctx context.Context, live, base *unstructured.Unstruct
 		return nil, undecided(live, ErrLive, err)
 	}
 	return out, nil
+}
+
+// lastApplied are the fields of Base in the version of live.
+func (f Former) lastApplied(converter managedfields.TypeConverter, live *unstructured.Unstructured) (*fieldpath.Set, error) {
+	if f.Base == nil {
+		return fieldpath.NewSet(), nil
+	}
+	applied := prepare(f.Base)
+	applied.SetAPIVersion(live.GetAPIVersion())
+	foldStringData(applied)
+	delete(applied.Object, "status")
+	value, err := converter.ObjectToTyped(applied)
+	if err != nil {
+		return nil, err
+	}
+	return value.ToFieldSet()
 }
 
 // UnmanagedFields is the manager to which the API server assigns the fields of

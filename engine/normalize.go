@@ -11,8 +11,11 @@ import (
 
 // serverMetadata are fields that the API server alone sets. Charts that were
 // made of live objects hold them; they are left out, as Helm 3 leaves them out
-// of its patches.
-var serverMetadata = []string{"resourceVersion", "uid", "managedFields"}
+// of its patches. So is the status of Kubernetes' own kinds.
+var serverMetadata = []string{
+	"resourceVersion", "uid", "managedFields", "generation", "creationTimestamp", "selfLink",
+	"deletionTimestamp", "deletionGracePeriodSeconds",
+}
 
 // normalized is a rendered object as server-side apply should see it: without
 // what the API server alone sets, without null, which means absent, and with a
@@ -24,20 +27,32 @@ func normalized(u *unstructured.Unstructured) *unstructured.Unstructured {
 	if diff.IsBuiltinGroup(u.GroupVersionKind().Group) {
 		object, _ = withoutNull(object).(map[string]any)
 	}
-	metadata, _ := object["metadata"].(map[string]any)
-	clean, _ := withoutNull(metadata).(map[string]any)
-	for _, field := range serverMetadata {
-		if _, ok := clean[field]; ok {
-			clean = maps.Clone(clean)
-			delete(clean, field)
-		}
-	}
 	out := &unstructured.Unstructured{Object: maps.Clone(object)}
-	if clean != nil {
-		out.Object["metadata"] = clean
+	if metadata, ok := object["metadata"].(map[string]any); ok {
+		out.Object["metadata"] = ownMetadata(metadata)
+	}
+	if diff.IsBuiltinGroup(u.GroupVersionKind().Group) {
+		delete(out.Object, "status")
 	}
 	if u.GetKind() == "Secret" && u.GetAPIVersion() == "v1" {
 		foldStringData(out.Object)
+	}
+	return out
+}
+
+// ownMetadata is metadata without null and without what the API server alone
+// sets; it is copied only if it has any of that.
+func ownMetadata(metadata map[string]any) map[string]any {
+	out, _ := withoutNull(metadata).(map[string]any)
+	copied := false
+	for _, field := range serverMetadata {
+		if _, ok := out[field]; !ok {
+			continue
+		}
+		if !copied {
+			out, copied = maps.Clone(out), true
+		}
+		delete(out, field)
 	}
 	return out
 }
