@@ -20,6 +20,9 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 	if err := opts.validate(string(operation), k); err != nil {
 		return nil, err
 	}
+	if len(e.opts.PlanSigners) > 0 && operation != OperationApply {
+		return nil, &Error{Op: string(operation), Key: k, Hint: "plan, have the plan signed, and call Apply", Err: ErrPlanSignature}
+	}
 	defer e.reportCall(operation, k)(&rev, &err) // when the lock is released
 	return e.planAndApply(ctx, k, operation, opts, plan)
 }

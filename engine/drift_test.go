@@ -70,7 +70,7 @@ func TestDriftIsCorrectedByAPlan(t *testing.T) {
 	if strings.Contains(data, "rotated-password") || strings.Contains(text.String(), "rotated-password") {
 		t.Error("the secret is shown")
 	}
-	rev, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{})
+	rev, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: f.key})
 	if err != nil {
 		t.Fatal(err)
 	}

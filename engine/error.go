@@ -52,9 +52,31 @@ var (
 	// over: this one did not renew its Lease in time, or was only waiting and
 	// the other one had ApplyOptions.Supersede set.
 	ErrSuperseded = errors.New("superseded by another operation")
-	// ErrSourceNeeded is returned when a plan that was read from JSON is
-	// applied without ApplyOptions.Release.
+	// ErrSourceNeeded is returned when the plan of a deploy that was read from
+	// JSON is applied without ApplyOptions.Release.
 	ErrSourceNeeded = errors.New("applying a stored plan needs ApplyOptions.Release")
+	// ErrTargetNeeded is returned when a plan that was read from JSON is applied
+	// and neither ApplyOptions.Key nor Release says which release it is for.
+	ErrTargetNeeded = errors.New("applying a stored plan needs ApplyOptions.Key")
+	// ErrPlanRelease is returned when a plan is for another release than the one
+	// that ApplyOptions name.
+	ErrPlanRelease = errors.New("the plan is for another release")
+	// ErrPlanKind is returned when a plan is of a kind that ApplyOptions do not
+	// accept.
+	ErrPlanKind = errors.New("the plan is of another kind than expected")
+	// ErrPlanCluster is returned when a plan is for another cluster, or does not
+	// name one.
+	ErrPlanCluster = errors.New("the plan is for another cluster")
+	// ErrPlanInvalid is returned when JSON is no plan as the engine writes it.
+	ErrPlanInvalid = errors.New("not a plan")
+	// ErrPlanDigest is returned when the digests of a stored plan are under
+	// another key, or when what it hides cannot be checked without one.
+	ErrPlanDigest = errors.New("the plan's digests cannot be checked")
+	// ErrPlanSignature is returned when Options.PlanSigners are set and none of
+	// them has signed the plan, and by calls that plan and apply in one.
+	ErrPlanSignature = errors.New("the plan is not signed by an accepted key")
+	// ErrPlanExpired is returned when the signature of a plan no longer counts.
+	ErrPlanExpired = errors.New("the signature of the plan has expired")
 )
 
 // Error is the error of most calls. Op, Key and Object say where it happened,

@@ -19,8 +19,8 @@ type hook struct {
 	stored *storage.Hook
 }
 
-// hooksFor are the hooks of a revision that run at an event, in Helm's order:
-// by weight, then by name.
+// hooksFor are the hooks of a revision that run at an event (empty: all hooks),
+// in Helm's order: by weight, then by name.
 func hooksFor(record *storage.Record, event string) []hook {
 	if record == nil {
 		return nil
@@ -28,7 +28,7 @@ func hooksFor(record *storage.Record, event string) []hook {
 	var out []hook
 	for i := range record.Hooks {
 		h := &record.Hooks[i]
-		if !slices.Contains(h.Events, event) {
+		if event != "" && !slices.Contains(h.Events, event) {
 			continue
 		}
 		objects, err := parseManifest(h.Manifest)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto"
 	"log/slog"
 	"path"
 	"slices"
@@ -20,6 +21,9 @@ const DefaultFieldManager = "fairlead"
 // DefaultConcurrency is the number of requests that one call has in flight at
 // most.
 const DefaultConcurrency = 16
+
+// minPlanKey is the least size of Options.PlanKey.
+const minPlanKey = 32
 
 // maxFieldManager is the API server's bound on the name of a field manager.
 const maxFieldManager = 128
@@ -97,6 +101,18 @@ type Options struct {
 	// template. Nil: only objects in the release's own namespace, Secrets
 	// included.
 	Lookup func(key Key, gvk schema.GroupVersionKind, namespace, name string) bool
+	// PlanKey is the key of the digests in stored plans: of what a plan hides,
+	// by which applying finds out whether it is still the same. Where plans are
+	// made and where they are applied it must be the same; at least 32 random
+	// bytes, known to no reader of plans. Nil: the key is in the Secret of the
+	// release's newest revision; a first install has none, see docs/plans.md.
+	PlanKey []byte
+	// PlanSigners are public keys: only plans that one of them has signed
+	// ([Plan.Sign]) are applied, and Deploy, Rollback, Rollout and Uninstall,
+	// which plan and apply in one, are refused. Accepted are ed25519.PublicKey,
+	// *ecdsa.PublicKey (P-256, P-384, P-521) and *rsa.PublicKey (2048 bits).
+	// Nil: plans need no signature.
+	PlanSigners []crypto.PublicKey
 	// LeaseDuration is how long an operation whose process no longer renews its
 	// Lease counts as in progress; it is renewed three times as often. Rounded
 	// to seconds. 0: DefaultLeaseDuration. Negative: an error.
@@ -127,6 +143,7 @@ func (o Options) withDefaults() Options {
 	if o.Concurrency == 0 {
 		o.Concurrency = DefaultConcurrency
 	}
+	o.PlanKey, o.PlanSigners = slices.Clone(o.PlanKey), slices.Clone(o.PlanSigners)
 	o.FormerManagers, o.Ownership, o.Replace = slices.Clone(o.FormerManagers), slices.Clone(o.Ownership), slices.Clone(o.Replace)
 	return o
 }
@@ -167,6 +184,17 @@ func (o Options) validate() error {
 	}
 	if err := o.validateAs("Options.As"); err != nil {
 		return err
+	}
+	if n := len(o.PlanKey); o.PlanKey != nil && n < minPlanKey {
+		return invalid("Options.PlanKey", "has %d bytes; accepted are %d and more, and nil", n, minPlanKey)
+	}
+	if o.PlanSigners != nil && len(o.PlanSigners) == 0 {
+		return invalid("Options.PlanSigners", "is empty and not nil; accepted is nil, which needs no signature, or a key")
+	}
+	for i, key := range o.PlanSigners {
+		if _, err := algorithmOf(key); err != nil {
+			return invalid(indexed("Options.PlanSigners", i), "is not accepted: %v", err)
+		}
 	}
 	if o.LeaseDuration < 0 {
 		return invalid("Options.LeaseDuration", "is %v; accepted are durations from 1s, and 0 (%v)", o.LeaseDuration, DefaultLeaseDuration)

@@ -64,9 +64,21 @@ type ApplyOptions struct {
 	// they add to its Release. A deploy with Force goes back with Force, too.
 	Force, Adopt bool
 	// Release is needed to apply a plan of a deploy that was read from JSON: it
-	// is rendered again and must render what the plan was computed from. Calls
-	// other than Apply refuse it.
+	// is rendered again and must render what the plan was computed from. A plan
+	// of another release, or of another kind than PlanInstall and PlanUpgrade,
+	// is refused. Calls other than Apply refuse it.
 	Release *Release
+	// Key is the release that a plan is expected to be for. Without Release it
+	// is needed for every plan that was read from JSON: a plan that someone has
+	// handed in must not decide what it is applied to. Calls other than Apply
+	// refuse it.
+	Key Key
+	// Kinds are the kinds of plans that are expected; a plan of another kind is
+	// refused. Nil: with Release PlanInstall and PlanUpgrade, with Key
+	// PlanRollback, PlanCorrection and PlanRollout for a plan that was read from
+	// JSON. One that uninstalls has to be asked for: Kinds: {PlanUninstall}.
+	// Calls other than Apply refuse it.
+	Kinds []PlanKind
 }
 
 func (o ApplyOptions) asking(p purpose) asking {

@@ -57,6 +57,17 @@ func (o ApplyOptions) check(op Operation) error {
 		return onlyFor("ApplyOptions.KeepHistory", op, "Uninstall, and Apply of its plan")
 	case o.Release != nil && op != OperationApply:
 		return onlyFor("ApplyOptions.Release", op, "Apply")
+	case o.Key != (Key{}) && op != OperationApply:
+		return onlyFor("ApplyOptions.Key", op, "Apply")
+	case o.Kinds != nil && op != OperationApply:
+		return onlyFor("ApplyOptions.Kinds", op, "Apply")
+	case o.Release != nil && o.Key != (Key{}) && o.Key != o.Release.Key:
+		return invalid("ApplyOptions.Key", "is %s, and ApplyOptions.Release is %s", o.Key, o.Release.Key)
+	}
+	for i, kind := range o.Kinds {
+		if err := oneOf(indexed("ApplyOptions.Kinds", i), kind, PlanInstall, PlanUpgrade, PlanRollback, PlanUninstall, PlanCorrection, PlanRollout); err != nil {
+			return err
+		}
 	}
 	return nil
 }

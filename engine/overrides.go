@@ -18,9 +18,13 @@ import (
 
 // overrides are the fields of a workload that a Rollout has set, and what the
 // chart rendered for them then. They are stored as a comment before the workload
-// in the manifest, whose fields have the values that were set. As long as the
-// chart renders the same, a deploy keeps an override; when the chart changes the
-// field, the chart's value is applied.
+// in the manifest, whose fields have the values that were set: a comment is what
+// Helm keeps when it writes a revision again, such as after helm test. As long
+// as the chart renders the same, a deploy keeps an override; when the chart
+// changes the field, the chart's value is applied.
+//
+// A comment of this form that a chart prints is no override. It is changed
+// before it is recorded, and in what Helm recorded no such comment counts.
 type overrides struct {
 	Replicas *override `json:"replicas,omitempty"`
 	Paused   *override `json:"paused,omitempty"`
@@ -37,6 +41,7 @@ type override struct {
 
 const (
 	overridesComment    = "# fairlead.dev/rollout: "
+	chartComment        = "# rendered as fairlead.dev/rollout: " // one that a chart has printed
 	annotationRestarted = "kubectl.kubernetes.io/restartedAt"
 )
 
@@ -61,6 +66,39 @@ func overridesIn(doc string) overrides {
 		}
 	}
 	return h
+}
+
+// recordedOverrides reads the comment of a document of a revision.
+func recordedOverrides(r *storage.Record, doc string) overrides {
+	if r.Recorder != "" {
+		return overrides{} // what Helm recorded is the chart's own text
+	}
+	return overridesIn(doc)
+}
+
+// withoutOverrides returns the text of a manifest in which comments that look
+// like overrides are others.
+func withoutOverrides(text storage.Text) storage.Text {
+	if !text.Contains(overridesComment) {
+		return text
+	}
+	whole := text.String()
+	var out strings.Builder
+	done := 0
+	for doc := range yamlread.Documents(whole) {
+		at := doc.Start
+		for line := range strings.Lines(doc.Text) {
+			if !strings.HasPrefix(line, "#") && strings.TrimSpace(line) != "---" {
+				break
+			}
+			if strings.HasPrefix(line, overridesComment) {
+				out.WriteString(whole[done:at] + chartComment)
+				done = at + len(overridesComment)
+			}
+			at += len(line)
+		}
+	}
+	return storage.TextOf(out.String() + whole[done:])
 }
 
 // field is where h keeps the override of the field at path.
@@ -167,7 +205,7 @@ type carried struct {
 // revision; nil: there is none. Neither it nor objects are changed.
 func carryOverrides(k Key, last *storage.Record, objects []render.Object, text storage.Text) (carried, error) {
 	out := carried{objects: objects, text: text}
-	if last == nil || !last.Manifest.Contains(overridesComment) {
+	if last == nil || last.Recorder != "" || !last.Manifest.Contains(overridesComment) {
 		return out, nil
 	}
 	recorded, err := parseManifest(last.Manifest.String())
@@ -176,7 +214,7 @@ func carryOverrides(k Key, last *storage.Record, objects []render.Object, text s
 	}
 	out.objects, out.notes = append([]render.Object(nil), objects...), map[diff.Object][]string{}
 	for _, old := range recorded {
-		h := overridesIn(old.Text)
+		h := recordedOverrides(last, old.Text)
 		if h == (overrides{}) {
 			continue
 		}

@@ -1,9 +1,8 @@
 package engine
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -20,6 +19,9 @@ const (
 	PlanCorrection PlanKind = "Correction"
 	PlanRollout    PlanKind = "Rollout"
 )
+
+// deploys reports whether a plan of the kind needs its Release again.
+func (k PlanKind) deploys() bool { return k == PlanInstall || k == PlanUpgrade }
 
 // PlanOptions are the settings of planning. The zero value makes a server-side
 // dry-run only where it can matter.
@@ -59,8 +61,9 @@ const (
 
 // Plan is what a call would do, and what it was computed from. It is plain
 // data: print its Report, store it as JSON, apply it later, even in another
-// process. The JSON holds no manifest and no values, and so no secret; applying
-// a plan that was read back renders again and checks the digests.
+// process. The JSON holds no manifest and no values, and so no secret. One that
+// was read back is not trusted: Apply needs to be told what it is for, and
+// applies it only if it is what would be planned now.
 type Plan struct {
 	Kind PlanKind `json:"kind"`
 	Key  Key      `json:"release"`
@@ -75,16 +78,25 @@ type Plan struct {
 	// Chart is "name-version" of what was rendered.
 	Chart string `json:"chart,omitempty"`
 	Cause string `json:"cause,omitempty"`
-	// ChartDigest is that of the chart's files, as in render.ChartInfo; empty
-	// for what is no chart.
-	ChartDigest string `json:"chartDigest,omitempty"`
+	// Cluster identifies the cluster by the UID of a namespace: the release's, or
+	// kube-system; empty if neither exists or may be read. It is comparable
+	// between plans.
+	Cluster string `json:"cluster,omitempty"`
+	// DryRun is as in PlanOptions.
+	DryRun DryRun `json:"dryRun,omitempty"`
 	// Nonce goes into all digests of the plan, so that they differ from those of
 	// all other plans.
 	Nonce string `json:"nonce,omitempty"`
-	// ManifestDigest and ValuesDigest are those of the rendered manifest, hooks
-	// included, and of the values: keyed, because either may hold secrets.
+	// KeyedBy says what the digests are keyed with. Empty: with nothing, and
+	// then nothing that the plan hides has a digest.
+	KeyedBy DigestKey `json:"keyedBy,omitempty"`
+	// ManifestDigest, ValuesDigest and ChartDigest are those of the manifest,
+	// hooks included, of the values and of the chart's files; of an uninstall,
+	// those of the newest revision. They are keyed, because each of them may
+	// hold secrets.
 	ManifestDigest string `json:"manifestDigest,omitempty"`
 	ValuesDigest   string `json:"valuesDigest,omitempty"`
+	ChartDigest    string `json:"chartDigest,omitempty"`
 	// Preconditions are what applying assumes of the live objects that the plan
 	// changes.
 	Preconditions []Precondition `json:"preconditions,omitempty"`
@@ -92,50 +104,30 @@ type Plan struct {
 	Report diff.Report `json:"report"`
 	// Hooks lists the hooks that would run, in order.
 	Hooks []PlannedHook `json:"hooks,omitempty"`
+	// LaterHooks lists the hooks that a deploy only records: tests, and those of
+	// an upgrade, a rollback or an uninstall.
+	LaterHooks []PlannedHook `json:"laterHooks,omitempty"`
 	// Problems block the plan: one with problems is not applied.
 	Problems []Problem `json:"problems,omitempty"`
 	// Missing lists all permissions to write that applying needs and that these
-	// credentials lack.
+	// credentials lack. Of a plan that was read from JSON it says what those of
+	// its author lack: applying looks at its own.
 	Missing []Permission `json:"missing,omitempty"`
+	// Signature is what Sign has added; nil: the plan is not signed.
+	Signature *Signature `json:"signature,omitempty"`
 
 	work *work // nil after a round trip through JSON
 }
 
-// PlannedHook is a hook that a plan runs.
+// PlannedHook is a hook that a plan runs, or records.
 type PlannedHook struct {
 	Object diff.Object `json:"object"`
-	Event  string      `json:"event"`
+	Event  string      `json:"event"` // of a hook that is only recorded: all of them, with commas
 	Weight int         `json:"weight,omitempty"`
+	// Fields is the whole object, as of one that is created.
+	Fields []diff.Field `json:"fields,omitempty"`
 	// Replaces: the hook that an earlier run left is deleted first.
 	Replaces bool `json:"replaces,omitempty"`
-}
-
-// planSchema names the JSON schema of [Plan].
-const planSchema = "fairlead.dev/plan/v1"
-
-type planDocument struct {
-	Schema string `json:"schema"`
-	*planFields
-}
-
-type planFields Plan
-
-// MarshalJSON writes the plan with the name of its schema.
-func (p *Plan) MarshalJSON() ([]byte, error) {
-	return json.Marshal(planDocument{planSchema, (*planFields)(p)})
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote, and refuses another schema.
-func (p *Plan) UnmarshalJSON(data []byte) error {
-	doc := planDocument{planFields: &planFields{}}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return fmt.Errorf("read plan: %w", err)
-	}
-	if doc.Schema != planSchema {
-		return fmt.Errorf("read plan: schema is %q, want %q", doc.Schema, planSchema)
-	}
-	*p = Plan(*doc.planFields)
-	return nil
 }
 
 // Changed reports whether applying the plan writes anything.
@@ -151,6 +143,22 @@ func (p *Plan) Changed() bool {
 
 // Err is nil if the plan can be applied, and a *ProblemsError otherwise.
 func (p *Plan) Err() error { return p.refusal(false) }
+
+// blockingTexts are the warnings of the report that repeat what blocks the plan.
+func (p *Plan) blockingTexts() []string {
+	var out []string
+	for _, problem := range p.Problems {
+		out = append(out, problem.Error())
+	}
+	if len(p.Missing) > 0 {
+		var texts []string
+		for _, m := range p.Missing {
+			texts = append(texts, m.String())
+		}
+		out = append(out, "missing permissions: "+strings.Join(texts, ", "))
+	}
+	return out
+}
 
 // refusal is Err for a call that runs hooks, or does not.
 func (p *Plan) refusal(noHooks bool) error {

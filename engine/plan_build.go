@@ -35,13 +35,33 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 	if out.work == nil {
 		out.work = &work{}
 	}
+	out.work.planner = e
 	if err := b.complete(ctx, &out, event); err != nil {
 		return nil, err
 	}
-	if p.asking.purpose == forReview {
-		return &out, out.addDigests()
+	return &out, b.protect(ctx, &out)
+}
+
+// protect adds what a plan that is stored is checked by: a new one, or one that
+// is made again to be compared with one that was reviewed.
+func (b *builder) protect(ctx context.Context, p *Plan) error {
+	nonce := b.asking.nonce
+	if nonce == "" {
+		if b.asking.purpose != forReview {
+			return nil
+		}
+		var err error
+		if p.Cluster, err = b.e.clusterOf(ctx, b.key, b.namespace); err != nil {
+			return err
+		}
+		nonce = newNonce()
 	}
-	return &out, nil
+	p.DryRun = b.asking.DryRun
+	d, err := b.e.digester(b.history, nonce)
+	if err != nil {
+		return err
+	}
+	return p.addDigests(d)
 }
 
 // complete fills in the plan in this order: steps, their order, the report,
@@ -67,6 +87,11 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 	if p.Kind == PlanUninstall || p.To != 0 {
 		if err := b.addHooks(ctx, p, event); err != nil {
 			return err
+		}
+		if p.Kind.deploys() {
+			if err := b.addLaterHooks(p, event); err != nil {
+				return err
+			}
 		}
 		missing, err := b.missingPermissions(ctx, b.neededPermissions(p))
 		if err != nil {
@@ -138,16 +163,7 @@ func (b *builder) addProblems(p *Plan, found orderFindings) {
 
 // summarize puts into the report what concerns the plan as a whole.
 func (p *Plan) summarize() {
-	for _, problem := range p.Problems {
-		p.Report.Warnings = append(p.Report.Warnings, problem.Error())
-	}
-	if len(p.Missing) > 0 {
-		var texts []string
-		for _, m := range p.Missing {
-			texts = append(texts, m.String())
-		}
-		p.Report.Warnings = append(p.Report.Warnings, "missing permissions: "+strings.Join(texts, ", "))
-	}
+	p.Report.Warnings = append(p.Report.Warnings, p.blockingTexts()...)
 	var hooks []string
 	for _, h := range p.Hooks {
 		text := fmt.Sprintf("%s %s %s", h.Event, h.Object.Kind, h.Object.Name)

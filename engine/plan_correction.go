@@ -99,7 +99,7 @@ func unfinished(op string, k Key, last *storage.Record, hint string) error {
 // no hooks run.
 func (e *Engine) planLast(ctx context.Context, m mode, k Key, a asking, in restoreInput) (*Plan, error) {
 	last := in.history.last
-	record := last.Again(in.history.nextRevision())
+	record := again(last, in.history.nextRevision())
 	record.Cause, record.Status = last.Cause, storage.StatusPendingUpgrade
 	return e.planRestore(ctx, m, k, a, in, last, record, Plan{Kind: PlanCorrection, Target: last.Revision, Cause: last.Cause}, "")
 }

@@ -55,6 +55,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 		return nil, err
 	}
 	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
+	record.Manifest = withoutOverrides(record.Manifest)
 	kind, event := PlanInstall, "install"
 	if in.history.upgrades() {
 		kind, event, record.Status = PlanUpgrade, "upgrade", storage.StatusPendingUpgrade
@@ -71,8 +72,8 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	}, r)
 	begun := Plan{
 		Kind: kind, Cause: r.Cause,
-		Chart: chartName(in.manifest.Chart.Name, in.manifest.Chart.Version), ChartDigest: in.manifest.Chart.Digest,
-		work: &work{release: r, manifest: in.manifest},
+		Chart: chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
+		work:  &work{release: r, manifest: in.manifest},
 	}
 	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
 }

@@ -1,130 +1,124 @@
 package engine
 
 import (
+	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"regexp"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
-// A stored plan holds digests of texts, by which applying finds out whether they
-// are still the same. The texts may hold secrets, short ones too, and a plan is
-// shown to many people; with the plan alone it must not be possible to guess
-// values until a digest matches. A digest is therefore an HMAC under a key that
-// the plan does not hold: the UID of an object in the cluster (of the object
-// itself, for its fields; of the release's namespace, for manifest and values),
-// 122 random bits that only those see who may read that object. Applying reads
-// it, and computes the digest again. The plan's nonce keeps digests of two plans
-// from being compared.
+// A stored plan holds digests of what it does not show: manifest, values, chart,
+// and live values that are hidden. They may be short secrets, and a plan is
+// shown to many people, some of whom may read everything in the cluster but
+// Secrets; with all of that it must not be possible to guess values until a
+// digest matches. A digest is therefore an HMAC under a key of which neither the
+// plan nor an object other than a Secret tells anything: that of the release's
+// newest revision, or the caller's own (Options.PlanKey). The plan's nonce keeps
+// digests of two plans from being compared.
 //
-// Where there is no such UID, because the namespace is yet to be created or
-// may not be read, the digest is a slow hash: each guess takes a good part of a
-// second.
+// A first install without Options.PlanKey has no such key. Its plan has no
+// digest of anything hidden, and may hide values only where they are no more
+// than values; see hidesElsewhere.
 const (
-	digestByKey   = "hmac-sha256:"
-	digestSlow    = "pbkdf2-sha256:"
-	slowIteration = 600_000 // as OWASP recommends
+	digestKeyed = "hmac-sha256:"
+	digestPlain = "sha256:" // of random UIDs only
+
+	nonceSize = 16
 )
 
 // newNonce makes the digests of a plan differ from those of all others.
 func newNonce() string {
-	b := make([]byte, 16)
+	b := make([]byte, nonceSize)
 	rand.Read(b) // never fails, see crypto/rand
 	return hex.EncodeToString(b)
 }
 
-// keyedDigest is a digest of the text of what, under uid; a slow hash if uid is
-// empty.
-func keyedDigest(nonce string, uid types.UID, what, text string) (string, error) {
-	if uid == "" {
-		sum, err := pbkdf2.Key(sha256.New, what+"\x00"+text, []byte(nonce), slowIteration, sha256.Size)
-		if err != nil {
-			return "", fmt.Errorf("compute the digest of the %s: %w", what, err)
-		}
-		return digestSlow + hex.EncodeToString(sum), nil
+// validNonce reports whether newNonce may have returned a nonce.
+func validNonce(nonce string) bool {
+	b, err := hex.DecodeString(nonce)
+	return err == nil && len(b) == nonceSize && hex.EncodeToString(b) == nonce
+}
+
+// digester computes the digests of one plan.
+type digester struct {
+	nonce   string
+	keyedBy DigestKey
+	key     []byte // nil: there is none, and nothing hidden has a digest
+}
+
+// digester returns that of a plan with a nonce, for a release with a history.
+func (e *Engine) digester(h *history, nonce string) (digester, error) {
+	d := digester{nonce: nonce}
+	secret := e.opts.PlanKey
+	switch {
+	case len(secret) > 0:
+		d.keyedBy = KeyedByOptions
+	case h.last != nil:
+		secret, d.keyedBy = h.last.Key(), KeyedByRevision
+	default:
+		return d, nil
 	}
-	key := hmac.New(sha256.New, []byte(uid))
-	key.Write([]byte(nonce))
-	sum := hmac.New(sha256.New, key.Sum(nil))
-	sum.Write([]byte(what + "\x00" + text))
-	return digestByKey + hex.EncodeToString(sum.Sum(nil)), nil
+	var err error
+	if d.key, err = hkdf.Key(sha256.New, secret, []byte(nonce), "fairlead.dev/plan/v1 digests", sha256.Size); err != nil {
+		return digester{}, fmt.Errorf("derive the key of the plan's digests: %w", err)
+	}
+	return d, nil
+}
+
+// digest returns that of the text of what; empty without a key.
+func (d digester) digest(what, text string) string {
+	if d.key == nil {
+		return ""
+	}
+	h := hmac.New(sha256.New, d.key)
+	fmt.Fprintf(h, "%d:%s%s", len(what), what, text) // which never fails
+	return digestKeyed + hex.EncodeToString(h.Sum(nil))
+}
+
+// identity returns the digest of the UID of an object. A UID has 122 random
+// bits, so that it needs no key.
+func (d digester) identity(o diff.Object, uid types.UID) string {
+	if d.key != nil {
+		return d.digest("identity of "+o.String(), string(uid))
+	}
+	sum := sha256.Sum256([]byte(d.nonce + "\x00" + string(uid)))
+	return digestPlain + hex.EncodeToString(sum[:])
 }
 
 // addDigests fills in the plan's nonce, digests and preconditions.
-func (p *Plan) addDigests() error {
-	p.Nonce = newNonce()
-	var err error
-	if r := p.work.record; r != nil {
-		if p.ManifestDigest, err = keyedDigest(p.Nonce, p.work.namespace.uid, "manifest", r.Digest()); err != nil {
-			return err
-		}
+func (p *Plan) addDigests(d digester) error {
+	p.Nonce, p.KeyedBy = d.nonce, d.keyedBy
+	if r := p.work.describes(); r != nil {
 		values, err := digestText(r.Values)
 		if err != nil {
 			return err
 		}
-		if p.ValuesDigest, err = keyedDigest(p.Nonce, p.work.namespace.uid, "values", values); err != nil {
-			return err
-		}
+		p.ManifestDigest, p.ValuesDigest = d.digest("manifest", r.Digest()), d.digest("values", values)
 	}
-	p.Preconditions, err = preconditions(p)
+	if m := p.work.manifest; m != nil && m.Chart.Digest != "" {
+		p.ChartDigest = d.digest("chart", m.Chart.Digest)
+	}
+	var err error
+	p.Preconditions, err = preconditions(p, d)
 	return err
 }
 
-// sameSource compares chart, values and manifest with those of a plan that was
-// made just now: nil or a *StalePlanError.
-func (p *Plan) sameSource(now *Plan) error {
-	stale := func(field, then, is string) error {
-		return &StalePlanError{Key: p.Key, Field: field, Then: then, Now: is}
+// describes is the revision of which a plan holds digests: the one to record,
+// or the one to uninstall.
+func (w *work) describes() *storage.Record {
+	if w.record == nil && w.history != nil {
+		return w.history.last
 	}
-	if p.Chart != now.Chart {
-		return stale("chart", p.Chart, now.Chart)
-	}
-	if p.ChartDigest != now.ChartDigest {
-		return stale("chart "+p.Chart, p.ChartDigest, now.ChartDigest)
-	}
-	r := now.work.record
-	if r == nil || p.Nonce == "" {
-		return nil // nothing is applied; or planned by this very process
-	}
-	uid := now.work.namespace.uid
-	if uid == "" && strings.HasPrefix(p.ManifestDigest, digestByKey) {
-		return &Error{
-			Op: "apply", Key: p.Key, Hint: "grant the permission to get the release's namespace",
-			Err: fmt.Errorf("%w: the plan's digests are keyed with the namespace's UID, which cannot be read", ErrForbidden),
-		}
-	}
-	values, err := digestText(r.Values)
-	if err != nil {
-		return err
-	}
-	for _, s := range []struct{ what, digest, text string }{{"values", p.ValuesDigest, values}, {"manifest", p.ManifestDigest, r.Digest()}} {
-		same, err := matchesDigest(s.digest, p.Nonce, uid, s.what, s.text)
-		if err != nil {
-			return err
-		}
-		if !same {
-			return stale(s.what, "as planned", "different")
-		}
-	}
-	return nil
-}
-
-// matchesDigest reports whether a digest is that of text. One that is keyed with
-// the UID of an object that cannot be read now matches nothing.
-func matchesDigest(have, nonce string, uid types.UID, what, text string) (bool, error) {
-	if strings.HasPrefix(have, digestSlow) {
-		uid = ""
-	} else if uid == "" {
-		return false, nil
-	}
-	again, err := keyedDigest(nonce, uid, what, text)
-	return hmac.Equal([]byte(again), []byte(have)), err
+	return w.record
 }
 
 // digestText is a value as text, the same for the same value.
@@ -138,3 +132,11 @@ func digestText(v any) (string, error) {
 	}
 	return string(data), nil
 }
+
+// placeholder is what a hidden value is replaced by, with its hash, whose key is
+// random for each report.
+var placeholder = regexp.MustCompile(`\[secret [0-9a-f]{8}\]`)
+
+// withoutHashes returns a text with all placeholders alike, so that those of two
+// plans can be compared.
+func withoutHashes(text string) string { return placeholder.ReplaceAllString(text, "[secret]") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -73,10 +74,37 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 				}
 			}
 			tried = append(tried, t)
-			p.Hooks = append(p.Hooks, PlannedHook{Object: shownAs(t.at.id, h.parsed.Unstructured), Event: phase + event, Weight: h.weight})
+			planned, err := b.plannedHook(t.at.id, phase+event, h)
+			if err != nil {
+				return err
+			}
+			p.Hooks = append(p.Hooks, planned)
 		}
 	}
 	return b.tryHooks(ctx, p, tried)
+}
+
+// plannedHook is a hook as the plan shows it.
+func (b *builder) plannedHook(o diff.Object, event string, h hook) (PlannedHook, error) {
+	u := h.parsed.Unstructured
+	shown, err := diff.Compare(diff.Input{Object: o, Desired: u, Merged: u, Manager: b.manager}, diff.Options{Secrets: b.redactor})
+	return PlannedHook{Object: shownAs(o, u), Event: event, Weight: h.weight, Fields: shown.Fields}, err
+}
+
+// addLaterHooks lists the hooks that the plan of a deploy records and does not
+// run.
+func (b *builder) addLaterHooks(p *Plan, event string) error {
+	for _, h := range hooksFor(p.work.record, "") {
+		if slices.Contains(h.stored.Events, "pre-"+event) || slices.Contains(h.stored.Events, "post-"+event) {
+			continue
+		}
+		planned, err := b.plannedHook(h.object, strings.Join(h.stored.Events, ","), h)
+		if err != nil {
+			return err
+		}
+		p.LaterHooks = append(p.LaterHooks, planned)
+	}
+	return nil
 }
 
 // permissionsOfHook are those to create a hook, and to delete the one that an

@@ -2,44 +2,50 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// preconditions are those of all live objects that the plan changes.
-func preconditions(p *Plan) ([]Precondition, error) {
+// preconditions are those of all live objects that the plan changes. Values that
+// the report shows are compared there, and need none.
+func preconditions(p *Plan, d digester) ([]Precondition, error) {
 	var out []Precondition
 	for _, s := range p.work.steps {
 		live := s.object.live
 		if live == nil || !s.change.Changed() {
 			continue
 		}
-		identity, err := keyedDigest(p.Nonce, live.GetUID(), "identity", "")
-		if err != nil {
-			return nil, err
-		}
-		pre := Precondition{Object: s.change.Object, Identity: identity}
+		pre := Precondition{Object: s.change.Object, Identity: d.identity(s.change.Object, live.GetUID())}
 		for _, f := range s.change.Fields {
+			if !f.Secret {
+				continue
+			}
+			if d.key == nil {
+				// The hidden value has no digest, so nothing of the object may change.
+				pre.ResourceVersion = live.GetResourceVersion()
+				continue
+			}
 			text, err := liveText(live, f)
 			if err != nil {
 				return nil, err
 			}
-			digest, err := keyedDigest(p.Nonce, live.GetUID(), f.Path, text)
-			if err != nil {
-				return nil, err
-			}
-			pre.Fields = append(pre.Fields, FieldPrecondition{Path: f.Path, Digest: digest})
+			path := withoutHashes(f.Path)
+			pre.Fields = append(pre.Fields, FieldPrecondition{Path: path, Digest: d.digest(s.change.Object.String()+" "+path, text)})
 		}
 		out = append(out, pre)
 	}
 	return out, nil
 }
 
-// liveText is the live value of a field, not redacted. The path of a field whose
-// name is secret cannot be looked up; such a field is identified by its path.
+// liveText is the live value of a field, not redacted. A field whose name is
+// hidden cannot be looked up: the whole object stands for it.
 func liveText(live *unstructured.Unstructured, f diff.Field) (string, error) {
+	if strings.Contains(withoutHashes(f.Path), "[secret]") {
+		return digestText(withoutServerFields(live).Object)
+	}
 	v := f.Live
 	if !f.Reordered {
 		var err error
@@ -50,62 +56,57 @@ func liveText(live *unstructured.Unstructured, f diff.Field) (string, error) {
 	return digestText(v)
 }
 
-// checkPreconditions compares the plan's preconditions with a plan that was made
-// just now: nil or a *StalePlanError.
-func (p *Plan) checkPreconditions(now *Plan) error {
-	objects := map[diff.Object]*object{}
-	for _, s := range now.work.steps {
-		objects[s.object.id] = s.object
+// live returns an error if an object of the plan's preconditions is gone, is
+// another one of its name, or has another hidden value than it had.
+func (c *comparison) live() error {
+	live := map[diff.Object]bool{}
+	for _, s := range c.now.work.steps {
+		live[s.change.Object] = s.object.live != nil
 	}
-	shown := map[diff.Object]map[string]diff.Field{}
-	for _, c := range p.Report.Changes {
-		shown[c.Object] = map[string]diff.Field{}
-		for _, f := range c.Fields {
-			shown[c.Object][f.Path] = f
-		}
+	fresh := map[diff.Object]Precondition{}
+	for _, pre := range c.now.Preconditions {
+		fresh[pre.Object] = pre
 	}
-	for _, pre := range p.Preconditions {
-		o := objects[pre.Object]
-		if o == nil || o.live == nil {
-			return &StalePlanError{Key: p.Key, Object: pre.Object, Then: "present", Now: "gone"}
+	for _, pre := range c.then.Preconditions {
+		if !live[pre.Object] {
+			return c.stale(pre.Object, "", "present", "gone")
 		}
-		uid := o.live.GetUID()
-		if same, err := matchesDigest(pre.Identity, p.Nonce, uid, "identity", ""); err != nil {
-			return err
-		} else if !same {
-			return &StalePlanError{Key: p.Key, Object: pre.Object, Then: "another object of this name", Now: "one that was created since"}
+		is, ok := fresh[pre.Object]
+		if ok && is.Identity != pre.Identity {
+			return c.stale(pre.Object, "", "another object of this name", "one that was created since")
 		}
-		for _, want := range pre.Fields {
-			f := shown[pre.Object][want.Path]
-			text, err := liveText(o.live, f)
-			if err != nil {
-				return err
+		for i, f := range is.Fields {
+			if i < len(pre.Fields) && pre.Fields[i].Path == f.Path && pre.Fields[i].Digest != f.Digest {
+				return c.stale(pre.Object, f.Path, "one secret value", "another secret value")
 			}
-			same, err := matchesDigest(want.Digest, p.Nonce, uid, want.Path, text)
-			if err != nil {
-				return err
-			}
-			if same || f.Reordered { // the plans are compared by its order
-				continue
-			}
-			live, _, err := diff.Lookup(o.live, want.Path)
-			if err != nil {
-				return err
-			}
-			is := now.work.redactor.Change(diff.Change{Object: pre.Object, Fields: []diff.Field{{Path: want.Path, Live: live}}}).Fields[0]
-			return &StalePlanError{Key: p.Key, Object: pre.Object, Field: want.Path, Then: shownValue(f, "one"), Now: shownValue(is, "another")}
 		}
 	}
 	return nil
 }
 
-// shownValue is a live value as an error shows it.
-func shownValue(f diff.Field, which string) string {
-	switch {
-	case f.Live == nil:
-		return "absent"
-	case f.Secret:
-		return which + " secret value"
+// preconditions returns an error unless the preconditions are those of the
+// fresh plan: these very ones, and no others.
+func (c *comparison) preconditions() error {
+	if len(c.then.Preconditions) != len(c.now.Preconditions) {
+		return c.stale(diff.Object{}, "preconditions", "of another number", "different")
 	}
-	return fmt.Sprint(f.Live)
+	for i, now := range c.now.Preconditions {
+		then := c.then.Preconditions[i]
+		if then.Object != now.Object || then.Identity != now.Identity || len(then.Fields) != len(now.Fields) {
+			return c.stale(now.Object, "precondition", "as planned", "different")
+		}
+		if then.ResourceVersion != now.ResourceVersion {
+			return c.stale(now.Object, "metadata.resourceVersion", "another one", "different; values that are hidden may have changed")
+		}
+		for j, is := range now.Fields {
+			was := then.Fields[j]
+			if was.Path != is.Path {
+				return c.stale(now.Object, is.Path, "not part of it", "part of it")
+			}
+			if was.Digest != is.Digest {
+				return c.stale(now.Object, is.Path, "one secret value", "another secret value")
+			}
+		}
+	}
+	return nil
 }

@@ -32,6 +32,16 @@ func newRecord(k Key, h *history, m *render.Manifest, values render.Values) (*st
 	return r, nil
 }
 
+// again is a new revision of what another one holds. In what Helm recorded,
+// comments that look like overrides are others: the chart has printed them.
+func again(r *storage.Record, revision int) *storage.Record {
+	out := r.Again(revision)
+	if r.Recorder != "" {
+		out.Manifest = withoutOverrides(out.Manifest)
+	}
+	return out
+}
+
 func storageChart(c render.ChartInfo) storage.Chart {
 	out := storage.Chart{Name: c.Name, Version: c.Version, AppVersion: c.AppVersion, Description: c.Description}
 	for _, f := range c.Files {

@@ -33,7 +33,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking
 	if err != nil {
 		return nil, err
 	}
-	record := target.Again(in.history.nextRevision())
+	record := again(target, in.history.nextRevision())
 	record.Cause, record.Status = rollbackCause(revision, target.Cause), storage.StatusPendingRollback
 	p, err := e.planRestore(ctx, rollingBack, k, a, in, target, record,
 		Plan{Kind: PlanRollback, Target: revision, Cause: record.Cause}, "rollback")

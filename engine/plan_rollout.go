@@ -37,8 +37,8 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, a asking) (*
 	if r.At.IsZero() && r.Verb == Restart {
 		r.At = time.Now()
 	}
-	record := h.last.Again(h.nextRevision())
-	set, err := e.overrideWorkload(ctx, k, r, workload, record)
+	record := again(h.last, h.nextRevision())
+	set, err := e.overrideWorkload(ctx, k, r, workload, h.last, record)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +69,10 @@ type overriddenWorkload struct {
 	field   string // in the notation of diff.Field
 }
 
-// overrideWorkload sets the field in a copy of the workload, and records it in
-// the record's manifest.
-func (e *Engine) overrideWorkload(ctx context.Context, k Key, r Rollout, workload render.Object, record *storage.Record) (overriddenWorkload, error) {
-	h := overridesIn(workload.Text)
+// overrideWorkload sets the field in a copy of the workload, which is one of
+// the newest revision, and records it in the record's manifest.
+func (e *Engine) overrideWorkload(ctx context.Context, k Key, r Rollout, workload render.Object, last, record *storage.Record) (overriddenWorkload, error) {
+	h := recordedOverrides(last, workload.Text)
 	path, value, err := e.rolloutField(ctx, k, r, h, workload.Unstructured)
 	if err != nil {
 		return overriddenWorkload{}, err

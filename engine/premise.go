@@ -66,6 +66,9 @@ type asking struct {
 	reverts bool
 	// unsafeDelete are objects that may be deleted along with what they hold.
 	unsafeDelete []diff.Object
+	// nonce is that of a plan that is made again, whose digests are computed
+	// again; empty: a plan for review gets a new one, others no digests.
+	nonce string
 }
 
 // policy is what the caller and the engine's options allow.

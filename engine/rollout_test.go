@@ -234,3 +234,26 @@ spec:
       terminationGracePeriodSeconds: 0
       containers: [{name: agent, image: "agent:{{ .Values.tag | default "1.0" }}"}]
 `
+
+// A comment in a chart that looks like the record of a rollout is none, even if
+// it has come into the history.
+func TestChartsCannotPretendRollouts(t *testing.T) {
+	f := newFixture(t)
+	const comment = "# fairlead.dev/rollout: {\"paused\":{\"since\":1},\"replicas\":{\"chart\":2,\"since\":1}}\n"
+	first := f.chart(map[string]string{"web.yaml": comment + strings.Replace(deployment, "spec:\n", "spec:\n  paused: true\n", 1)})
+	if _, err := f.engine.Deploy(f.ctx, f.release(first, "replicas=3"), engine.ApplyOptions{NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	plan := f.plan(f.release(f.chart(map[string]string{"web.yaml": deployment}), "replicas=2"))
+	for _, c := range plan.Report.Changes {
+		if len(c.Warnings) > 0 {
+			t.Errorf("the plan says %q", c.Warnings)
+		}
+	}
+	if _, err := f.engine.Apply(f.ctx, plan, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if web := f.web(); web.Spec.Paused || *web.Spec.Replicas != 2 {
+		t.Errorf("paused %v, %d replicas", web.Spec.Paused, *web.Spec.Replicas)
+	}
+}

@@ -146,7 +146,7 @@ func TestOtherPlansAreStored(t *testing.T) {
 	validPlan(t, text)
 	f.edit("secrets", "shop-secret", engine.DefaultFieldManager, `{"stringData":{"password":"another-password"}}`)
 	var stale *engine.StalePlanError
-	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{}); !errors.As(err, &stale) || stale.Field != "data.password" {
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: f.key}); !errors.As(err, &stale) || stale.Field != "data.password" {
 		t.Errorf("a stale rollback: %v", err)
 	}
 	for _, k := range []engine.Key{f.key, r.Key} {
@@ -156,7 +156,7 @@ func TestOtherPlansAreStored(t *testing.T) {
 		}
 		stored, text := f.store(p)
 		validPlan(t, text)
-		if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{}); err != nil {
+		if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: k, Kinds: []engine.PlanKind{engine.PlanUninstall}}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,14 +3,20 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"sync"
 )
 
 // Apply applies a plan, all of it and nothing else. It plans again first, and
 // fails with *StalePlanError if that gives anything else: a field that the plan
 // touches has changed, or a newer revision exists. Changes that the plan does
 // not touch do not matter.
+//
+// A plan that was read from JSON is not trusted. The caller says what it is for:
+// by ApplyOptions.Release for a deploy, by Key otherwise. One for another
+// release is refused with ErrPlanRelease, one of a kind that was not asked for
+// with ErrPlanKind, one for another cluster with ErrPlanCluster, before anything
+// of the release is read.
 //
 // It returns the recorded revision; for a plan that changes nothing, the
 // newest one; for an uninstall, the last one. If something fails, the revision
@@ -20,23 +26,46 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 	if p == nil {
 		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
 	}
-	if err := p.refusal(opts.NoHooks); err != nil {
+	if err := opts.validate(string(OperationApply), opts.target()); err != nil {
+		return nil, err
+	}
+	if err := e.admit(ctx, p, opts); err != nil {
+		return nil, err
+	}
+	reviewed := *p
+	if p.work == nil {
+		reviewed.Missing = nil // are those of its author
+	}
+	if err := reviewed.refusal(opts.NoHooks); err != nil {
 		return nil, err
 	}
 	return e.carryOut(ctx, p.Key, OperationApply, opts, func(ctx context.Context) (*Plan, error) {
-		fresh, err := e.planAgain(ctx, p, opts)
-		if err == nil {
-			err = comparePlans(p, fresh)
+		if err := e.expected(p, opts); err != nil { // it may have expired while waiting
+			return nil, err
 		}
-		return fresh, err
+		fresh, err := e.planAgain(ctx, p, opts, p.DryRun)
+		if err != nil {
+			return nil, err
+		}
+		return fresh, e.compare(ctx, p, fresh, opts)
 	})
 }
 
+// compare returns an error unless the fresh plan is the one that was reviewed.
+func (e *Engine) compare(ctx context.Context, p, fresh *Plan, opts ApplyOptions) error {
+	c := &comparison{then: p, now: fresh, stored: p.work == nil, noHooks: opts.NoHooks}
+	c.local = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, DryRunNone) })
+	return c.run()
+}
+
 // planAgain makes a plan again from the current state.
-func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Plan, error) {
+func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions, dryRun DryRun) (*Plan, error) {
 	ask := opts.asking(forApply)
+	ask.nonce, ask.DryRun = p.Nonce, dryRun
 	if p.work != nil {
 		ask.unsafeDelete = slices.Concat(p.work.unsafeDelete, opts.UnsafeDelete)
+	} else {
+		ask.purpose = forReview // as it was made, so that all of it can be compared
 	}
 	switch p.Kind {
 	case PlanCorrection:
@@ -55,10 +84,10 @@ func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions) (*Pl
 	case opts.Release != nil:
 		r = *opts.Release
 	default:
-		return nil, &Error{Op: "apply", Key: p.Key, Hint: "a stored plan holds no manifest: set ApplyOptions.Release to what was planned", Err: ErrSourceNeeded}
+		return nil, &Error{Op: "apply", Key: p.Key, Err: ErrSourceNeeded}
 	}
 	if r.Key != p.Key {
-		return nil, &Error{Op: "apply", Key: p.Key, Err: fmt.Errorf("ApplyOptions.Release is %s", r.Key)}
+		return nil, &Error{Op: "apply", Key: p.Key, Err: ErrPlanRelease}
 	}
 	return e.planDeploy(ctx, r, ask)
 }

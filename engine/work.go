@@ -12,6 +12,7 @@ import (
 // leaves the process. Apart from record, which becomes the outcome, nothing of
 // it is changed.
 type work struct {
+	planner  *Engine          // that made the plan
 	release  Release          // of a deploy; zero otherwise
 	manifest *render.Manifest // of a deploy
 	// unsafeDelete is the permission that the plan was made with.

@@ -12,13 +12,15 @@
 // Helm compressed are read too. Creating that Secret is atomic: of several
 // deployers of one revision one wins.
 //
-// Three things are added, which Helm passes over. Annotations (fairlead.dev/…)
+// Four things are added, which Helm passes over. Annotations (fairlead.dev/…)
 // repeat what a listing shows, so that histories are read without a body. The
 // cause of a change is one of them; it stands after a dash in the description
 // that helm history prints too, because Helm drops annotations when it marks a
-// revision superseded. The JSON says apply_method: csa, so that Helm 4
-// goes on with patches from the client's side, as Helm 3 does: its server-side
-// apply would conflict with the engine's field manager.
+// revision superseded. The key "fairlead.dev-key" of the Secret's data holds
+// random bytes: who may not read the Secret can compute no digest that is keyed
+// with them. The JSON says apply_method: csa, so that Helm 4 goes on with
+// patches from the client's side, as Helm 3 does: its server-side apply would
+// conflict with the engine's field manager.
 //
 // Members of the JSON that this package does not know, numbers that it would
 // round, and what others have set on the Secret stay as they are when a

@@ -248,8 +248,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 		}
 		r.continued = c
 	}
-	// Helm drops the annotation when it writes the body.
-	if want, ok := secret.Annotations[annotationDigest]; ok && want != r.Digest() {
+	if !hasDigest(r, secret) {
 		return nil, broken(ErrDigest)
 	}
 	r.Namespace, r.lasting = secret.Namespace, lasting

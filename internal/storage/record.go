@@ -136,6 +136,17 @@ func (r *Record) Meta() Meta {
 	return m
 }
 
+// Key returns bytes that can be guessed by no one, and that only those can read
+// who may read the revision's Secret: random ones that were recorded with it,
+// and the UID of the Secret, which is all there is if Helm recorded the
+// revision. Nil for a record that is not stored.
+func (r *Record) Key() []byte {
+	if r.secret == nil {
+		return nil
+	}
+	return append([]byte(r.secret.UID+"\n"), r.secret.Data[randomKey]...)
+}
+
 // Created is when the API server stored the revision first, by its clock and
 // to the second; zero for a record that is not stored.
 func (r *Record) Created() time.Time {

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -17,6 +19,9 @@ import (
 const (
 	secretType = "helm.sh/release.v1"
 	bodyKey    = "release"
+	// randomKey is the key of the Secret's data that holds random bytes, from
+	// which keys are derived. Helm passes it over, and drops it with each update.
+	randomKey = "fairlead.dev-key"
 	// fieldManager tells the revisions that were made here from Helm's, which
 	// drops annotations.
 	fieldManager = "fairlead"
@@ -41,7 +46,7 @@ const (
 	annotationAttempt     = annotationPrefix + "attempt"
 	annotationUnproven    = annotationPrefix + "unproven" // nobody waited for it
 	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
-	annotationDigest      = annotationPrefix + "digest"   // of what is applied
+	annotationDigest      = annotationPrefix + "digest"   // keyed, of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
 	// 256 KiB; the body has the whole.
@@ -73,6 +78,9 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 		out.Data = map[string][]byte{}
 	}
 	out.Data[bodyKey] = e.body
+	if r.secret == nil {
+		out.Data[randomKey] = random()
+	}
 
 	labels := map[string]string{}
 	for k, v := range r.Labels {
@@ -99,7 +107,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	a[annotationChart] = r.Chart.Name
 	a[annotationVersion] = r.Chart.Version
 	a[annotationAppVersion] = r.Chart.AppVersion
-	a[annotationDigest] = r.Digest()
+	a[annotationDigest] = storedDigest(r, out.Data[randomKey])
 	a[annotationDeployed] = r.LastDeployed.UTC().Format(time.RFC3339Nano)
 	said := func(b bool) string {
 		if b {
@@ -130,6 +138,41 @@ func (r *Record) Digest() string {
 		fmt.Fprintf(h, "\n%s\n%d\n%s", hook.Path, len(hook.Manifest), hook.Manifest)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// keyedDigest begins a digest that is an HMAC.
+const keyedDigest = "hmac-sha256:"
+
+// storedDigest is the digest in the annotation, under a key that is in the
+// Secret's data: programs that hide the data of Secrets show annotations. A
+// revision that Helm recorded has no key.
+func storedDigest(r *Record, key []byte) string {
+	if len(key) == 0 {
+		return r.Digest()
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(r.Digest()))
+	return keyedDigest + hex.EncodeToString(h.Sum(nil))
+}
+
+// hasDigest reports whether the annotation is the digest of the record: keyed,
+// or as earlier versions wrote it.
+func hasDigest(r *Record, s *corev1.Secret) bool {
+	want, ok := s.Annotations[annotationDigest]
+	if !ok { // Helm drops the annotation when it writes the body
+		return true
+	}
+	if !strings.HasPrefix(want, keyedDigest) {
+		return want == r.Digest()
+	}
+	key := s.Data[randomKey]
+	return len(key) > 0 && hmac.Equal([]byte(want), []byte(storedDigest(r, key)))
+}
+
+func random() []byte {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails, see crypto/rand
+	return key
 }
 
 // withoutBody is what of a Secret a record keeps.
