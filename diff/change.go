@@ -122,6 +122,10 @@ type Field struct {
 	// their order changes. Live and Desired are then the keys of the items that
 	// are in both, in order and in path notation (name="web").
 	Reordered bool `json:"reordered,omitempty"`
+	// CoOwned is set by callers if the value stays as it is, and is taken back
+	// from Manager, which has changed it and changed it back: Live equals
+	// Desired.
+	CoOwned bool `json:"coOwned,omitempty"`
 	// Immutable is set by callers that know that the API server rejects a change
 	// of the field.
 	Immutable bool `json:"immutable,omitempty"`

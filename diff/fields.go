@@ -110,6 +110,9 @@ func remark(f Field) string {
 		why = "conflict with " + by
 	case Drift:
 		why = "drift"
+		if f.CoOwned {
+			return "(" + join("co-owned by "+by, "taken back") + ")"
+		}
 		if by != "" {
 			why += ", set by " + by
 		}
@@ -159,6 +162,8 @@ func (p *printer) values(f Field) (painted, text string) {
 		return p.paint(green, desired), desired
 	case f.Desired == nil:
 		return p.paint(red, live), live
+	case f.CoOwned:
+		return live, live
 	}
 	return p.paint(red, live) + " → " + p.paint(green, desired), live + " → " + desired
 }

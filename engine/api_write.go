@@ -54,6 +54,12 @@ func mergePatch(from, to *unstructured.Unstructured) ([]byte, error) {
 	return patch, nil
 }
 
+// withResourceVersion is u, to be written only if that is the version that is
+// live.
+func withResourceVersion(u *unstructured.Unstructured, version string) *unstructured.Unstructured {
+	return withMetadata(u, func(metadata map[string]any) { metadata["resourceVersion"] = version })
+}
+
 // withoutServerFields is u without what a client cannot change.
 func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructured {
 	out := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
@@ -62,6 +68,7 @@ func withoutServerFields(u *unstructured.Unstructured) *unstructured.Unstructure
 		meta = maps.Clone(meta)
 		delete(meta, "managedFields")
 		delete(meta, "resourceVersion")
+		delete(meta, "generation")
 		out.Object["metadata"] = meta
 	}
 	return out

@@ -348,13 +348,13 @@ func TestACustomResourceBesideItsDefinition(t *testing.T) {
 	group := f.namespace + ".example.com"
 	crd := "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: rays." + group + "}\nspec: {group: " + group + ", scope: Namespaced, names: {plural: rays, singular: ray, kind: Ray}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {head: {type: object}, size: {type: integer}}}}}}}]}\n"
 	ray := "apiVersion: " + group + "/v1\nkind: Ray\nmetadata: {name: r}\nspec: "
-	for spec, field := range map[string]string{"{head: null}": "spec.head", "{size: many}": "spec.size", "{sise: 1}": "spec.sise"} {
+	for spec, field := range map[string]string{"{head: [null]}": "spec.head", "{size: many}": "spec.size", "{sise: 1}": "spec.sise"} {
 		p := f.plan(f.release(f.chart(map[string]string{"crd.yaml": crd, "ray.yaml": ray + spec + "\n"})))
 		if err := p.Err(); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", spec, err)
 		}
 	}
-	f.deploy(f.release(f.chart(map[string]string{"crd.yaml": crd, "ray.yaml": ray + "{head: {}, size: 1}\n"})))
+	f.deploy(f.release(f.chart(map[string]string{"crd.yaml": crd, "ray.yaml": ray + "{head: null, size: 1}\n"}))) // null is absent
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Error(err)
 	}

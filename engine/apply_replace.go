@@ -72,7 +72,7 @@ func (r *run) recreate(ctx context.Context, i int) error {
 	if err := readiness.WaitGone(gone, []readiness.Target{readinessTarget(s.object.target, s.object.live)}, r.e.waitOptions()); err != nil {
 		return err
 	}
-	return r.write(ctx, i, s.write.withoutTakeOver()) // no manager owns a field of what does not exist
+	return r.write(ctx, i, s.write.asNew())
 }
 
 // withGrace is ctx, which ends recordingTime later than it would, unless the

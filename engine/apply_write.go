@@ -6,8 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -51,13 +49,16 @@ func (r *run) write(ctx context.Context, i int, w write) error {
 				return fmt.Errorf("take over from former field managers: %w", err)
 			}
 		}
-		if w.overwrite != nil {
-			if err := r.overwrite(ctx, o.target, *w.overwrite); err != nil {
-				return fmt.Errorf("overwrite what does not fit: %w", err)
+		if w.takeBack != nil {
+			if err := r.takeBack(ctx, i, w.body, *w.takeBack); err != nil {
+				return fmt.Errorf("take fields back from other field managers: %w", err)
 			}
 		}
+		if w.overwrite != nil {
+			return r.overwrite(ctx, i, w)
+		}
 		u, err := r.e.serverSideApply(ctx, o.target, w.body, w.force, false)
-		if err == nil && o.live != nil && lacksEmpty(w.body.Object, o.live.Object, u.Object) {
+		if err == nil && (w.twice || o.live != nil && lacksEmpty(w.body.Object, o.live.Object, u.Object)) {
 			// A mapping that is emptied goes along with what was in it; applied
 			// once more it is only added.
 			u, err = r.e.serverSideApply(ctx, o.target, w.body, w.force, false)
@@ -67,17 +68,6 @@ func (r *run) write(ctx context.Context, i int, w write) error {
 		}
 		return err
 	})
-}
-
-// overwrite patches the live object. A write in between is noticed by what the
-// patch leaves as it is: the apply that follows is refused as it was before.
-func (r *run) overwrite(ctx context.Context, t target, o overwrite) error {
-	patch, err := mergePatch(o.from, o.to)
-	if err != nil {
-		return err
-	}
-	_, err = r.e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: r.e.opts.FieldManager})
-	return err
 }
 
 // isUnserved reports whether the API server does not serve the resource: it

@@ -8,7 +8,8 @@ import (
 )
 
 // StalePlanError is returned when the cluster, or the release given to Apply,
-// has changed since the plan was computed. Nothing was written; plan again.
+// has changed since the plan was computed. Nothing was written, unless Applying
+// is set; plan again.
 type StalePlanError struct {
 	Key    Key
 	Object diff.Object // zero if the release as a whole is concerned
@@ -16,6 +17,9 @@ type StalePlanError struct {
 	// Then is what the plan was computed from, and Now what is there now.
 	// Secret values are hidden.
 	Then, Now string
+	// Applying is set if the change was found when the object was about to be
+	// written: it was not written, others may have been.
+	Applying bool
 }
 
 func (e *StalePlanError) Error() string {
@@ -26,7 +30,11 @@ func (e *StalePlanError) Error() string {
 	if e.Field != "" {
 		where += " " + e.Field
 	}
-	return fmt.Sprintf("the plan is stale: %s was %s when it was computed and is %s now; nothing was written, plan again", where, e.Then, e.Now)
+	what := "nothing was written"
+	if e.Applying {
+		what = "it was not written"
+	}
+	return fmt.Sprintf("the plan is stale: %s was %s when it was computed and is %s now; %s, plan again", where, e.Then, e.Now, what)
 }
 
 // ApplyError is returned when objects could not be written. The revision is

@@ -19,7 +19,7 @@ import (
 var mergeKeys = map[string][]string{
 	"spec.containers": {"name"}, "containers.env": {"name"}, "containers.ports": {"containerPort", "protocol"},
 	"containers.volumeMounts": {"mountPath"}, "spec.volumes": {"name"}, "spec.ports": {"port", "protocol"},
-	"spec.parts": {"id"}, "spec.tags": {"="}, "metadata.finalizers": {"="},
+	"spec.parts": {"id"}, "spec.keyed": {"id"}, "spec.tags": {"="}, "metadata.finalizers": {"="},
 }
 
 // leaves adds the leaves at and below path to out. A list that merges by key has

@@ -167,13 +167,16 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	v.missing = append(v.missing, f.missing...)
 	v.proven = f.proven
 	v.write = write{
-		body: f.body, force: f.force, takeOver: f.takeOver,
+		body: f.body, force: f.force, takeOver: f.takeOver, twice: f.twice,
 		awaitKind: o.pending || f.pending, awaitSchema: j.shifting[o.groupKind()],
 	}
 	if f.overwrite != nil {
 		v.write.overwrite = &overwrite{in.live, f.overwrite}
 	}
-	return j.applyKindRules(ctx, in, f, v)
+	if v, err = j.applyKindRules(ctx, in, f, v); err != nil {
+		return verdict{}, err
+	}
+	return j.withLost(ctx, in, f, v)
 }
 
 // applyKindRules adds what the rules of single kinds have to say, and the

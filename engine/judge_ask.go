@@ -23,6 +23,7 @@ import (
 type merger interface {
 	Merge(ctx context.Context, r merge.Request) (merge.Result, error)
 	TakeOver(ctx context.Context, live *unstructured.Unstructured, manager string, former merge.Former) (*unstructured.Unstructured, error)
+	Lost(ctx context.Context, live, desired *unstructured.Unstructured, manager string, former []string) ([]merge.Lost, error)
 	Schema(ctx context.Context, gvk schema.GroupVersionKind) (diff.Schema, error)
 	Forget(gv schema.GroupVersion)
 }

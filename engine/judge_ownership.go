@@ -111,7 +111,7 @@ func (p premise) formerManagers(live *unstructured.Unstructured) []string {
 	}
 	switch owner(live) {
 	case p.key:
-		managers = p.history.recorders(managers)
+		managers = appendNew(p.history.recorders(managers), p.manager) // for what it wrote by a patch
 		if len(live.GetManagedFields()) == 0 {
 			// The API server takes all of it for another manager's.
 			return appendNew(managers, merge.UnmanagedFields)
@@ -169,7 +169,7 @@ func (j *judge) formerOf(in intended) merge.Former {
 // is in the object, may be one of formerManagers.
 func (p premise) mayBeFormer(entry map[string]any) bool {
 	name, _ := entry["manager"].(string)
-	if name == clientSideApply || p.isFormer(name) || slices.Contains(p.history.recorders(nil), name) {
+	if name == clientSideApply || name == p.manager || p.isFormer(name) || slices.Contains(p.history.recorders(nil), name) {
 		return true
 	}
 	_, marks, _ := unstructured.NestedFieldNoCopy(entry, "fieldsV1", "f:metadata", "f:annotations", "f:"+annotationName)

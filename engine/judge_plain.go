@@ -83,6 +83,9 @@ func isOrdinary(u *unstructured.Unstructured) bool {
 	if t, _ := u.Object["type"].(string); t != "" && t != "Opaque" {
 		return false
 	}
+	if namesTwice(u, "secrets") {
+		return false
+	}
 	total := 0
 	keys := map[string]bool{}
 	for _, field := range []string{"data", "stringData", "binaryData"} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -21,10 +22,13 @@ type prediction struct {
 	merged *unstructured.Unstructured
 	// confirmed: merged is the API server's own result, or as good.
 	confirmed bool
+	settled   bool // live has exactly the fields of body, and the release owns them
 	proven    bool // a dry-run was accepted
 	force     bool
 	takeOver  *merge.Former
 	pending   bool // the kind is not served after all
+	// twice: only a second apply gives what is desired; see needsSecond.
+	twice bool
 	// overwrite is what the live object is patched into first; nil: it is not.
 	overwrite *unstructured.Unstructured
 
@@ -55,7 +59,7 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 		return prediction{body: in.body}, nil // the write itself is as good a question
 	}
 	if in.live != nil && j.asking.DryRun != DryRunAll && merge.Settled(in.live, in.body, j.manager, j.mayBeFormer) {
-		return prediction{body: in.body, merged: in.live, confirmed: j.mayAsk(in.object)}, nil
+		return prediction{body: in.body, merged: in.live, confirmed: j.mayAsk(in.object), settled: true}, nil
 	}
 	f, local, err := j.mergeLocally(ctx, in)
 	var invalid *merge.InvalidError
@@ -116,11 +120,36 @@ func (j *judge) askServer(ctx context.Context, in intended, f prediction, local 
 	}
 	if merged != nil && !losesFormer {
 		f.merged, f.confirmed = merged, true
-		return f, true, nil
+		f, err = j.needsSecond(ctx, in, f)
+		return f, true, err
 	}
 	// Where former managers lose fields an accepted dry-run shows the wrong
 	// result, so the local merge stands, and is not confirmed.
 	return f, answered, nil
+}
+
+// needsSecond works out whether a second apply changes anything. The first one
+// removes, in the API version in which the release applied the object before,
+// what is no longer desired, and what cannot be expressed in that version loses
+// its order or its place.
+func (j *judge) needsSecond(ctx context.Context, in intended, f prediction) (prediction, error) {
+	if in.live == nil || !slices.ContainsFunc(in.live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		return e.Manager == j.manager && e.Operation == metav1.ManagedFieldsOperationApply && e.APIVersion != f.body.GetAPIVersion()
+	}) {
+		return f, nil
+	}
+	res, err := j.merger.Merge(ctx, merge.Request{Live: f.merged, Desired: f.body, Base: f.body, Manager: j.manager, Force: true})
+	var undecided *merge.UndecidedError
+	if errors.As(err, &undecided) {
+		return f, nil
+	}
+	if err != nil {
+		return f, err
+	}
+	if !jsonEqual(withoutServerFields(res.Merged).Object, withoutServerFields(f.merged).Object) {
+		f.merged, f.twice = res.Merged, true
+	}
+	return f, nil
 }
 
 // worthAsking reports whether a dry-run of an object that was merged locally
@@ -130,8 +159,14 @@ func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool
 		return true, nil
 	}
 	change, err := j.compare(in, f, local.Merged, nil)
-	if err != nil || len(change.Fields) == 0 && len(local.Conflicts) == 0 {
+	if err != nil {
 		return false, err
+	}
+	// In a custom resource null may be removed, which no comparison shows, and a
+	// default take its place.
+	uncovered := len(local.Removed) > 0 && !diff.IsBuiltinGroup(in.id.Group)
+	if len(change.Fields) == 0 && len(local.Conflicts) == 0 && !uncovered {
+		return false, nil
 	}
 	if j.asking.purpose != immediate {
 		return true, nil

@@ -64,6 +64,9 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	}
 	slices.Sort(immutable.Fields)
 	slices.Sort(invalid.Fields)
+	if message, fields := duplicates(err.Error()); message != "" {
+		invalid.Message, invalid.Hint, invalid.Fields = hide(redactor, o, message), fixDuplicates, fields
+	}
 	var out refusal
 	if len(immutable.Fields) > 0 || len(causes) == 0 && exists && saysImmutable.MatchString(err.Error()) {
 		out.immutable = &immutable

@@ -401,6 +401,10 @@ func (noSchemas) TakeOver(_ context.Context, live *unstructured.Unstructured, _ 
 	return live, nil
 }
 
+func (noSchemas) Lost(_ context.Context, live, _ *unstructured.Unstructured, _ string, _ []string) ([]merge.Lost, error) {
+	return nil, &merge.UndecidedError{GVK: live.GroupVersionKind(), Reason: merge.ErrNoSchema}
+}
+
 func (noSchemas) Schema(_ context.Context, gvk schema.GroupVersionKind) (diff.Schema, error) {
 	return nil, &merge.UndecidedError{GVK: gvk, Reason: merge.ErrNoSchema}
 }

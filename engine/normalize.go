@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 // serverMetadata are fields that the API server alone sets. Charts that were
@@ -18,15 +19,11 @@ var serverMetadata = []string{
 }
 
 // normalized is a rendered object as server-side apply should see it: without
-// what the API server alone sets, without null, which means absent, and with a
-// Secret's stringData as the data that it becomes, so that a key which leaves it
-// is removed. Custom resources keep null outside of metadata: their schemas may
-// allow it. u is not changed.
-func normalized(u *unstructured.Unstructured) *unstructured.Unstructured {
-	object := u.Object
-	if diff.IsBuiltinGroup(u.GroupVersionKind().Group) {
-		object, _ = withoutNull(object).(map[string]any)
-	}
+// what the API server alone sets, without null, which means absent unless the
+// schema allows it, and with a Secret's stringData as the data that it becomes,
+// so that a key which leaves it is removed. u is not changed.
+func normalized(u *unstructured.Unstructured, nulls *merge.Nullable) *unstructured.Unstructured {
+	object, _ := withoutNull(u.Object, nulls).(map[string]any)
 	out := &unstructured.Unstructured{Object: maps.Clone(object)}
 	if metadata, ok := object["metadata"].(map[string]any); ok {
 		out.Object["metadata"] = ownMetadata(metadata)
@@ -43,7 +40,7 @@ func normalized(u *unstructured.Unstructured) *unstructured.Unstructured {
 // ownMetadata is metadata without null and without what the API server alone
 // sets; it is copied only if it has any of that.
 func ownMetadata(metadata map[string]any) map[string]any {
-	out, _ := withoutNull(metadata).(map[string]any)
+	out, _ := withoutNull(metadata, nil).(map[string]any)
 	copied := false
 	for _, field := range serverMetadata {
 		if _, ok := out[field]; !ok {
@@ -57,19 +54,28 @@ func ownMetadata(metadata map[string]any) map[string]any {
 	return out
 }
 
-// withoutNull is v without the entries of mappings that are null. What holds
-// none is returned as it is, uncopied; null as an item of a list stays.
-func withoutNull(v any) any {
-	out, _ := dropNull(v)
+func hasNull(v any) bool {
+	_, changed := dropNull(v, nil)
+	return changed
+}
+
+// withoutNull is v without the entries of mappings that are null and may not be.
+// What holds none is returned as it is, uncopied; null as an item of a list
+// stays.
+func withoutNull(v any, nulls *merge.Nullable) any {
+	out, _ := dropNull(v, nulls)
 	return out
 }
 
-func dropNull(v any) (out any, changed bool) {
+func dropNull(v any, nulls *merge.Nullable) (out any, changed bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		var copied map[string]any
 		for key, value := range v {
-			clean, changed := dropNull(value)
+			if value == nil && nulls.Field(key).Allowed() {
+				continue
+			}
+			clean, changed := dropNull(value, nulls.Field(key))
 			if value != nil && !changed {
 				continue
 			}
@@ -86,7 +92,7 @@ func dropNull(v any) (out any, changed bool) {
 	case []any:
 		var copied []any
 		for i, value := range v {
-			clean, changed := dropNull(value)
+			clean, changed := dropNull(value, nulls.Item())
 			if !changed {
 				continue
 			}

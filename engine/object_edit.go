@@ -185,8 +185,9 @@ func lacksEmpty(desired, before, have any) bool {
 	return changed
 }
 
-// withEmpty is have with the mappings that desired has emptied since before: an
-// apply that empties a mapping removes it, and the next one adds it. Items of
+// withEmpty is have with the mappings that desired has emptied since before, and
+// with what it has made null: an apply removes these, and the next one adds
+// them. Items of
 // lists are matched by their place, where the lists are equally long. have is
 // not changed.
 func withEmpty(desired, before, have any) (out any, changed bool) {
@@ -202,6 +203,11 @@ func withEmpty(desired, before, have any) (out any, changed bool) {
 			if old, _ := b[key].(map[string]any); isMap && len(empty) == 0 && len(old) > 0 && h[key] == nil {
 				h, changed = cloned(h), true
 				h[key] = map[string]any{}
+				continue
+			}
+			if _, there := h[key]; want == nil && b[key] != nil && !there {
+				h, changed = cloned(h), true
+				h[key] = nil
 				continue
 			}
 			if below, differs := withEmpty(want, b[key], h[key]); differs {

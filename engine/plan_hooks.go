@@ -179,7 +179,7 @@ func (b *builder) tryHook(ctx context.Context, kind PlanKind, h *triedHook) erro
 	if !b.isLenient() && (kind == PlanInstall || kind == PlanUpgrade) {
 		o.FieldValidation = metav1.FieldValidationStrict
 	}
-	u := normalized(h.parsed.DeepCopy())
+	u := normalized(h.parsed.DeepCopy(), nil)
 	if cluster.Namespaced(h.at.mapping) {
 		u.SetNamespace(h.at.id.Namespace)
 	}

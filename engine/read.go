@@ -104,7 +104,10 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 	if n := len(r.written); n > 0 {
 		before = r.written[n-1].desired
 	}
-	o.rendered, o.desired = from.Unstructured, r.applied(from.Unstructured, o, origin != fromCRDs, before)
+	o.rendered = from.Unstructured
+	if o.desired, err = r.applied(ctx, from.Unstructured, o, origin != fromCRDs, before); err != nil {
+		return nil, explain("plan", r.key, o.id, err)
+	}
 	r.byID[identity(o.id)] = o
 	r.written = append(r.written, o)
 	return o, nil
@@ -113,8 +116,12 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 // applied is u as it is applied: normalized, with the object's namespace and, if
 // it is to be the release's, with its marks. Labels and annotations that equal those of
 // other are shared with it; nil: with none.
-func (r *reader) applied(u *unstructured.Unstructured, o *object, marked bool, other *unstructured.Unstructured) *unstructured.Unstructured {
-	return withMetadata(normalized(u), func(metadata map[string]any) {
+func (r *reader) applied(ctx context.Context, u *unstructured.Unstructured, o *object, marked bool, other *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	nulls, err := r.nullsOf(ctx, u, o.target)
+	if err != nil {
+		return nil, err
+	}
+	return withMetadata(normalized(u, nulls), func(metadata map[string]any) {
 		if delete(metadata, "namespace"); o.id.Namespace != "" {
 			metadata["namespace"] = o.id.Namespace
 		}
@@ -124,7 +131,7 @@ func (r *reader) applied(u *unstructured.Unstructured, o *object, marked bool, o
 		if other != nil {
 			shareMetadata(metadata, other)
 		}
-	})
+	}), nil
 }
 
 // shareMetadata shares labels and annotations with another object that has the
@@ -191,17 +198,21 @@ func (r *reader) candidate(ctx context.Context, record *storage.Record, from ren
 		r.byID[identity(at.id)] = o
 		r.removed = append(r.removed, o)
 	}
-	o.candidates = append(o.candidates, candidateOf(r.baseOf(from.Unstructured, o), record))
+	base, err := r.baseOf(ctx, from.Unstructured, o)
+	if err != nil {
+		return explain("plan", r.key, o.id, err)
+	}
+	o.candidates = append(o.candidates, candidateOf(base, record))
 	return nil
 }
 
 // baseOf is an object of an earlier revision as it was applied then: with the
 // marks, so that they do not look like a change.
-func (r *reader) baseOf(u *unstructured.Unstructured, o *object) *unstructured.Unstructured {
+func (r *reader) baseOf(ctx context.Context, u *unstructured.Unstructured, o *object) (*unstructured.Unstructured, error) {
 	if u == o.rendered && o.origin != fromCRDs {
-		return &unstructured.Unstructured{Object: o.desired.Object} // rendered again unchanged
+		return &unstructured.Unstructured{Object: o.desired.Object}, nil // rendered again unchanged
 	}
-	return r.applied(u, o, true, nil)
+	return r.applied(ctx, u, o, true, nil)
 }
 
 // locateOtherVersion is for what was applied in a version that is no longer

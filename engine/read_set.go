@@ -62,7 +62,11 @@ func (r *reader) candidateParent(ctx context.Context, record *storage.Record, ob
 		r.byID[setParentOf(r.key)] = parent
 		r.removed = append([]*object{parent}, r.removed...) // deleted last
 	}
-	parent.candidates = append(parent.candidates, candidateOf(r.baseOf(from.Unstructured, parent), record))
+	base, err := r.baseOf(ctx, from.Unstructured, parent)
+	if err != nil {
+		return err
+	}
+	parent.candidates = append(parent.candidates, candidateOf(base, record))
 	return nil
 }
 

@@ -28,6 +28,8 @@ func (t target) isDefinition() bool { return t.groupKind() == crdKind }
 
 var crdKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 
+var definitionsGVR = schema.GroupVersionResource{Group: crdKind.Group, Version: "v1", Resource: "customresourcedefinitions"}
+
 func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namespace" }
 
 func isClaim(o diff.Object) bool { return o.Group == "" && o.Kind == "PersistentVolumeClaim" }
@@ -152,7 +154,8 @@ type broughtKind struct {
 	plural    string
 	scope     meta.RESTScope
 	versions  map[string]bool
-	unchanged bool // the CRD is in crds/, and Options.CRDs leaves a live one as it is
+	schemas   map[string]map[string]any // by version, as far as they have one
+	unchanged bool                      // the CRD is in crds/, and Options.CRDs leaves a live one as it is
 }
 
 func kindsOf(objects ...render.Object) broughtKinds {
@@ -165,15 +168,20 @@ func kindsOf(objects ...render.Object) broughtKinds {
 		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
 		plural, _, _ := unstructured.NestedString(o.Object, "spec", "names", "plural")
 		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
-		k := broughtKind{plural: plural, scope: meta.RESTScopeNamespace, versions: map[string]bool{}}
+		k := broughtKind{plural: plural, scope: meta.RESTScopeNamespace, versions: map[string]bool{}, schemas: map[string]map[string]any{}}
 		if scope == "Cluster" {
 			k.scope = meta.RESTScopeRoot
 		}
-		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+		field, _, _ := unstructured.NestedFieldNoCopy(o.Object, "spec", "versions")
+		versions, _ := field.([]any)
 		for _, v := range versions {
 			if v, ok := v.(map[string]any); ok {
 				name, _ := v["name"].(string)
 				k.versions[name] = true
+				field, _, _ := unstructured.NestedFieldNoCopy(v, "schema", "openAPIV3Schema")
+				if s, ok := field.(map[string]any); ok {
+					k.schemas[name] = s
+				}
 			}
 		}
 		kinds[schema.GroupKind{Group: group, Kind: kind}] = k

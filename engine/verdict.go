@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -30,9 +32,15 @@ type write struct {
 	// force: all conflicts with other field managers are settled in favour of
 	// the release.
 	force bool
+	// twice: body is applied once more, since the first apply does not give all of
+	// it.
+	twice bool
 	// takeOver says which fields of former managers become the release's own
 	// before body is applied; nil: none.
 	takeOver *merge.Former
+	// takeBack says which fields of others become the release's own again; nil:
+	// none.
+	takeBack *takeBack
 	// overwrite is what the live object is patched into before body is applied,
 	// where the apply alone would be refused; nil: it is not. from is the live
 	// object that was planned for.
@@ -54,14 +62,27 @@ func (w write) withBody(body *unstructured.Unstructured) write {
 	return w
 }
 
-// withoutTakeOver is w for an object that no former manager owns a field of.
-func (w write) withoutTakeOver() write {
-	w.takeOver = nil
+// asNew is w for an object that does not exist: there is nothing to take over or
+// to overwrite.
+func (w write) asNew() write {
+	w.takeOver, w.takeBack, w.overwrite, w.twice = nil, nil, nil, false
 	return w
 }
 
 // overwrite changes a live object as a whole, from one state into another.
 type overwrite struct{ from, to *unstructured.Unstructured }
+
+// takeBack names fields that are as desired, and the managers that own them,
+// beside the former managers of the object.
+type takeBack struct {
+	former []string
+	fields []diff.Field
+}
+
+// has reports whether the field is one of those.
+func (t takeBack) has(l merge.Lost) bool {
+	return slices.ContainsFunc(t.fields, func(f diff.Field) bool { return f.Path == l.Path && f.Manager == l.Manager })
+}
 
 // replacement is how an object is deleted and created again.
 type replacement int

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -179,6 +180,9 @@ func (c *checker) faults(object map[string]any) []Fault {
 			f.Message = f.Field + " " + reason(invalid)
 		}
 		out = append(out, f)
+	}
+	for _, err := range listtype.ValidateListSetsAndMaps(nil, c.structural, object) {
+		out = append(out, Fault{Field: err.Field, Message: err.Field + " has the same keys as another item of the list"})
 	}
 	slices.SortFunc(out, func(a, b Fault) int {
 		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Message, b.Message))

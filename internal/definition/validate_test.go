@@ -28,6 +28,8 @@ spec:
               template: {type: object, properties: {image: {type: string}}}
               loose: {type: object, x-kubernetes-preserve-unknown-fields: true}
               maybe: {type: string, nullable: true}
+              parts: {type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [id], items: {type: object, required: [id], properties: {id: {type: string}}}}
+              tags: {type: array, x-kubernetes-list-type: set, items: {type: string}}
   - name: v2
 `), &crd.Object); err != nil {
 		t.Fatal(err)
@@ -41,6 +43,8 @@ spec:
 		"null for an object":       {"v1", "{spec: {size: 1, template: null}}", []string{"spec.template"}},
 		"a string for a number":    {"v1", "{spec: {size: '1'}}", []string{"spec.size"}},
 		"too small":                {"v1", "{spec: {size: 0}}", []string{"spec.size"}},
+		"an item twice":            {"v1", "{spec: {size: 1, parts: [{id: a}, {id: b}, {id: a}]}}", []string{"spec.parts[2]"}},
+		"a member of a set twice":  {"v1", "{spec: {size: 1, tags: [a, a]}}", []string{"spec.tags[1]"}},
 		"missing":                  {"v1", "{spec: {}}", []string{"spec.size"}},
 		"unknown":                  {"v1", "{spec: {size: 1, sise: 2}}", []string{"spec.sise"}},
 		"several, sorted":          {"v1", "{spec: {size: 0, template: {image: 1}}}", []string{"spec.size", "spec.template.image"}},

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,12 +28,14 @@ type kinds struct {
 
 	mu     sync.Mutex
 	byKind map[schema.GroupVersionKind]managedfields.TypeConverter
+	nulls  map[schema.GroupVersionKind]*Nullable
 }
 
 func readKinds(r io.Reader) (*kinds, error) {
 	k := &kinds{
 		texts: map[string]json.RawMessage{}, names: map[schema.GroupVersionKind]string{},
 		TypeConverter: managedfields.NewDeducedTypeConverter(), byKind: map[schema.GroupVersionKind]managedfields.TypeConverter{},
+		nulls: map[schema.GroupVersionKind]*Nullable{},
 	}
 	d := json.NewDecoder(r)
 	err := jsonstream.Object(d, func(member string) error {
@@ -99,6 +102,25 @@ func (k *kinds) of(kind schema.GroupVersionKind) (managedfields.TypeConverter, e
 	}
 	k.byKind[kind] = c
 	return c, nil
+}
+
+// nullable is where null is a value in objects of a kind; nil: nowhere. It is
+// parsed once, and most schemas say nothing of it.
+func (k *kinds) nullable(kind schema.GroupVersionKind) *Nullable {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n, ok := k.nulls[kind]; ok {
+		return n
+	}
+	var n *Nullable
+	if text := k.texts[k.names[kind]]; bytes.Contains(text, []byte(`"nullable"`)) {
+		var parsed map[string]any
+		if json.Unmarshal(text, &parsed) == nil { // of parses it as well, and reports what is wrong
+			n = NullableOf(parsed)
+		}
+	}
+	k.nulls[kind] = n
+	return n
 }
 
 var reference = regexp.MustCompile(`"#/components/schemas/([^"]+)"`)

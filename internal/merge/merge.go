@@ -234,7 +234,7 @@ func (a *apply) run(req Request, live, desired *unstructured.Unstructured, conve
 		u = o.(*unstructured.Unstructured)
 	}
 	u = u.DeepCopy()
-	dropNull(u.Object)
+	dropNull(u.Object, live.Object, nullableIn(converter, u.GroupVersionKind()))
 	foldStringData(u)
 	if req.Live != nil && req.Base != nil && before != nil {
 		keepDefaults(u.Object, live.Object, desired.Object, prepare(req.Base).Object, before.Set(), sets[a.id])

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -114,7 +115,8 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 			continue
 		}
 		moved := f.moved(entry, set.Set(), last)
-		if moved.Difference(ours).Empty() {
+		own := entry.Manager == manager // by other means than an apply
+		if moved.Difference(ours).Empty() && !own {
 			continue
 		}
 		taken = true
@@ -123,10 +125,10 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 		if p := fieldpath.MakePathOrDie("metadata", "annotations", f.Mark); f.Mark != "" && set.Set().Has(p) {
 			rest.Insert(p)
 		}
-		if rest.Empty() || unmanaged {
-			// Of an object without managedFields the rest is defaults, which have no
-			// owner elsewhere either: an owner would keep them when what they belong
-			// to is removed.
+		if rest.Empty() || unmanaged || own {
+			// Of an object without managedFields, and of what manager patched as a
+			// whole, the rest is defaults, which have no owner elsewhere either: an
+			// owner would keep them when what they belong to is removed.
 			delete(sets, other)
 		} else {
 			sets[other] = fieldpath.NewVersionedSet(rest, set.APIVersion(), set.Applied())
@@ -153,7 +155,8 @@ func (f Former) lastApplied(converter managedfields.TypeConverter, live *unstruc
 	applied.SetAPIVersion(live.GetAPIVersion())
 	foldStringData(applied)
 	delete(applied.Object, "status")
-	value, err := converter.ObjectToTyped(applied)
+	// Helm may have applied items of a list twice.
+	value, err := converter.ObjectToTyped(applied, typed.AllowDuplicates)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,7 @@ const UnmanagedFields = "before-first-apply"
 func (m *managers) addUnmanaged(converter managedfields.TypeConverter, live *unstructured.Unstructured) error {
 	whole := prepare(live)
 	delete(whole.Object, "status")
-	value, err := converter.ObjectToTyped(whole)
+	value, err := converter.ObjectToTyped(whole, typed.AllowDuplicates)
 	if err != nil {
 		return err
 	}

@@ -69,21 +69,30 @@ func emptyOf(u *unstructured.Unstructured) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind()}}
 }
 
-// dropNull removes null fields: they were merged as values, and the API server
-// then treats them as absent.
-func dropNull(v any) {
+// dropNull removes fields that are null and may not be: they were merged as
+// values, and the API server then treats them as absent. What is null in live
+// stays.
+func dropNull(v, live any, nulls *Nullable) {
 	switch v := v.(type) {
 	case map[string]any:
+		have, _ := live.(map[string]any)
 		for k, e := range v {
-			if e == nil {
-				delete(v, k)
+			if e != nil {
+				dropNull(e, have[k], nulls.Field(k))
 				continue
 			}
-			dropNull(e)
+			if was, there := have[k]; !nulls.Field(k).Allowed() && !(there && was == nil) {
+				delete(v, k)
+			}
 		}
 	case []any:
-		for _, e := range v {
-			dropNull(e)
+		have, _ := live.([]any)
+		for i, e := range v {
+			var was any
+			if len(have) == len(v) {
+				was = have[i]
+			}
+			dropNull(e, was, nulls.Item())
 		}
 	}
 }
