@@ -66,6 +66,11 @@ func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string,
 	if len(files) == len(info.Files) {
 		return chart, nil
 	}
+	release, err := l.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	return l.loader().Files(files)
 }
 

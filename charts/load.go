@@ -52,6 +52,9 @@ type LoadOptions struct {
 	// Limits bound what loading the chart may cost: the size of the download, which is ArchiveBytes, of files, of what is
 	// unpacked, and their number. Zero: the defaults of render.Limits.
 	Limits render.Limits
+	// Share is the tenant's share of a render.Budget, of which unpacking and reading a chart takes Limits.MemoryBytes. It is
+	// not kept while something is downloaded. Nil: nothing waits.
+	Share *render.Share
 	// TokenHosts are hosts to which a registry may have its login sent, as "host" or "host:port". Hosts of the registry's
 	// own domain are always allowed. Empty: no others.
 	TokenHosts []string
@@ -97,7 +100,7 @@ func Load(ctx context.Context, ref string, opts LoadOptions) (*render.Chart, err
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
-		return nil, loadError(ref, err)
+		return nil, loadError(ref, err, opts.Limits.WithDefaults())
 	}
 	return chart, nil
 }
@@ -163,11 +166,17 @@ func (l *loading) get(ctx context.Context, from source) (*render.Chart, string, 
 	if err != nil {
 		return nil, "", err
 	}
-	chart, err := l.open(archive)
+	chart, err := l.open(ctx, archive)
 	return chart, "", err
 }
 
-func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
+// reserve takes the memory for reading one chart.
+func (l *loading) reserve(ctx context.Context) (release func(), err error) {
+	_, release, err = l.opts.Share.Acquire(ctx, l.opts.Limits.WithDefaults().MemoryBytes)
+	return release, err
+}
+
+func (l *loading) open(ctx context.Context, archive *fetch.Archive) (*render.Chart, error) {
 	if l.keyring != nil {
 		if archive.Provenance == nil {
 			return nil, fmt.Errorf("%w: there is no provenance beside it", ErrProvenance)
@@ -176,6 +185,11 @@ func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
 			return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 		}
 	}
+	release, err := l.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	chart, err := l.loader().Archive(bytes.NewReader(archive.Data))
 	if err != nil {
 		return nil, err
@@ -189,7 +203,8 @@ func (l *loading) open(archive *fetch.Archive) (*render.Chart, error) {
 
 func (l *loading) fetching(from source, address string) fetch.Options {
 	options := fetch.Options{
-		Version: from.version, MaxBytes: l.opts.Limits.WithDefaults().ArchiveBytes, PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
+		Version: from.version, MaxBytes: l.opts.Limits.WithDefaults().ArchiveBytes, MemoryBytes: l.opts.Limits.WithDefaults().MemoryBytes,
+		PlainHTTP: l.opts.UnsafePlainHTTP, Transport: l.opts.Transport, Signed: l.keyring != nil, Login: l.login,
 		TokenHosts: l.opts.TokenHosts,
 	}
 	if l.opts.Cache != "" {

@@ -81,12 +81,15 @@ func (e *DependencyError) Unwrap() error { return e.Err }
 
 const refForms = "write a directory, a .tgz file, oci://host/path[:tag], https://host/chart.tgz, or a name together with LoadOptions.Repository"
 
-func loadError(ref string, err error) *LoadError {
+func loadError(ref string, err error, limits render.Limits) *LoadError {
 	e := &LoadError{Ref: redacted(ref), Err: redactError(err)}
 	var limit *yamlread.LimitError
 	switch {
 	case errors.As(err, &limit):
 		e.Err = &render.LimitError{Limit: limit.Limit, Max: limit.Max, Err: err}
+	case errors.Is(err, ErrTooBig) && !errors.As(err, new(*render.LimitError)):
+		e.Err = &render.LimitError{Limit: "ArchiveBytes", Max: limits.ArchiveBytes, Err: e.Err}
+		e.Hint = "if you trust the server, raise ArchiveBytes in LoadOptions.Limits"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case errors.Is(err, ErrUnknownRef), errors.Is(err, fs.ErrNotExist) && !strings.Contains(ref, "://"):
 		e.Hint = refForms

@@ -58,7 +58,7 @@ func (l *loading) getPath(ctx context.Context, from source) (*render.Chart, stri
 			return nil, "", err
 		}
 	}
-	chart, err := l.open(archive)
+	chart, err := l.open(ctx, archive)
 	return chart, "", err
 }
 
@@ -68,6 +68,11 @@ func (l *loading) loadDir(ctx context.Context, root *os.Root, name string, from 
 	if l.keyring != nil {
 		return nil, fmt.Errorf("%w: a directory has no signature, only a packaged chart has", ErrProvenance)
 	}
+	release, err := l.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	loader := l.loader()
 	if l.opts.LinkRoot != "" {
 		if inside, ok := below(l.opts.LinkRoot, from.ref); ok {
@@ -84,7 +89,6 @@ func (l *loading) loadDir(ctx context.Context, root *os.Root, name string, from 
 		}
 	}
 	var dir *os.Root
-	var err error
 	if root == nil {
 		dir, err = openRoot(name)
 	} else {

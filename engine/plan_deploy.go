@@ -127,7 +127,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 				Name: r.Name, Namespace: r.Namespace,
 				Revision: h.nextRevision(), Upgrade: h.upgrades(),
 				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
-				PostRender: r.PostRender, Limits: r.Limits,
+				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
 			})
 			return nil
 		},

@@ -81,4 +81,7 @@ type Release struct {
 	PostRender []render.PostRenderer
 	// Limits of rendering. Zero: safe limits.
 	Limits render.Limits
+	// Share is the tenant's share of a budget of memory for all renders of the
+	// program. Nil: a render takes what Limits allow.
+	Share *render.Share
 }

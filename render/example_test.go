@@ -119,3 +119,23 @@ func ExampleKustomize() {
 	fmt.Println(manifest.Objects[0].ID())
 	// Output: Deployment.apps prod-shop
 }
+
+// One budget for the program: tenants wait for memory in turns.
+func ExampleBudget() {
+	budget := render.NewBudget(1 << 30)
+
+	web, err := render.LoadFS(chart)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	manifest, err := web.Render(context.Background(), render.Input{
+		Name: "shop", Limits: render.Limits{MemoryBytes: 64 << 20}, Share: budget.Share("team-a"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(manifest.Objects), "object")
+	// Output: 1 object
+}

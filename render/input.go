@@ -28,6 +28,9 @@ type Input struct {
 	PostRender []PostRenderer
 	// Limits on this render. Zero means safe limits.
 	Limits Limits
+	// Share is the tenant's share of a [Budget], of which the render takes its
+	// memory. Nil: it takes what Limits allow and waits for nothing.
+	Share *Share
 	// Strict makes a missing value an error, as helm lint --strict does.
 	Strict bool
 	// SkipSchema leaves out the check of the values against values.schema.json.

@@ -20,11 +20,13 @@ import (
 
 // Kustomization is a kustomization as a source of its own, and as a
 // [PostRenderer] over another. Immutable, safe for concurrent use; but kustomize
-// keeps state for the whole process, so one is built at a time.
+// keeps state for the whole process, so one is built at a time. Tenants of a
+// [Budget] take turns at that, and what is built was weighed before.
 type Kustomization struct {
 	inner  *kustomize.Kustomization
 	info   ChartInfo
 	limits Limits
+	share  *Share
 }
 
 // KustomizeOptions say what a kustomization may reach.
@@ -44,6 +46,9 @@ type KustomizeOptions struct {
 	// number of objects and fields (the defaults allow about 2,200 objects).
 	// Zero means safe limits.
 	Limits Limits
+	// Share is the tenant's share of a [Budget], of which loading takes its memory,
+	// and PostRender where it is not part of a render. Nil: they wait for nothing.
+	Share *Share
 }
 
 // LoadKustomization reads the kustomization in a folder of a file system ("."
@@ -58,11 +63,16 @@ func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
 // limits of the caller's. The context is handed on to opts.Remote.
 func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts KustomizeOptions) (*Kustomization, error) {
 	b := &budget{limits: opts.Limits.WithDefaults()}
+	ctx, release, err := opts.Share.Acquire(ctx, b.limits.MemoryBytes)
+	if err != nil {
+		return nil, &Error{Op: "load", File: dir, Err: err, Hint: budgetHint(err)}
+	}
+	defer release()
 	files, err := b.readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)
 	}
-	inside := kustomize.Options{Limits: kustomize.Limits{
+	inside := kustomize.Options{Tenant: opts.Share.Tenant(), Limits: kustomize.Limits{
 		Depth: b.limits.Depth, DocumentDepth: b.limits.DocumentDepth, Entries: b.limits.Entries,
 		ResultBytes: b.limits.ResultBytes, MemoryBytes: b.limits.MemoryBytes, Steps: b.limits.Steps,
 	}}
@@ -87,7 +97,7 @@ func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts Kus
 	if base := path.Base(path.Clean(dir)); base != "." && base != "/" {
 		info.Name = base
 	}
-	return &Kustomization{inner: inner, info: info, limits: b.limits}, nil
+	return &Kustomization{inner: inner, info: info, limits: b.limits, share: opts.Share}, nil
 }
 
 func plainFiles(files []File) []kustomize.File {
@@ -133,12 +143,18 @@ func (k *Kustomization) Render(ctx context.Context, in Input) (*Manifest, error)
 	if err != nil {
 		return nil, err
 	}
+	ctx, release, err := in.reserve(ctx)
+	if err != nil {
+		return nil, &Error{Op: "render", File: k.inner.File(), Err: err, Hint: budgetHint(err)}
+	}
+	defer release()
 	ctx, cancel := withTime(ctx, in.Limits)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: "render", File: k.inner.File(), Err: ended(ctx)}
 	}
-	docs, err := k.inner.Build(ctx, nil)
+	tenant, done := tenantOf(ctx)
+	docs, err := k.inner.Build(ctx, kustomize.Request{Tenant: tenant, Done: done})
 	if err != nil {
 		return nil, kustomizeError("render", k.inner.File(), err)
 	}
@@ -194,6 +210,11 @@ func (k *Kustomization) PostRender(ctx context.Context, objects []Object) ([]Obj
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx)
 	}
+	ctx, release, err := k.share.Acquire(ctx, k.limits.MemoryBytes)
+	if err != nil {
+		return nil, &Error{Op: "post-render", File: k.inner.File(), Err: err, Hint: budgetHint(err)}
+	}
+	defer release()
 	var input bytes.Buffer
 	for i, o := range objects {
 		marked := o.DeepCopy()
@@ -210,7 +231,8 @@ func (k *Kustomization) PostRender(ctx context.Context, objects []Object) ([]Obj
 		input.WriteString("---\n")
 		input.Write(text)
 	}
-	docs, err := k.inner.Build(ctx, input.Bytes())
+	tenant, done := tenantOf(ctx)
+	docs, err := k.inner.Build(ctx, kustomize.Request{Tenant: tenant, Done: done, Objects: input.Bytes()})
 	if err != nil {
 		return nil, kustomizeError("post-render", k.inner.File(), err)
 	}

@@ -104,11 +104,21 @@ func (l Limits) WithDefaults() Limits {
 	}
 }
 
-// meter counts the cost of using a chart. All limits must be set.
-func (l Limits) meter(ctx context.Context) *chartfile.Meter {
+// meter counts the cost of using a chart, its memory on an account if there is
+// one. All limits must be set.
+func (l Limits) meter(ctx context.Context, spent yamlread.Account) *chartfile.Meter {
 	return chartfile.NewMeter(ctx, chartfile.Limits{
 		Steps: l.Steps, SchemaSteps: l.SchemaSteps, MemoryBytes: l.MemoryBytes, ChartBytes: l.ChartBytes,
-	})
+	}, spent)
+}
+
+// reserve takes what the render may use of the budget.
+func (in Input) reserve(ctx context.Context) (inside context.Context, release func(), err error) {
+	bytes := in.Limits.MemoryBytes
+	if len(in.PostRender) > 0 {
+		bytes *= 2
+	}
+	return in.Share.Acquire(ctx, bytes)
 }
 
 // limitText writes the value of a limit with its unit.
@@ -118,7 +128,7 @@ func limitText(name string, value int64) string {
 		return "unlimited"
 	case name == "Time", strings.HasSuffix(name, " time"):
 		return time.Duration(value).String()
-	case strings.HasSuffix(name, "Bytes"), strings.HasPrefix(name, "sandbox "):
+	case strings.HasSuffix(name, "Bytes"), strings.HasPrefix(name, "sandbox "), name == limitBudget:
 		return bytesText(value)
 	}
 	units := map[string]string{

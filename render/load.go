@@ -79,6 +79,14 @@ func limitHint(name string) string {
 	return "if you trust the chart, raise " + name + " in the Limits of the call"
 }
 
+// budgetHint says what to do where a budget has no room for one call.
+func budgetHint(err error) string {
+	if errors.As(err, new(*LimitError)) {
+		return "give the Budget more bytes, or the call smaller Limits.MemoryBytes"
+	}
+	return ""
+}
+
 // budget counts what is read of a chart, over its packed subcharts too.
 type budget struct {
 	limits  Limits

@@ -21,6 +21,11 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 	if c == nil || c.parsed == nil {
 		return nil, &Error{Op: "render", Err: errors.New("no chart"), Hint: "load one with LoadFS or LoadArchive"}
 	}
+	ctx, release, err := in.reserve(ctx)
+	if err != nil {
+		return nil, &Error{Op: "render", Chart: c.info.Name, Err: err, Hint: budgetHint(err)}
+	}
+	defer release()
 	ctx, cancel := withTime(ctx, in.Limits)
 	defer cancel()
 	spent := in.Limits.account(ctx)
@@ -58,7 +63,7 @@ func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Inpu
 	if err := c.parsed.CheckInstallable(); err != nil {
 		return nil, nil, c.renderError(err)
 	}
-	meter := in.Limits.meter(ctx)
+	meter := in.Limits.meter(ctx, spent)
 	instance, err := c.parsed.Instance(in.Values.merged(), meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)

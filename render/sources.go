@@ -39,6 +39,11 @@ func (m *Manifests) Render(ctx context.Context, in Input) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, release, err := in.reserve(ctx)
+	if err != nil {
+		return nil, &Error{Op: "render", Err: err, Hint: budgetHint(err)}
+	}
+	defer release()
 	ctx, cancel := withTime(ctx, in.Limits)
 	defer cancel()
 	if err := ctx.Err(); err != nil {

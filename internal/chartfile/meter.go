@@ -3,6 +3,8 @@ package chartfile
 import (
 	"context"
 	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Limits bound what one use of a chart may cost: processing its dependencies,
@@ -10,7 +12,7 @@ import (
 type Limits struct {
 	Steps       int64 // of processing dependencies and combining values
 	SchemaSteps int64 // of compiling schemas and validating against them
-	MemoryBytes int64 // of combined values; of a schema and its errors
+	MemoryBytes int64 // of combined values, a schema and its errors, and what else the account has
 	ChartBytes  int64 // of the templates of all enabled subcharts
 }
 
@@ -31,10 +33,11 @@ func (e *LimitError) Error() string {
 type Meter struct {
 	ctx     context.Context
 	limits  Limits
+	memory  yamlread.Account
 	subject string
 	err     error
 
-	steps, bytes int64
+	steps int64
 
 	schemaSteps, schemaBytes int64
 	errorBytes               int64 // what an error of the validation that runs takes
@@ -45,9 +48,13 @@ type endedError struct{ error }
 
 func (e *endedError) Unwrap() error { return e.error }
 
-// NewMeter returns a meter at zero.
-func NewMeter(ctx context.Context, limits Limits) *Meter {
-	return &Meter{ctx: ctx, limits: limits, subject: "the values of the chart and its subcharts"}
+// NewMeter returns a meter at zero. Memory is charged to the account, that of a
+// render for example; nil means one of its own.
+func NewMeter(ctx context.Context, limits Limits, memory yamlread.Account) *Meter {
+	if memory == nil {
+		memory = yamlread.NewBudget(limits.MemoryBytes)
+	}
+	return &Meter{ctx: ctx, limits: limits, memory: memory, subject: "the values of the chart and its subcharts"}
 }
 
 // step charges n steps, and reports whether work may go on.
@@ -75,11 +82,12 @@ const (
 
 // take charges memory for n entries, and reports whether work may go on.
 func (m *Meter) take(n int) bool {
-	if !m.step(n) {
-		return false
-	}
-	if m.bytes += int64(n) * entryBytes; m.bytes > m.limits.MemoryBytes {
-		m.err = &LimitError{Limit: "MemoryBytes", Max: m.limits.MemoryBytes, Subject: m.subject}
+	return m.step(n) && m.charge(int64(n)*entryBytes, m.subject)
+}
+
+func (m *Meter) charge(bytes int64, subject string) bool {
+	if m.err == nil && m.memory.Charge(bytes) != nil {
+		m.err = &LimitError{Limit: "MemoryBytes", Max: m.limits.MemoryBytes, Subject: subject}
 	}
 	return m.err == nil
 }

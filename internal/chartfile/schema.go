@@ -53,6 +53,7 @@ const maxViolations = 100
 // schema that is broken itself, and a [*LimitError] for one that costs too much.
 func (c *Chart) CheckSchemas(i *Instance, values map[string]any, load SchemaLoader, m *Meter) (found []Violation, err error) {
 	defer recovered(&err)
+	defer m.schemasDone()
 	if err := c.checkSchema(i.root, values, nil, load, m, &found); err != nil {
 		return nil, err
 	}

@@ -21,15 +21,19 @@ func (m *Meter) schemaStep(n int64) bool {
 	return m.err == nil
 }
 
-// schemaTake charges memory.
+// schemaTake charges memory until the schemas are checked.
 func (m *Meter) schemaTake(n int64) bool {
-	if m.err != nil {
+	if !m.charge(n, "") {
 		return false
 	}
-	if m.schemaBytes += n; m.schemaBytes > m.limits.MemoryBytes {
-		m.err = &LimitError{Limit: "MemoryBytes", Max: m.limits.MemoryBytes}
-	}
-	return m.err == nil
+	m.schemaBytes += n
+	return true
+}
+
+// schemasDone gives back what checking schemas took.
+func (m *Meter) schemasDone() {
+	m.memory.Release(m.schemaBytes)
+	m.schemaBytes = 0
 }
 
 // schemaDepth bounds how many calls may nest, because the stack of a goroutine

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
+	"github.com/fairlead-dev/fairlead/internal/fairqueue"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	// the name of the file or folder meant. Nil refuses such references.
 	Remote func(ctx context.Context, ref string) (files []File, name string, err error)
 	Limits Limits
+	// Tenant is whose turn reading takes, as in Request.
+	Tenant string
 }
 
 // Kustomization is a kustomization with all the files around it. Immutable, safe
@@ -85,44 +88,34 @@ func (k *Kustomization) Loaded() []File { return k.loaded }
 const rendered = "fairlead-rendered.yaml"
 
 // running lets one build go on at a time: kustomize keeps the OpenAPI schema
-// that a build uses in a global variable.
-var running = make(chan struct{}, 1)
+// that a build uses in a global variable. Tenants take turns.
+var running = fairqueue.New(1)
 
-func (w *walk) hold() error { return hold(w.ctx) }
-
-func hold(ctx context.Context) error {
-	select {
-	case running <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// Request is what a build is asked for.
+type Request struct {
+	// Objects, if not nil, are a stream of YAML documents that come before the
+	// kustomization's own resources.
+	Objects []byte
+	// Tenant is whose turn it takes among those that wait for a build.
+	Tenant string
+	// Done is called when nothing runs any more for the request, which may be after
+	// Build has returned.
+	Done func()
 }
 
-func release() { <-running }
-
-// Build gives the resources as YAML documents. Input, if not nil, is a stream
-// of YAML documents that come before the kustomization's own resources.
+// Build gives the resources as YAML documents.
 //
 // Kustomize itself cannot be stopped. When ctx ends, Build returns at once; what
 // runs is let run, apart, until it next reads a file or to its end, and the next
 // Build waits for that: there is never more than one, and what it takes in was
 // weighed before.
-func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, error) {
-	if input != nil {
-		own, err := k.options.Limits.weigh("the rendered objects", input)
-		if err != nil {
-			return nil, err
-		}
-		total, err := k.options.Limits.add(k.weight, own, "the rendered objects")
-		if err == nil {
-			_, err = k.options.Limits.add(total, k.entries.over(own.nodes), "the rendered objects")
-		}
-		if err != nil {
-			return nil, err
-		}
+func (k *Kustomization) Build(ctx context.Context, r Request) ([][]byte, error) {
+	if err := k.allow(r.Objects); err != nil {
+		r.Done()
+		return nil, err
 	}
-	if err := hold(ctx); err != nil {
+	if err := running.Acquire(ctx, r.Tenant, 1); err != nil {
+		r.Done()
 		return nil, err
 	}
 	type result struct {
@@ -131,8 +124,9 @@ func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, erro
 	}
 	out := make(chan result, 1)
 	go func() {
-		defer release()
-		docs, err := k.build(ctx, input)
+		defer r.Done()
+		defer running.Release(1)
+		docs, err := k.build(ctx, r.Objects)
 		out <- result{docs, err}
 	}()
 	select {
@@ -141,6 +135,22 @@ func (k *Kustomization) Build(ctx context.Context, input []byte) ([][]byte, erro
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// allow weighs the kustomization together with rendered objects.
+func (k *Kustomization) allow(objects []byte) error {
+	if objects == nil {
+		return nil
+	}
+	own, err := k.options.Limits.weigh("the rendered objects", objects)
+	if err != nil {
+		return err
+	}
+	total, err := k.options.Limits.add(k.weight, own, "the rendered objects")
+	if err == nil {
+		_, err = k.options.Limits.add(total, k.entries.over(own.nodes), "the rendered objects")
+	}
+	return err
 }
 
 func (k *Kustomization) build(ctx context.Context, input []byte) (docs [][]byte, err error) {

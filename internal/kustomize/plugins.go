@@ -112,10 +112,10 @@ func (w *walk) pluginDir(at place, dir string) (total weight, err error) {
 
 // parse reads resources with kustomize's own reader.
 func (w *walk) parse(text []byte) ([]*resource.Resource, error) {
-	if err := w.hold(); err != nil {
+	if err := running.Acquire(w.ctx, w.options.Tenant, 1); err != nil {
 		return nil, err
 	}
-	defer release()
+	defer running.Release(1)
 	m, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(text)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 
 // Options of a pool.
 type Options struct {
-	// Children is how many renders run at once, each in its own child. More wait.
-	// Zero or less means 2.
+	// Children is how many renders run at once, each in its own child. More wait, and
+	// tenants of a [render.Budget] take turns. Zero or less means 2.
 	Children int
 	// MemoryBytes is the address space of a child, above what the program has when
 	// it starts, the compiled charts that it keeps included. Zero or less means

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/fairqueue"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -19,6 +20,8 @@ type Pool struct {
 	missing []string
 	keys    atomic.Uint64
 
+	// turns has a unit for each child, for which tenants take turns.
+	turns *fairqueue.Queue
 	// free has a slot for each child that could serve: one that is nil gets a new
 	// child when it is taken.
 	free   chan *worker
@@ -44,7 +47,10 @@ func New(options Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{options: options, spawn: spawn, free: make(chan *worker, options.Children), closed: make(chan struct{})}
+	p := &Pool{
+		options: options, spawn: spawn, turns: fairqueue.New(int64(options.Children)),
+		free: make(chan *worker, options.Children), closed: make(chan struct{}),
+	}
 	workers := make([]*worker, options.Children)
 	failed := make([]error, options.Children)
 	var started sync.WaitGroup
@@ -89,16 +95,20 @@ func (p *Pool) Close() error {
 }
 
 // take waits for a child. It must be given back.
-func (p *Pool) take(ctx context.Context) (*worker, error) {
+func (p *Pool) take(ctx context.Context) (w *worker, err error) {
 	select {
 	case <-p.closed:
 		return nil, errClosed
 	default:
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+	if err := p.turn(ctx); err != nil {
+		return nil, err
 	}
-	var w *worker
+	defer func() {
+		if err != nil {
+			p.turns.Release(1)
+		}
+	}()
 	select {
 	case <-p.closed:
 		return nil, errClosed
@@ -112,7 +122,7 @@ func (p *Pool) take(ctx context.Context) (*worker, error) {
 	if w != nil {
 		w.end()
 	}
-	w, err := p.spawn.start()
+	w, err = p.spawn.start()
 	if err != nil {
 		p.free <- nil
 		return nil, err
@@ -120,9 +130,26 @@ func (p *Pool) take(ctx context.Context) (*worker, error) {
 	return w, nil
 }
 
+// turn waits for the tenant's turn to have a child.
+func (p *Pool) turn(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	waits := make(chan struct{})
+	defer close(waits)
+	go func() {
+		select {
+		case <-p.closed:
+			cancel(errClosed)
+		case <-waits:
+		}
+	}()
+	return p.turns.Acquire(ctx, render.TenantOf(ctx), 1)
+}
+
 // give gives a child back. One that has died, or that is to be used no more, is
 // replaced in the background.
 func (p *Pool) give(w *worker, healthy bool) {
+	defer p.turns.Release(1)
 	if healthy && !w.dead() {
 		p.free <- w
 		return

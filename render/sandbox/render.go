@@ -18,8 +18,13 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema,
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}
+	ctx, release, err := in.Share.Acquire(ctx, memory(in))
+	if err != nil {
+		return nil, &render.Error{Op: "render", Chart: s.info.Name, Err: err}
+	}
+	defer release()
 	var manifest *render.Manifest
-	err := s.pool.call(ctx, "render", s.info.Name, in.Limits.WithDefaults().Time, func(ctx context.Context, w *worker) error {
+	err = s.pool.call(ctx, "render", s.info.Name, in.Limits.WithDefaults().Time, func(ctx context.Context, w *worker) error {
 		if _, err := w.load(s, false); err != nil {
 			return err
 		}
@@ -37,6 +42,16 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 		return nil, err
 	}
 	return manifest.PostRendered(ctx, in.PostRender...)
+}
+
+// memory is what this process takes of a budget for a render: what it is sent, and
+// what post-renderers make of that.
+func memory(in render.Input) int64 {
+	bytes := in.Limits.WithDefaults().MemoryBytes
+	if len(in.PostRender) > 0 {
+		bytes *= 2
+	}
+	return bytes
 }
 
 // manifest makes a manifest of what the child sent: what the parent has is not

@@ -26,11 +26,6 @@ func TestYAML(t *testing.T) {
 	var cases []Case
 	for _, name := range slices.Sorted(maps.Keys(yamlTexts)) {
 		for _, door := range slices.Sorted(maps.Keys(yamlDoors)) {
-			// An index may take half a gigabyte, as long as it is read as a whole:
-			// more than a child has beside what its program takes.
-			if door == "index.yaml" && (name == "binary" || name == "deep by aliases") {
-				continue
-			}
 			cases = append(cases, Case{
 				Typed:  func(err error) bool { return errors.As(err, new(*charts.LoadError)) },
 				Name:   name + " in " + door,

@@ -63,11 +63,19 @@ type answer struct {
 }
 
 func answerOf(header http.Header, data []byte) *answer {
+	a := validators(header)
+	if a != nil {
+		a.Digest = DigestOf(data)
+	}
+	return a
+}
+
+// validators is the answer without its digest; nil if there is nothing to ask by.
+func validators(header http.Header) *answer {
 	a := &answer{ETag: header.Get("ETag"), LastModified: header.Get("Last-Modified")}
 	if a.ETag == "" && a.LastModified == "" {
 		return nil
 	}
-	a.Digest = DigestOf(data)
 	return a
 }
 
@@ -82,6 +90,20 @@ func (a *answer) ask(header http.Header) {
 
 // blob answers the bytes of a digest, or nil. What is not what it should be counts as not there.
 func (c *Cache) blob(digest string, limit int64) []byte {
+	file := c.file(digest)
+	if file == nil {
+		return nil
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil || int64(len(data)) > limit || DigestOf(data) != digest {
+		return nil
+	}
+	return data
+}
+
+// file opens what is kept of a digest, whatever is in it; nil if there is nothing.
+func (c *Cache) file(digest string) *os.File {
 	hexSum, ok := strings.CutPrefix(digest, "sha256:")
 	if c == nil || !ok {
 		return nil
@@ -93,12 +115,7 @@ func (c *Cache) blob(digest string, limit int64) []byte {
 	if err != nil {
 		return nil
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil || int64(len(data)) > limit || DigestOf(data) != digest {
-		return nil
-	}
-	return data
+	return file
 }
 
 func (c *Cache) keep(data []byte) error {
@@ -110,22 +127,31 @@ func (c *Cache) keep(data []byte) error {
 
 // answer tells what an address last answered, as far as it is still there.
 func (c *Cache) answer(u *url.URL, limit int64) (*answer, []byte) {
-	if c == nil {
-		return nil, nil
-	}
-	text, err := os.ReadFile(filepath.Join(c.Dir, c.addressFile(u)))
-	if err != nil {
-		return nil, nil
-	}
-	var a answer
-	if json.Unmarshal(text, &a) != nil {
+	a := c.known(u)
+	if a == nil {
 		return nil, nil
 	}
 	data := c.blob(a.Digest, limit)
 	if data == nil {
 		return nil, nil
 	}
-	return &a, data
+	return a, data
+}
+
+// known is the answer that is kept of an address; nil if there is none.
+func (c *Cache) known(u *url.URL) *answer {
+	if c == nil {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.Dir, c.addressFile(u)))
+	if err != nil {
+		return nil
+	}
+	var a answer
+	if json.Unmarshal(text, &a) != nil {
+		return nil
+	}
+	return &a
 }
 
 func (c *Cache) remember(u *url.URL, a *answer, data []byte) error {
@@ -162,9 +188,18 @@ func (c *Cache) write(name string, data []byte) error {
 		os.Remove(file.Name())
 		return fail(err)
 	}
-	if err := os.Rename(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := c.place(file.Name(), name); err != nil {
 		os.Remove(file.Name())
 		return fail(err)
 	}
 	return nil
+}
+
+// place moves a file to its name in the cache.
+func (c *Cache) place(file, name string) error {
+	err := os.Rename(file, filepath.Join(c.Dir, name))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }

@@ -18,8 +18,10 @@ type Options struct {
 	Version   string // exact, or a range as ^1.2; empty: the newest that is no prerelease
 	PlainHTTP bool   // allows http where https is the rule
 	MaxBytes  int64  // of the archive, and of an index; 0: 20 MiB
-	Transport http.RoundTripper
-	Cache     *Cache // nil: everything is downloaded each time
+	// MemoryBytes bounds what decoding the entries of a chart in an index takes. 0: 128 MiB.
+	MemoryBytes int64
+	Transport   http.RoundTripper
+	Cache       *Cache // nil: everything is downloaded each time
 	// TokenHosts may get the login of a registry besides hosts of the registry's own domain.
 	TokenHosts []string
 	Signed     bool // asks for the provenance too

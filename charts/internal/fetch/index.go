@@ -1,11 +1,15 @@
 package fetch
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"io"
+	"net/url"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -17,162 +21,123 @@ type indexEntry struct {
 	Digest  string   `json:"digest"`
 }
 
-// indexMemory bounds what decoding the entries of a chart takes, or a whole index that is not written as Helm writes it.
-const indexMemory = 128 << 20
+// errOtherStyle is returned for an index that is not written as Helm writes it, and must be read as a whole.
+var errOtherStyle = errors.New("an index in another style of YAML")
 
-// indexEntries returns the versions of a chart. The indexes of the largest repositories have 20 MiB, which decoded take a
-// hundred times as much: only the chart's own entries are decoded.
-func indexEntries(data []byte, name string) ([]indexEntry, error) {
-	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
-		if entries, err := jsonEntries(trimmed, name); !errors.As(err, new(*json.SyntaxError)) {
+// index returns the versions of a chart. The indexes of the largest repositories have 20 MiB, which decoded take a hundred
+// times as much: an index is read line by line, and only the chart's own entries are kept and decoded.
+func (s *site) index(ctx context.Context, u *url.URL, name string) ([]indexEntry, error) {
+	reader := indexReader{name: name, memory: cmp.Or(s.opts.MemoryBytes, yamlread.DefaultMemory)}
+	var entries []indexEntry
+	err := s.stream(ctx, u, s.opts.limit(), func(r io.Reader) (err error) {
+		entries, err = reader.read(r)
+		return err
+	})
+	if errors.Is(err, errOtherStyle) {
+		var data []byte
+		if data, err = s.getCached(ctx, u, s.opts.limit()); err == nil {
+			entries, err = reader.decode(data)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrNoChart) {
+		return nil, fmt.Errorf("read the index: %w", err)
+	}
+	return entries, err
+}
+
+// indexReader finds one chart in an index.
+type indexReader struct {
+	name   string
+	memory int64 // for decoding
+}
+
+func (x *indexReader) decoder() yamlread.Decoder {
+	return yamlread.Decoder{Account: yamlread.NewBudget(x.memory)}
+}
+
+func (x *indexReader) noChart(charts int) error {
+	return fmt.Errorf("%w as %q among the %d of the repository", ErrNoChart, x.name, charts)
+}
+
+// smallIndex is the size up to which an index is kept, in case that it is in another style.
+const smallIndex = 1 << 20
+
+// read returns the chart's versions, or errOtherStyle.
+func (x *indexReader) read(r io.Reader) ([]indexEntry, error) {
+	head := &head{r: r}
+	buffered := bufio.NewReaderSize(head, 64<<10)
+	if isJSON(buffered) {
+		entries, err := x.readJSON(buffered)
+		if !errors.As(err, new(*json.SyntaxError)) {
+			return entries, err
+		}
+	} else {
+		block := entriesBlock{name: x.name, most: x.memory / 8} // a byte takes eight
+		for more := true; more; {
+			line, err := buffered.ReadSlice('\n')
+			if more = err == nil || errors.Is(err, bufio.ErrBufferFull); !more && !errors.Is(err, io.EOF) {
+				return nil, err
+			}
+			block.piece(line)
+		}
+		if entries, err := x.ofBlock(&block); !errors.Is(err, errOtherStyle) {
 			return entries, err
 		}
 	}
-	block, charts, ok := entriesBlock(data, name)
-	if ok && block == nil {
-		return nil, noChart(name, charts)
+	if _, err := io.Copy(io.Discard, head); err != nil {
+		return nil, err
 	}
-	if ok {
-		if entries, err := decodeEntries(append([]byte("entries:\n"), block...), name); err == nil {
-			return entries, nil
-		}
+	if head.over {
+		return nil, errOtherStyle
 	}
-	return decodeEntries(data, name) // in another style of YAML, or with anchors
+	return x.decode(head.kept.Bytes())
 }
 
-func noChart(name string, charts int) error {
-	return fmt.Errorf("%w as %q among the %d of the repository", ErrNoChart, name, charts)
+// ofBlock decodes the lines of the chart.
+func (x *indexReader) ofBlock(block *entriesBlock) ([]indexEntry, error) {
+	switch {
+	case block.other || block.charts == 0:
+		return nil, errOtherStyle
+	case !block.found:
+		return nil, x.noChart(block.charts)
+	case int64(block.lines.Len()) > block.most:
+		return nil, &yamlread.LimitError{Limit: yamlread.LimitMemory, Max: x.memory}
+	}
+	entries, err := x.decode(append([]byte("entries:\n"), block.lines.Bytes()...))
+	if err != nil && !errors.As(err, new(*yamlread.LimitError)) {
+		return nil, errOtherStyle // anchors elsewhere, for example
+	}
+	return entries, err
 }
 
-func decodeEntries(data []byte, name string) ([]indexEntry, error) {
+// decode decodes an index as a whole.
+func (x *indexReader) decode(data []byte) ([]indexEntry, error) {
 	var index struct {
 		Entries map[string][]indexEntry `json:"entries"`
 	}
-	if err := (yamlread.Decoder{Account: yamlread.NewBudget(indexMemory)}).Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("read the index: %w", err)
+	if err := x.decoder().Unmarshal(data, &index); err != nil {
+		return nil, err
 	}
-	entries, ok := index.Entries[name]
+	entries, ok := index.Entries[x.name]
 	if !ok {
-		return nil, noChart(name, len(index.Entries))
+		return nil, x.noChart(len(index.Entries))
 	}
 	return entries, nil
 }
 
-// entriesBlock returns the lines of a chart in an index as Helm writes it, in block style with a key on each line, and how
-// many charts there are; nil if the chart is not among them. It is false for any other style.
-func entriesBlock(data []byte, name string) (block []byte, charts int, ok bool) {
-	begin, indent, inside, mine := 0, 0, false, false
-	at := 0
-	for line := range bytes.Lines(data) {
-		start := at
-		at += len(line)
-		text := bytes.TrimRight(line, " \r\n")
-		content := bytes.TrimLeft(text, " ")
-		depth := len(text) - len(content)
-		switch {
-		case len(content) == 0 || content[0] == '#':
-			continue
-		case content[0] == '\t':
-			return nil, 0, false
-		case depth == 0:
-			if mine {
-				block, mine = data[begin:start], false
-			}
-			if inside = string(text) == "entries:"; inside && charts > 0 {
-				return nil, 0, false
-			}
-			continue
-		case !inside || indent > 0 && depth > indent || depth == indent && content[0] == '-':
-			continue
-		case indent > 0 && depth < indent:
-			return nil, 0, false
-		}
-		indent = depth
-		key, isKey := blockKey(content)
-		if !isKey {
-			return nil, 0, false
-		}
-		charts++
-		if mine {
-			block, mine = data[begin:start], false
-		}
-		if key == name {
-			if block != nil {
-				return nil, 0, false // twice
-			}
-			begin, mine = start, true
-		}
-	}
-	if mine {
-		block = data[begin:]
-	}
-	return block, charts, charts > 0
+// head keeps the beginning of what is read.
+type head struct {
+	r    io.Reader
+	kept bytes.Buffer
+	over bool // there was more
 }
 
-// blockKey returns the key of a line that has nothing but a key.
-func blockKey(line []byte) (string, bool) {
-	key, found := strings.CutSuffix(string(line), ":")
-	if !found || key == "" {
-		return "", false
+func (h *head) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if h.over = h.over || h.kept.Len()+n > smallIndex; h.over {
+		h.kept = bytes.Buffer{}
+	} else {
+		h.kept.Write(p[:n])
 	}
-	if quote := key[0]; quote == '"' || quote == '\'' {
-		inner := strings.Trim(key, string(quote))
-		return inner, len(inner) == len(key)-2 && !strings.ContainsAny(inner, `\"'`)
-	}
-	return key, !strings.ContainsAny(key, ":{}[],&*!|>%@`#\"' ?")
-}
-
-// jsonEntries reads an index in JSON, one chart at a time.
-func jsonEntries(data []byte, name string) ([]indexEntry, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	var found []indexEntry
-	charts, has := 0, false
-	err := eachKey(decoder, func(key string) error {
-		if key != "entries" {
-			return skip(decoder)
-		}
-		return eachKey(decoder, func(chart string) error {
-			charts++
-			if chart != name {
-				return skip(decoder)
-			}
-			has = true
-			return decoder.Decode(&found)
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the index: %w", err)
-	}
-	if !has {
-		return nil, noChart(name, charts)
-	}
-	return found, nil
-}
-
-// eachKey calls read for each key of an object, to read its value.
-func eachKey(decoder *json.Decoder, read func(key string) error) error {
-	open, err := decoder.Token()
-	if err != nil {
-		return err
-	}
-	if open != json.Delim('{') {
-		return errors.New("a mapping is expected")
-	}
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		text, _ := key.(string)
-		if err := read(text); err != nil {
-			return err
-		}
-	}
-	_, err = decoder.Token()
-	return err
-}
-
-func skip(decoder *json.Decoder) error {
-	var value json.RawMessage
-	return decoder.Decode(&value)
+	return n, err
 }

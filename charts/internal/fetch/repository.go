@@ -20,11 +20,7 @@ func Repository(ctx context.Context, address, name string, opts Options) (*Archi
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.getCached(ctx, base.JoinPath("index.yaml"), opts.limit())
-	if err != nil {
-		return nil, fmt.Errorf("read the index: %w", err)
-	}
-	entries, err := indexEntries(data, name)
+	entries, err := s.index(ctx, base.JoinPath("index.yaml"), name)
 	if err != nil {
 		return nil, err
 	}

@@ -115,23 +115,9 @@ func origin(u *url.URL) string {
 
 // get reads what is at an address. With validators of an earlier answer it answers nil where nothing has changed.
 func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) ([]byte, *answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	resp, err := s.request(ctx, u, known)
 	if err != nil {
 		return nil, nil, err
-	}
-	if origin(u) == origin(s.home) {
-		if s.login.Username != "" {
-			req.SetBasicAuth(s.login.Username, s.login.Password)
-		}
-	} else if u.User != nil {
-		return nil, nil, fmt.Errorf("GET %s: an address of another host brings a login of its own, which is not taken", Redact(u))
-	}
-	if known != nil {
-		known.ask(req.Header)
-	}
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return nil, nil, requestError(err)
 	}
 	if known != nil && resp.StatusCode == http.StatusNotModified {
 		return nil, known, resp.Body.Close()
@@ -143,23 +129,103 @@ func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) 
 	return data, answerOf(resp.Header, data), nil
 }
 
+// request asks for what is at an address. The caller closes the body.
+func (s *site) request(ctx context.Context, u *url.URL, known *answer) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if origin(u) == origin(s.home) {
+		if s.login.Username != "" {
+			req.SetBasicAuth(s.login.Username, s.login.Password)
+		}
+	} else if u.User != nil {
+		return nil, fmt.Errorf("GET %s: an address of another host brings a login of its own, which is not taken", Redact(u))
+	}
+	if known != nil {
+		known.ask(req.Header)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return nil, requestError(err)
+	}
+	return resp, nil
+}
+
 // readBody reads a successful answer to its end, and closes it.
 func readBody(u *url.URL, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
+	body, err := newBody(u, resp, limit)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
+}
+
+// body is what a successful answer sends, up to a limit.
+type body struct {
+	io.Reader
+	u           *url.URL
+	read, limit int64
+}
+
+func newBody(u *url.URL, resp *http.Response, limit int64) (*body, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, &StatusError{URL: Redact(u), Code: resp.StatusCode, Status: resp.Status}
 	}
 	if resp.ContentLength > limit {
 		return nil, fmt.Errorf("GET %s: %w: %d bytes, at most %d are read", Redact(u), ErrTooBig, resp.ContentLength, limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	return &body{resp.Body, u, 0, limit}, nil
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += int64(n)
+	switch {
+	case b.read > b.limit:
+		return 0, fmt.Errorf("GET %s: %w: more than %d bytes", Redact(b.u), ErrTooBig, b.limit)
+	case err != nil && err != io.EOF:
+		err = fmt.Errorf("GET %s: after %d bytes: %w", Redact(b.u), b.read, err)
+	}
+	return n, err
+}
+
+// stream is getCached for what need not be in memory as a whole. The reader is read to its end.
+func (s *site) stream(ctx context.Context, u *url.URL, limit int64, read func(io.Reader) error) error {
+	known, cached := s.cache.open(u, limit)
+	if cached != nil {
+		defer cached.Close()
+	}
+	resp, err := s.request(ctx, u, known)
 	if err != nil {
-		return nil, fmt.Errorf("GET %s: after %d bytes: %w", Redact(u), len(data), err)
+		return err
 	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("GET %s: %w: more than %d bytes", Redact(u), ErrTooBig, limit)
+	defer resp.Body.Close()
+	if known != nil && resp.StatusCode == http.StatusNotModified {
+		return read(cached)
 	}
-	return data, nil
+	from, err := newBody(u, resp, limit)
+	if err != nil {
+		return err
+	}
+	part, err := s.cache.part(resp.Header)
+	if err != nil {
+		return err
+	}
+	if part == nil {
+		return read(from)
+	}
+	defer part.discard()
+	whole := io.TeeReader(from, part)
+	err = read(whole)
+	if err != nil && !errors.Is(err, ErrNoChart) {
+		return err
+	}
+	if _, unread := io.Copy(io.Discard, whole); unread != nil {
+		return unread
+	}
+	return errors.Join(err, part.keep(u))
 }
 
 // getCached asks only whether what is in the cache still holds, where the server gave something to ask by.
