@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
-	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
 // Layer is one source of values. Its makers do nothing but remember their
@@ -104,24 +102,29 @@ func setName(kind chartfile.SetKind, expr string) string {
 // maps merge, all else is replaced, null stays to delete the chart's default.
 // Set expressions change what the layers before them gave, list items
 // included. Errors are [*Error] and name the layer, and the line if there is one.
-func MergeValues(layers ...Layer) (Values, error) {
+// All layers together are bounded by MemoryBytes and Steps of the default
+// [Limits], each file by FileBytes, and values may nest as deep as DocumentDepth.
+func MergeValues(layers ...Layer) (Values, error) { return Limits{}.MergeValues(layers...) }
+
+// MergeValues is the function [MergeValues] within other limits.
+func (l Limits) MergeValues(layers ...Layer) (Values, error) {
 	merged := map[string]any{}
-	decoder := DefaultLimits().newDecoder()
+	m := newMerging(l.WithDefaults())
 	o := &origins{}
 	for _, layer := range layers {
 		switch layer.kind {
 		case layerNone:
 			continue
 		case layerSet:
-			if err := layer.apply(merged); err != nil {
+			if err := m.apply(&layer, merged); err != nil {
 				return Values{}, err
 			}
 		default:
-			m, err := layer.read(decoder)
+			own, err := m.read(&layer)
 			if err != nil {
 				return Values{}, err
 			}
-			mergeInto(merged, m)
+			mergeInto(merged, own)
 		}
 		o.add(layer)
 	}
@@ -129,55 +132,6 @@ func MergeValues(layers ...Layer) (Values, error) {
 		return Values{}, nil
 	}
 	return Values{data: hide(merged), origins: o}, nil
-}
-
-// read gives the layer's values, owned by the caller. It keeps the text of a
-// file for the layer's origins.
-func (l *Layer) read(decoder yamlread.Decoder) (map[string]any, error) {
-	switch l.kind {
-	case layerMap:
-		m, err := ownMap(l.content.get().m)
-		if err != nil {
-			err.File, err.Op = l.name, "values"
-			return nil, err
-		}
-		l.content = hide(layerContent{m: m})
-		return copyMap(m), nil
-	case layerFile:
-		text, err := os.ReadFile(l.name)
-		if err != nil {
-			hint := "check its permissions"
-			if errors.Is(err, fs.ErrNotExist) {
-				hint = "check the path; it is relative to the working directory"
-			}
-			return nil, &Error{Op: "values", File: l.name, Err: unwrapPath(err), Hint: hint}
-		}
-		l.content = hide(layerContent{text: text})
-	}
-	m, err := parseValues(decoder, l.content.get().text)
-	if err != nil {
-		err.File, err.Op = l.name, "values"
-		return nil, err
-	}
-	return m, nil
-}
-
-// apply changes merged, which the caller owns, by a set expression.
-func (l *Layer) apply(merged map[string]any) error {
-	err := chartfile.ApplySet(l.set, string(l.content.get().text), merged, os.ReadFile)
-	if err == nil {
-		return nil
-	}
-	hint := "write path=value, with commas between several and a backslash before a literal comma, dot or bracket in a key"
-	switch l.set {
-	case chartfile.SetJSON:
-		hint = `write path=JSON, strings in double quotes: a.b="text"`
-	case chartfile.SetFile:
-		hint = "write path=file, and check that the file can be read"
-	case chartfile.SetLiteral:
-		hint = "write path=text"
-	}
-	return &Error{Op: "values", File: l.name, Err: &setError{hideValues(err.Error(), string(l.content.get().text)), err}, Hint: hint}
 }
 
 // setError is an error of a set expression without the values in it.

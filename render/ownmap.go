@@ -12,11 +12,12 @@ import (
 const maxValuesDepth = 200
 
 // ownMap copies a map made by a program into the types that YAML would give,
-// with whole numbers as int64, as --set gives them.
-func ownMap(m map[string]any) (map[string]any, *Error) {
-	out := make(map[string]any, len(m))
+// with whole numbers as int64, as --set gives them. Charge is called for each of
+// its entries, at any depth, before it is copied.
+func ownMap(m map[string]any, charge func() error) (map[string]any, *Error) {
+	out := map[string]any{}
 	for k, v := range m {
-		own, err := ownValue(reflect.ValueOf(v), escapeKey(k), 0)
+		own, err := owner{charge}.value(reflect.ValueOf(v), escapeKey(k), 0)
 		if err != nil {
 			return nil, err
 		}
@@ -25,7 +26,12 @@ func ownMap(m map[string]any) (map[string]any, *Error) {
 	return out, nil
 }
 
-func ownValue(v reflect.Value, path string, depth int) (any, *Error) {
+type owner struct{ charge func() error }
+
+func (o owner) value(v reflect.Value, path string, depth int) (any, *Error) {
+	if err := o.charge(); err != nil {
+		return nil, &Error{Path: path, Err: err, Hint: "look for a map or slice that holds another many times"}
+	}
 	if depth > maxValuesDepth {
 		return nil, &Error{Path: path, Err: errors.New("values nest too deep"), Hint: "look for a map or slice that holds itself"}
 	}
@@ -36,7 +42,7 @@ func ownValue(v reflect.Value, path string, depth int) (any, *Error) {
 		if v.IsNil() {
 			return nil, nil
 		}
-		return ownValue(v.Elem(), path, depth+1)
+		return o.value(v.Elem(), path, depth+1)
 	case reflect.Bool:
 		return v.Bool(), nil
 	case reflect.String:
@@ -57,23 +63,23 @@ func ownValue(v reflect.Value, path string, depth int) (any, *Error) {
 		}
 		return v.Float(), nil
 	case reflect.Slice, reflect.Array:
-		out := make([]any, v.Len())
-		for i := range out {
-			item, err := ownValue(v.Index(i), joinIndex(path, i), depth+1)
+		out := make([]any, 0, min(v.Len(), 1024))
+		for i := range v.Len() {
+			item, err := o.value(v.Index(i), joinIndex(path, i), depth+1)
 			if err != nil {
 				return nil, err
 			}
-			out[i] = item
+			out = append(out, item)
 		}
 		return out, nil
 	case reflect.Map:
 		if v.Type().Key().Kind() != reflect.String {
 			break
 		}
-		out := make(map[string]any, v.Len())
+		out := map[string]any{}
 		for it := v.MapRange(); it.Next(); {
 			key := it.Key().String()
-			item, err := ownValue(it.Value(), path+"."+escapeKey(key), depth+1)
+			item, err := o.value(it.Value(), path+"."+escapeKey(key), depth+1)
 			if err != nil {
 				return nil, err
 			}

@@ -76,11 +76,14 @@ func kindOf(v any) string {
 }
 
 func shorten(s string, most int) string {
-	runes := []rune(s)
-	if len(runes) <= most {
-		return s
+	n := 0
+	for i := range s {
+		if n == most {
+			return s[:i] + "…"
+		}
+		n++
 	}
-	return string(runes[:most]) + "…"
+	return s
 }
 
 var (

@@ -24,6 +24,19 @@ func RenderChart(ctx context.Context, files map[string]string) error {
 	return err
 }
 
+// RenderValues renders a chart with the values.
+func RenderValues(ctx context.Context, values render.Values) error {
+	chart, err := render.LoadFS(fstest.MapFS{
+		"Chart.yaml":       {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")},
+		"templates/x.yaml": {Data: []byte("{{ len .Values }}")},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = chart.Render(ctx, render.Input{Name: "demo", Values: values})
+	return err
+}
+
 // Template is the case of a chart whose only template is text.
 func Template(name, text string) Case {
 	return Case{Name: name, template: true, Run: func(ctx context.Context) error {
