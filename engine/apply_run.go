@@ -42,7 +42,7 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	// The outcome is recorded even if the caller's context has ended.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
-	r.remaining = r.remainingObjects()
+	r.remaining, r.unchanged = r.remainingObjects(), r.state.unchanged(r.w.steps)
 	if recordErr := r.recordOutcome(end, err, r.opts, r.lock.Release); recordErr != nil {
 		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}

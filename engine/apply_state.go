@@ -44,6 +44,18 @@ func (s *runState) setLive(i int, u *unstructured.Unstructured) {
 	s.steps[i].live = u
 }
 
+// unchanged reports whether no step has written or deleted its object so far.
+func (s *runState) unchanged(steps []step) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, step := range steps {
+		if s.steps[i].live != step.object.live {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *runState) ended(i int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 		r.record.Unproven = opts.NoWait
 		r.record.Description = describe(r.p, "complete")
 	}
-	if failure != nil && repeatsFailure(last, r.record, r.p.Report) {
+	if failure != nil && r.repeatsFailure() {
 		return r.amendFailure(ctx, last)
 	}
 	if err := r.e.store.Update(ctx, r.record); err != nil {

@@ -18,6 +18,8 @@ type recorder struct {
 	// remaining are the objects that are no longer wanted and are still there,
 	// as inRelease has them.
 	remaining map[diff.Object]bool
+	// unchanged: no object was written or deleted.
+	unchanged bool
 }
 
 // errRaced: another operation recorded the revision that was planned.

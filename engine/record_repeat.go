@@ -2,18 +2,18 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
-// repeatsFailure reports whether a deploy that failed wanted what the failed one
-// before it wanted, and changed nothing.
-func repeatsFailure(last, failed *storage.Record, report diff.Report) bool {
-	return last != nil && last.Status == storage.StatusFailed && sameContent(last, failed) &&
-		!slices.ContainsFunc(report.Changes, diff.Change.Changed)
+// repeatsFailure reports whether a call that failed wanted what the failed
+// revision before it wanted, and wrote no object, or is a correction: then it is
+// the same failure.
+func (r *recorder) repeatsFailure() bool {
+	last := r.p.work.history.last
+	return last != nil && last.Status == storage.StatusFailed && sameContent(last, r.record) &&
+		(r.unchanged || r.p.Kind == PlanCorrection)
 }
 
 // amendFailure records the failure in the failed revision before this one, in
@@ -32,9 +32,16 @@ func (r *recorder) amendFailure(ctx context.Context, last *storage.Record) error
 	return nil
 }
 
-// repeatsCorrection reports whether the revision that a correction builds on is
-// itself a correction, of the same state: then it is nothing to go back to.
-func repeatsCorrection(kind PlanKind, last, corrected *storage.Record) bool {
-	return kind == PlanCorrection && last != nil && last.Status == storage.StatusDeployed &&
-		strings.HasPrefix(last.Description, correctionOf) && sameContent(last, corrected)
+// repeatedCorrections are the corrections of the same state right before one that
+// has succeeded, failed ones among them: they are nothing to go back to.
+func (r *recorder) repeatedCorrections() []*storage.Record {
+	if r.p.Kind != PlanCorrection {
+		return nil
+	}
+	base := r.p.work.history.base
+	first := len(base)
+	for first > 0 && strings.HasPrefix(base[first-1].Description, correctionOf) && sameContent(base[first-1], r.record) {
+		first--
+	}
+	return base[first:]
 }

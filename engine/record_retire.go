@@ -18,11 +18,11 @@ import (
 func (r *recorder) retireAndTrim(ctx context.Context, keep int, release func()) error {
 	before := r.p.work.history.inventory.Revisions
 	inventory := r.p.work.history.inventory
-	if last := r.p.work.history.last; repeatsCorrection(r.p.Kind, last, r.record) {
-		if err := r.e.store.Delete(ctx, last.Namespace, last.Name, last.Revision); err != nil {
+	for _, repeated := range r.repeatedCorrections() {
+		if err := r.e.store.Delete(ctx, repeated.Namespace, repeated.Name, repeated.Revision); err != nil {
 			return err
 		}
-		before = slices.DeleteFunc(slices.Clone(before), func(m storage.Meta) bool { return m.Revision == last.Revision })
+		before = slices.DeleteFunc(slices.Clone(before), func(m storage.Meta) bool { return m.Revision == repeated.Revision })
 	}
 	inventory.Revisions = append(slices.Clone(before), r.record.Meta())
 	for i, m := range before {

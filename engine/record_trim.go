@@ -8,23 +8,30 @@ import (
 )
 
 // trimAttempts keeps a release that fails again and again from filling the
-// cluster with its history. Revisions that were healthy are something to go
-// back to, and stay.
+// cluster with its history: first the attempts that did not become healthy are
+// deleted, then the oldest of what was before the last healthy revision. That
+// one stays, and so do attempts whose objects would be orphaned.
 func (r *recorder) trimAttempts(ctx context.Context, keep int) error {
-	excess := len(r.p.work.history.inventory.Revisions) + 1 - keep
+	stored := r.p.work.history.inventory.Revisions
+	excess := len(stored) + 1 - keep
 	if keep < 0 || excess <= 0 {
 		return nil
 	}
-	wants, ok := objectsWantedBy(r.record)
-	if !ok {
-		return nil
+	var trimmed []int
+	if wants, ok := objectsWantedBy(r.record); ok {
+		attempts := make([]attempt, len(r.p.work.history.base))
+		for i, record := range r.p.work.history.base {
+			attempts[i] = attempt{revision: record.Revision, status: record.Status}
+			attempts[i].wants, attempts[i].readable = objectsWantedBy(record)
+		}
+		trimmed = attemptsToTrim(attempts, wants, r.remaining, excess)
 	}
-	attempts := make([]attempt, len(r.p.work.history.base))
-	for i, record := range r.p.work.history.base {
-		attempts[i] = attempt{revision: record.Revision, status: record.Status}
-		attempts[i].wants, attempts[i].readable = objectsWantedBy(record)
+	for _, m := range stored[:r.p.work.history.from] {
+		if len(trimmed) < excess {
+			trimmed = append(trimmed, m.Revision)
+		}
 	}
-	for _, revision := range attemptsToTrim(attempts, wants, r.remaining, excess) {
+	for _, revision := range trimmed {
 		if err := r.e.store.Delete(ctx, r.record.Namespace, r.record.Name, revision); err != nil {
 			return err
 		}
