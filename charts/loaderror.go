@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/charts/internal/fetch"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -50,9 +51,9 @@ type LoadError struct {
 // Error returns all of it on one line.
 func (e *LoadError) Error() string {
 	if e.Hint == "" {
-		return fmt.Sprintf("load chart %s: %v", e.Ref, e.Err)
+		return clean.Line(fmt.Sprintf("load chart %s: %v", e.Ref, e.Err))
 	}
-	return fmt.Sprintf("load chart %s: %v; %s", e.Ref, e.Err, e.Hint)
+	return clean.Line(fmt.Sprintf("load chart %s: %v; %s", e.Ref, e.Err, e.Hint))
 }
 
 // Unwrap returns the cause.
@@ -73,7 +74,7 @@ func (e *DependencyError) Error() string {
 	if e.Repository != "" {
 		from = " from " + e.Repository
 	}
-	return fmt.Sprintf("dependency %s %s of %s%s: %v", e.Name, e.Version, e.Chart, from, e.Err)
+	return clean.Line(fmt.Sprintf("dependency %s %s of %s%s: %v", e.Name, e.Version, e.Chart, from, e.Err))
 }
 
 // Unwrap returns the cause.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // HTMLOptions configures [Report.WriteHTML].
@@ -85,7 +87,7 @@ func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 	}
 	sum := sha256.Sum256([]byte(pageJS))
 	p := htmlPage{
-		Title: safe(r.Title), Summary: safe(r.Summary()), Verbose: o.Verbose,
+		Title: clean.Line(r.Title), Summary: clean.Line(r.Summary()), Verbose: o.Verbose,
 		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
 		// Both are constants of this package, not input.
 		Style: template.CSS(pageCSS), Script: template.JS(pageJS), //nolint:gosec
@@ -94,10 +96,10 @@ func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 		p.Title = "Plan"
 	}
 	for _, s := range r.Warnings {
-		p.Warnings = append(p.Warnings, safe(s))
+		p.Warnings = append(p.Warnings, clean.Text(s))
 	}
 	for _, s := range r.Notes {
-		p.Notes = append(p.Notes, safe(s))
+		p.Notes = append(p.Notes, clean.Text(s))
 	}
 	count := map[string]int{}
 	groups := map[string]int{}
@@ -108,7 +110,7 @@ func (r Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 			p.Counts = append(p.Counts, htmlCount{Class: h.Class, Word: h.Word})
 		}
 		count[h.Class]++
-		ns := safe(ch.Object.Namespace)
+		ns := clean.Line(ch.Object.Namespace)
 		if ns == "" {
 			ns = "(cluster)"
 		}
@@ -133,8 +135,8 @@ func htmlOf(ch Change, o HTMLOptions) htmlChange {
 	sign, _, word := look(ch)
 	h := htmlChange{
 		Sign: sign, Word: word, Class: word,
-		Kind: safe(ch.Object.Kind), Name: safe(ch.Object.Name), Object: safe(ch.Object.String()),
-		Reason: safe(ch.Reason), Source: safe(ch.Source), Local: ch.Local,
+		Kind: clean.Line(ch.Object.Kind), Name: clean.Line(ch.Object.Name), Object: ch.Object.String(),
+		Reason: clean.Text(ch.Reason), Source: clean.Line(ch.Source), Local: ch.Local,
 		Conflicts: len(ch.Conflicts()), Drifted: len(ch.By(Drift)),
 		Hidden: ch.Action == Unchanged && !o.Verbose && len(ch.Warnings) == 0,
 	}
@@ -143,10 +145,10 @@ func htmlOf(ch Change, o HTMLOptions) htmlChange {
 	}
 	h.Open = o.Verbose || ch.Action == Updated || ch.Action == Replaced || ch.Action == Adopted || h.Conflicts > 0
 	for _, s := range ch.Warnings {
-		h.Warnings = append(h.Warnings, safe(s))
+		h.Warnings = append(h.Warnings, clean.Text(s))
 	}
 	if ch.Action == Created {
-		h.Digest = digest(ch)
+		h.Digest = clean.Line(digest(ch))
 	}
 	for _, f := range ch.Fields {
 		if f.Cause == Default && f.Live == nil {
@@ -160,7 +162,7 @@ func htmlOf(ch Change, o HTMLOptions) htmlChange {
 
 func htmlFieldOf(f Field) htmlField {
 	sign, _ := mark(f)
-	h := htmlField{Path: safe(f.Path), Sign: sign, Class: strings.ToLower(string(f.Cause)), Why: strings.Trim(remark(f), "()")}
+	h := htmlField{Path: inPage(oneLine(f.Path)), Sign: sign, Class: strings.ToLower(string(f.Cause)), Why: inPage(strings.Trim(remark(f), "()"))}
 	if f.Secret && hiddenWhole(f) {
 		_, text := (&printer{}).secret(f)
 		h.Desired, h.Class = text, h.Class+" secret"
@@ -169,29 +171,33 @@ func htmlFieldOf(f Field) htmlField {
 	live, lok := blockText(f.Live)
 	desired, dok := blockText(f.Desired)
 	if f.Reordered {
-		h.Live, h.Desired = keyList(f.Live), keyList(f.Desired)
+		h.Live, h.Desired = inPage(keyList(f.Live)), inPage(keyList(f.Desired))
 		return h
 	}
 	if !lok && !dok {
 		if f.Live != nil {
-			h.Live = flow(f.Live)
+			h.Live = inPage(flow(f.Live))
 		}
 		if f.Desired != nil {
-			h.Desired = flow(f.Desired)
+			h.Desired = inPage(flow(f.Desired))
 		}
 		return h
 	}
 	for _, l := range unified(live, desired, 3) {
 		switch l.op {
 		case '+':
-			h.Lines = append(h.Lines, htmlLine{"new", "+ " + safe(l.text)})
+			h.Lines = append(h.Lines, htmlLine{"new", "+ " + inPage(safe(l.text))})
 		case '-':
-			h.Lines = append(h.Lines, htmlLine{"old", "- " + safe(l.text)})
+			h.Lines = append(h.Lines, htmlLine{"old", "- " + inPage(safe(l.text))})
 		case '@':
 			h.Lines = append(h.Lines, htmlLine{"gap", "⋮"})
 		default:
-			h.Lines = append(h.Lines, htmlLine{"", "  " + safe(l.text)})
+			h.Lines = append(h.Lines, htmlLine{"", "  " + inPage(safe(l.text))})
 		}
 	}
 	return h
 }
+
+// inPage returns a cleaned text for the page, in which nothing is a command of a
+// CI system that prints it.
+func inPage(s string) string { return clean.Unmarked(s) }

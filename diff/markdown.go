@@ -3,10 +3,11 @@ package diff
 import (
 	"cmp"
 	"fmt"
-	"html"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // MarkdownOptions configures [Report.WriteMarkdown].
@@ -33,14 +34,14 @@ func (r Report) WriteMarkdown(w io.Writer, o MarkdownOptions) error {
 	}
 	var b strings.Builder
 	if r.Title != "" {
-		fmt.Fprintf(&b, "### %s\n\n", mdText(r.Title))
+		fmt.Fprintf(&b, "### %s\n\n", clean.Markdown(r.Title))
 	}
-	fmt.Fprintf(&b, "**%s**\n", mdText(r.Summary()))
+	fmt.Fprintf(&b, "**%s**\n", clean.Markdown(r.Summary()))
 	for _, s := range r.Warnings {
-		fmt.Fprintf(&b, "\n> ⚠️ %s\n", mdText(s))
+		fmt.Fprintf(&b, "\n> ⚠️ %s\n", clean.Markdown(s))
 	}
 	for _, s := range r.Notes {
-		fmt.Fprintf(&b, "\n> %s\n", mdText(s))
+		fmt.Fprintf(&b, "\n> %s\n", clean.Markdown(s))
 	}
 	changes := make([]Change, 0, len(r.Changes))
 	unchanged := 0
@@ -102,7 +103,7 @@ func weight(ch Change) int {
 
 func mdShort(ch Change) string {
 	sign, _, word := look(ch)
-	return fmt.Sprintf("\n`%s` %s: %s\n", sign, mdText(ch.Object.String()), word)
+	return fmt.Sprintf("\n`%s` %s: %s\n", sign, clean.Markdown(ch.Object.String()), word)
 }
 
 // mdChange returns one object, collapsible, with its fields as in the text report.
@@ -121,16 +122,16 @@ func mdChange(ch Change, o MarkdownOptions) string {
 		open = " open"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details%s><summary><code>%s</code> %s: %s", open, sign, htmlText(ch.Object.String()), word)
+	fmt.Fprintf(&b, "\n<details%s><summary><code>%s</code> %s: %s", open, sign, clean.MarkdownHTML(ch.Object.String()), word)
 	if ch.Local {
 		b.WriteString(", not confirmed by the server")
 	}
 	b.WriteString("</summary>\n")
 	if ch.Reason != "" {
-		fmt.Fprintf(&b, "\n%s\n", mdText(ch.Reason))
+		fmt.Fprintf(&b, "\n%s\n", clean.Markdown(ch.Reason))
 	}
 	for _, s := range ch.Warnings {
-		fmt.Fprintf(&b, "\n> ⚠️ %s\n", mdText(s))
+		fmt.Fprintf(&b, "\n> ⚠️ %s\n", clean.Markdown(s))
 	}
 	if body := p.b.String(); body != "" {
 		fence := fenceFor(body)
@@ -171,33 +172,4 @@ func fenceFor(body string) string {
 		}
 	}
 	return strings.Repeat("`", longest+1)
-}
-
-// htmlText escapes s for the HTML of a summary, where Markdown is not parsed.
-func htmlText(s string) string {
-	return strings.ReplaceAll(html.EscapeString(oneLine(s)), "@", "&#64;")
-}
-
-// mdText escapes s as plain text on one line of Markdown, so that nothing in it
-// is markup, a mention or a link.
-func mdText(s string) string {
-	var b strings.Builder
-	for _, r := range strings.ReplaceAll(safe(s), "\n", " ") {
-		switch r {
-		case '&':
-			b.WriteString("&amp;")
-		case '<':
-			b.WriteString("&lt;")
-		case '>':
-			b.WriteString("&gt;")
-		case '@':
-			b.WriteString("&#64;")
-		case '\\', '`', '*', '_', '[', ']', '#', '|', '~', '!':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

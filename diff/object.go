@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Object is the identity of a Kubernetes object. It is comparable, so that it
@@ -31,7 +33,7 @@ func ObjectOf(u *unstructured.Unstructured) Object {
 }
 
 // String returns "Deployment shop/web", or "StorageClass fast" for a
-// cluster-scoped object.
+// cluster-scoped object, on one line and without what could control a terminal.
 func (o Object) String() string {
 	var b strings.Builder
 	b.WriteString(o.Kind)
@@ -41,7 +43,7 @@ func (o Object) String() string {
 		b.WriteByte('/')
 	}
 	b.WriteString(o.Name)
-	return b.String()
+	return clean.Line(b.String())
 }
 
 // GroupVersionKind returns the type of the object.

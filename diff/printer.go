@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/width"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // printer writes a report as text, one change after the other.
@@ -35,8 +36,9 @@ func (p *printer) paint(c colour, s string) string {
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
+// line writes a line of cleaned parts, which is no command of a CI system.
 func (p *printer) line(s string) {
-	p.b.WriteString(strings.TrimRight(s, " "))
+	p.b.WriteString(strings.TrimRight(clean.Command(s), " "))
 	p.b.WriteByte('\n')
 }
 
@@ -175,36 +177,11 @@ func clip(s string, w int) string {
 	return s
 }
 
-// safe returns s without what could control a terminal: control characters other
-// than newline are escaped, invalid UTF-8 is replaced.
-func safe(s string) string {
-	clean := true
-	for _, r := range s {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) || r == utf8.RuneError {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n':
-			b.WriteRune(r)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
+// safe returns s without what could control a terminal: see [clean.Escape].
+// Tabs and carriage returns are visible, line feeds stay.
+func safe(s string) string { return clean.Escape(visible.Replace(s)) }
+
+var visible = strings.NewReplacer("\t", `\t`, "\r", `\r`)
 
 func oneLine(s string) string { return strings.ReplaceAll(safe(s), "\n", `\n`) }
 

@@ -146,8 +146,8 @@ func (r *Redactor) value(o Object, p path, v any, all bool) (any, bool) {
 	case nil:
 		return nil, false
 	default:
-		if all {
-			return r.placeholder(scalarText(v)), true
+		if text := scalarText(v); all || r.Contains(text) {
+			return r.placeholder(text), true
 		}
 		return v, false
 	}
@@ -171,19 +171,19 @@ func (r *Redactor) path(p path) (path, bool) {
 func (r *Redactor) step(above path, s step) (step, bool) {
 	switch s.kind {
 	case stepField:
-		if (freeMap(above) || !plainName(s.name)) && r.Contains(s.name) {
+		if (freeMap(above) || !plainName(s.name)) && r.containsLong(s.name) {
 			s.name = r.placeholder(s.name)
 			return s, true
 		}
 	case stepElement:
-		if t, ok := s.value.(string); ok && r.Contains(t) {
+		if t, ok := s.value.(string); ok && r.containsLong(t) {
 			s.value = r.placeholder(t)
 			return s, true
 		}
 	case stepItem:
 		changed := false
 		for i, kv := range s.keys {
-			if t, ok := kv.value.(string); ok && kv.name != "name" && r.Contains(t) {
+			if t, ok := kv.value.(string); ok && kv.name != "name" && r.containsLong(t) {
 				if !changed {
 					s.keys, changed = slices.Clone(s.keys), true
 				}

@@ -1,24 +1,21 @@
 package diff
 
 import (
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"net/url"
+	"maps"
 	pathpkg "path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-)
 
-// minSecret is the length from which a secret value is searched for in other
-// texts. Shorter ones ("true", "5432") would hide half of a report.
-const minSecret = 6
+	"github.com/fairlead-dev/fairlead/internal/redact"
+)
 
 // RedactorOptions define what is secret. The zero value hides all values of
 // Secrets and shows no hash in their place.
@@ -33,30 +30,32 @@ type RedactorOptions struct {
 	// of a ConfigMap's data, fields, and the names of environment variables.
 	Names []string
 	// Public are patterns like Names of the keys of Secrets whose values are
-	// hidden in the Secret itself but not searched for elsewhere, such as
-	// "username", where the value is an ordinary word.
+	// ordinary words, such as "username". Elsewhere than in the Secret itself
+	// they are hidden only where they are a whole field, whatever their length.
 	Public []string
 }
 
 // Redactor hides secret values: those of Secrets (data, stringData, and the
-// last-applied annotation, which repeats them), those under Names, and any
-// other string that contains such a value of at least six bytes: as it is,
-// trimmed, quoted, URL-encoded, or in base64. It is replaced by [secret], or by
+// last-applied annotation, which repeats them), those under Names, what is in
+// them (lines, leaves of JSON and YAML, passwords of connection strings and
+// docker logins), and any other string that shows such a value of at least six
+// bytes, also in another case, wrapped, escaped or encoded. Shorter values, of at
+// least three bytes, are hidden where they are a whole field: the value of a
+// field, what is in quotes in a text, or behind an equals sign. SECURITY.md lists
+// what is found and what is not. It is replaced by [secret], or by
 // [secret 1a2b3c4d] with a hash. Names of objects and of fields are not hidden,
 // nor is a "name" that is the key of list items.
 //
 // A Redactor is immutable and safe for concurrent use. Create it from all
-// Secrets of a report, in all their states, so that a value is hidden wherever
+// objects of a report, in all their states, so that a value is hidden wherever
 // it occurs. A nil Redactor hides nothing.
 type Redactor struct {
-	opts  RedactorOptions
-	known []secret // longest first
-}
-
-// secret is a text to search for, and the value that it represents.
-type secret struct {
-	text  string
-	value string
+	opts RedactorOptions
+	// sets are what is searched for; each With adds one.
+	sets []*redact.Set
+	// names of objects, which are shown anyway: a short value that is one is not
+	// hidden.
+	names map[string]bool
 }
 
 // NewRedactor returns a Redactor that hides the secret values in objects; nil
@@ -65,22 +64,33 @@ func NewRedactor(opts RedactorOptions, objects ...*unstructured.Unstructured) *R
 	opts.Key = slices.Clone(opts.Key)
 	opts.Names = lower(opts.Names)
 	opts.Public = lower(opts.Public)
-	r := &Redactor{opts: opts}
-	seen := map[string]bool{}
+	return (&Redactor{opts: opts}).With(objects...)
+}
+
+// With returns a Redactor that also hides the secret values in objects. Its
+// hashes are those of r. With of a nil Redactor returns nil.
+func (r *Redactor) With(objects ...*unstructured.Unstructured) *Redactor {
+	if r == nil {
+		return nil
+	}
+	out := &Redactor{opts: r.opts, names: maps.Clone(r.names)}
+	if out.names == nil {
+		out.names = map[string]bool{}
+	}
+	set := &redact.Set{}
 	for _, u := range objects {
 		if u == nil {
 			continue
 		}
+		out.names[strings.ToLower(u.GetName())], out.names[strings.ToLower(u.GetNamespace())] = true, true
 		if ObjectOf(u).isSecret() {
-			r.learnSecret(u.Object, seen)
-		} else if len(opts.Names) > 0 {
-			r.learnNamed(u.Object, seen, 0)
+			out.learnSecret(u.Object, set)
+		} else if len(r.opts.Names) > 0 {
+			out.learnNamed(u.Object, set, 0)
 		}
 	}
-	slices.SortFunc(r.known, func(a, b secret) int {
-		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(a.text, b.text))
-	})
-	return r
+	out.sets = append(slices.Clip(r.sets), set)
+	return out
 }
 
 func lower(in []string) []string {
@@ -93,20 +103,21 @@ func lower(in []string) []string {
 
 func (o Object) isSecret() bool { return o.Group == "" && o.Kind == "Secret" }
 
-func (r *Redactor) learnSecret(o map[string]any, seen map[string]bool) {
+func (r *Redactor) learnSecret(o map[string]any, set *redact.Set) {
 	for _, field := range []string{"data", "stringData"} {
 		m, ok := o[field].(map[string]any)
 		if !ok {
-			r.learnAll(o[field], seen, 0)
+			r.learnAll(o[field], set, 0)
 		}
 		for k, v := range m {
-			if match(r.opts.Public, k) {
-				continue
-			}
 			if s, ok := v.(string); ok && field == "data" {
 				v = decoded(s)
 			}
-			r.learnAll(v, seen, 0)
+			if s, ok := v.(string); ok && match(r.opts.Public, k) {
+				set.LearnWhole(s)
+				continue
+			}
+			r.learnAll(v, set, 0)
 		}
 	}
 	meta, _ := o["metadata"].(map[string]any)
@@ -115,38 +126,38 @@ func (r *Redactor) learnSecret(o map[string]any, seen map[string]bool) {
 		var last map[string]any
 		if json.Unmarshal([]byte(s), &last) == nil {
 			delete(last, "metadata")
-			r.learnSecret(last, seen)
+			r.learnSecret(last, set)
 		}
 	}
 }
 
 // learnAll learns all values in v. In a Secret they must be strings; the API
 // server rejects others, and repeats them in its error.
-func (r *Redactor) learnAll(v any, seen map[string]bool, depth int) {
+func (r *Redactor) learnAll(v any, set *redact.Set, depth int) {
 	if depth > maxDepth {
 		return
 	}
 	switch v := v.(type) {
 	case string:
-		r.learn(v, seen)
+		set.Learn(v)
 	case int64:
-		r.learn(strconv.FormatInt(v, 10), seen)
+		set.Learn(strconv.FormatInt(v, 10))
 	case float64:
-		r.learn(strconv.FormatFloat(v, 'f', -1, 64), seen)
-		r.learn(strconv.FormatFloat(v, 'g', -1, 64), seen)
+		set.Learn(strconv.FormatFloat(v, 'f', -1, 64))
+		set.Learn(strconv.FormatFloat(v, 'g', -1, 64))
 	case []any:
 		for _, e := range v {
-			r.learnAll(e, seen, depth+1)
+			r.learnAll(e, set, depth+1)
 		}
 	case map[string]any:
 		for _, e := range v {
-			r.learnAll(e, seen, depth+1)
+			r.learnAll(e, set, depth+1)
 		}
 	}
 }
 
 // learnNamed learns the values of the keys that match Names.
-func (r *Redactor) learnNamed(v any, seen map[string]bool, depth int) {
+func (r *Redactor) learnNamed(v any, set *redact.Set, depth int) {
 	if depth > maxDepth {
 		return
 	}
@@ -155,35 +166,14 @@ func (r *Redactor) learnNamed(v any, seen map[string]bool, depth int) {
 		name, _ := v["name"].(string)
 		for k, e := range v {
 			if s, ok := e.(string); ok && (match(r.opts.Names, k) || k == "value" && match(r.opts.Names, name)) {
-				r.learn(s, seen)
+				set.Learn(s)
 				continue
 			}
-			r.learnNamed(e, seen, depth+1)
+			r.learnNamed(e, set, depth+1)
 		}
 	case []any:
 		for _, e := range v {
-			r.learnNamed(e, seen, depth+1)
-		}
-	}
-}
-
-// learn adds the forms in which a value can occur in other texts. Base64 is
-// handled by decoding the text.
-func (r *Redactor) learn(s string, seen map[string]bool) {
-	quoted := strconv.Quote(s)
-	asJSON, err := json.Marshal(s)
-	if err != nil {
-		asJSON = []byte(quoted)
-	}
-	trimmed := strings.TrimSpace(s)
-	for _, text := range []string{
-		s, trimmed, quoted[1 : len(quoted)-1], string(asJSON[1 : len(asJSON)-1]),
-		url.QueryEscape(trimmed), url.PathEscape(trimmed),
-		base64.StdEncoding.EncodeToString([]byte(s)),
-	} {
-		if len(text) >= minSecret && !seen[text] {
-			seen[text] = true
-			r.known = append(r.known, secret{text, s})
+			r.learnNamed(e, set, depth+1)
 		}
 	}
 }
@@ -213,96 +203,26 @@ func (r *Redactor) placeholder(value string) string {
 	return "[secret " + hex.EncodeToString(h.Sum(nil)[:4]) + "]"
 }
 
-// span is a part of a text that shows a secret.
-type span struct {
-	from, to int
-	value    string
-}
-
 // spans returns the secrets in s, sorted and without overlaps.
-func (r *Redactor) spans(s string) []span {
-	var found []span
-	for _, k := range r.known {
-		if len(k.text) > len(s) {
-			continue
-		}
-		for at := 0; ; {
-			i := strings.Index(s[at:], k.text)
-			if i < 0 {
-				break
-			}
-			found = append(found, span{at + i, at + i + len(k.text), k.value})
-			at += i + 1
-		}
+func (r *Redactor) spans(s string) []redact.Span {
+	var found []redact.Span
+	for _, set := range r.sets {
+		found = append(found, set.Spans(s)...)
 	}
-	if len(r.known) > 0 {
-		found = append(found, r.encodedSpans(s)...)
-	}
-	slices.SortStableFunc(found, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to))
+	found = slices.DeleteFunc(found, func(f redact.Span) bool {
+		return f.Whole && r.names[strings.ToLower(strings.TrimSpace(s[f.From:f.To]))]
 	})
-	out := found[:0]
-	for _, f := range found {
-		if n := len(out); n > 0 && f.from < out[n-1].to {
-			out[n-1].to = max(out[n-1].to, f.to)
-			continue
-		}
-		out = append(out, f)
-	}
-	return out
+	return redact.Merge(found)
 }
 
-// encodedSpans returns runs of base64, standard or for URLs, whose decoded text
-// contains a secret. Text directly before a run shifts it, so that all four
-// alignments are tried.
-func (r *Redactor) encodedSpans(s string) []span {
-	var out []span
-	for i := 0; i < len(s); {
-		if !isBase64(s[i]) {
-			i++
-			continue
-		}
-		j := i
-		for j < len(s) && isBase64(s[j]) {
-			j++
-		}
-		run := strings.NewReplacer("-", "+", "_", "/").Replace(s[i:j])
-		for shift := 0; shift < 4 && len(run)-shift >= minSecret*4/3; shift++ {
-			if v, ok := r.encoded(run[shift:]); ok {
-				out = append(out, span{i, j, v})
-				break
-			}
-		}
-		i = j
-	}
-	return out
-}
-
-// encoded returns the secret value in the decoded run.
-func (r *Redactor) encoded(run string) (string, bool) {
-	if len(run)%4 == 1 {
-		run = run[:len(run)-1]
-	}
-	raw, err := base64.RawStdEncoding.DecodeString(run)
-	if err != nil {
-		return "", false
-	}
-	text := string(raw)
-	for _, k := range r.known {
-		if strings.Contains(text, k.text) {
-			return k.value, true
-		}
-	}
-	return "", false
-}
-
-func isBase64(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '+' || c == '/' || c == '-' || c == '_'
-}
-
-// Contains reports whether s contains a secret value.
+// Contains reports whether s shows a secret value.
 func (r *Redactor) Contains(s string) bool { return r != nil && len(r.spans(s)) > 0 }
+
+// containsLong reports whether s shows a value that is not only searched for as
+// a whole field.
+func (r *Redactor) containsLong(s string) bool {
+	return r != nil && slices.ContainsFunc(r.spans(s), func(f redact.Span) bool { return !f.Whole })
+}
 
 // String returns s with every known secret value in it replaced by a
 // placeholder. It is for texts from other sources: events, log lines, messages
@@ -318,9 +238,9 @@ func (r *Redactor) String(s string) string {
 	var b strings.Builder
 	at := 0
 	for _, sp := range spans {
-		b.WriteString(s[at:sp.from])
-		b.WriteString(r.placeholder(sp.value))
-		at = sp.to
+		b.WriteString(s[at:sp.From])
+		b.WriteString(r.placeholder(sp.Value))
+		at = sp.To
 	}
 	b.WriteString(s[at:])
 	return b.String()

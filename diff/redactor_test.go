@@ -159,6 +159,9 @@ func TestRedactorNames(t *testing.T) {
 	}
 }
 
+// minSecret is the length from which a value is searched for in other texts.
+const minSecret = 6
+
 // FuzzRedactor searches for a secret value in a redacted text.
 func FuzzRedactor(f *testing.F) {
 	f.Add("user ", "hunter22", " logged in")

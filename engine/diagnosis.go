@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 )
 
@@ -24,7 +25,7 @@ type NotReadyError struct {
 	err  error
 }
 
-func (e *NotReadyError) Error() string { return e.text }
+func (e *NotReadyError) Error() string { return clean.Text(e.text) }
 func (e *NotReadyError) Unwrap() error { return e.err }
 
 // State is how ready one object is. A [Verdict] must have one of the first

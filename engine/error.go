@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 var (
@@ -80,7 +81,8 @@ var (
 )
 
 // Error is the error of most calls. Op, Key and Object say where it happened,
-// Err is the cause, for errors.Is and errors.As.
+// Err is the cause, for errors.Is and errors.As. Nothing in its text controls a
+// terminal or a CI system; the texts of the errors in Err may be raw.
 type Error struct {
 	Op     string      // what was being done: "plan", "apply", …
 	Key    Key         // the release; zero if it is about none
@@ -100,7 +102,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(": ")
 	writeCause(&b, e.Err, e.Hint)
-	return b.String()
+	return clean.Text(b.String())
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // StalePlanError is returned when the cluster, or the release given to Apply,
@@ -34,7 +35,7 @@ func (e *StalePlanError) Error() string {
 	if e.Applying {
 		what = "it was not written"
 	}
-	return fmt.Sprintf("the plan is stale: %s was %s when it was computed and is %s now; %s, plan again", where, e.Then, e.Now, what)
+	return clean.Text(fmt.Sprintf("the plan is stale: %s was %s when it was computed and is %s now; %s, plan again", where, e.Then, e.Now, what))
 }
 
 // ApplyError is returned when objects could not be written. The revision is
@@ -95,7 +96,7 @@ func (e *ApplyError) Error() string {
 	if rest > 0 {
 		fmt.Fprintf(&b, "\n  %d more skipped", rest)
 	}
-	return b.String()
+	return clean.Text(b.String())
 }
 
 func (e *ApplyError) Unwrap() []error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -94,7 +95,7 @@ type classified struct {
 	err   error
 }
 
-func (c *classified) Error() string   { return fmt.Sprintf("%v: %v", c.class, c.err) }
+func (c *classified) Error() string   { return clean.Text(fmt.Sprintf("%v: %v", c.class, c.err)) }
 func (c *classified) Unwrap() []error { return []error{c.class, c.err} }
 
 func isUnreachable(err error) bool {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // maxHeadline bounds the text of a failure, in runes, in a revision's description
@@ -35,7 +37,7 @@ func headline(err error) string {
 
 // short returns s in one line, cut at maxHeadline.
 func short(s string) string {
-	s = oneLine(s)
+	s = clean.Line(s)
 	if utf8.RuneCountInString(s) <= maxHeadline {
 		return s
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // ProblemKind classifies why a plan cannot be applied.
@@ -82,7 +83,7 @@ func (p Problem) Error() string {
 	if p.Hint != "" {
 		s += " (" + p.Hint + ")"
 	}
-	return s
+	return clean.Text(s)
 }
 
 func newProblem(kind ProblemKind, o diff.Object, message, hint string, fields ...string) Problem {
@@ -118,7 +119,7 @@ func (e *ProblemsError) Error() string {
 	for _, p := range e.Problems {
 		fmt.Fprintf(&b, "\n  %s", p.Error())
 	}
-	return b.String()
+	return clean.Text(b.String())
 }
 
 // Unwrap returns the problems one by one, for errors.As with a Problem.

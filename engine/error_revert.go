@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
+)
 
 // RevertError is returned when a deploy failed and ApplyOptions.OnFailure asked
 // for something to be done about it. It unwraps to the error of the deploy, so
@@ -22,7 +26,9 @@ type RevertError struct {
 	RevertErr error
 }
 
-func (e *RevertError) Error() string {
+func (e *RevertError) Error() string { return clean.Text(e.text()) }
+
+func (e *RevertError) text() string {
 	text := e.Err.Error() + "\n"
 	switch {
 	case e.RevertErr == nil && e.Uninstalled:

@@ -2,12 +2,13 @@ package engine
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
 // Event is one fact about the progress of a call. Every event names its
-// release and prints as one line. No event holds a Secret value.
+// release and prints as one line, in which nothing controls a terminal or a CI
+// system; its fields are as the cluster gave them. No event holds a Secret
+// value.
 //
 // The set of events is closed: a type switch over the types of this package
 // covers it. All their fields are exported, so tests of a receiver can build
@@ -63,8 +64,3 @@ const (
 	OperationUninstall Operation = "uninstall"
 	OperationTest      Operation = "test"
 )
-
-// oneLine replaces line breaks by spaces.
-func oneLine(s string) string { return lineBreaks.Replace(s) }
-
-var lineBreaks = strings.NewReplacer("\n", " ", "\r", " ")

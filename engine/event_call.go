@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Started is the first event of a call that writes.
@@ -11,7 +13,7 @@ type Started struct {
 	Operation Operation `json:"operation"`
 }
 
-func (e Started) String() string { return fmt.Sprintf("%s %s", e.Operation, e.Key) }
+func (e Started) String() string { return clean.Line(fmt.Sprintf("%s %s", e.Operation, e.Key)) }
 
 // Ended is the last event of a call. Err is the error that the call returns,
 // and Revision the number of the revision that it returns, 0 for none.
@@ -24,7 +26,7 @@ type Ended struct {
 }
 
 func (e Ended) String() string {
-	return fmt.Sprintf("%s %s ended after %v%s", e.Operation, e.Key, e.Took.Round(time.Millisecond), suffix(e.Err))
+	return clean.Line(fmt.Sprintf("%s %s ended after %v%s", e.Operation, e.Key, e.Took.Round(time.Millisecond), suffix(e.Err)))
 }
 
 // Planned reports that the plan is computed.
@@ -34,7 +36,7 @@ type Planned struct {
 	Changes int    `json:"changes"` // number of objects that change
 }
 
-func (e Planned) String() string { return "plan: " + oneLine(e.Summary) }
+func (e Planned) String() string { return "plan: " + clean.Line(e.Summary) }
 
 // LockWaited reports that the call waits because another operation on the
 // release is in progress, or was until its process died.
@@ -43,7 +45,7 @@ type LockWaited struct {
 	Holder string `json:"holder"` // identity in the Lease
 }
 
-func (e LockWaited) String() string { return "waiting for " + oneLine(e.Holder) }
+func (e LockWaited) String() string { return "waiting for " + clean.Line(e.Holder) }
 
 // Reverting reports that the deploy failed and that, as
 // ApplyOptions.OnFailure demands, the release is rolled back to an earlier
@@ -68,7 +70,9 @@ type Recorded struct {
 	Status   RevisionStatus `json:"status"`
 }
 
-func (e Recorded) String() string { return fmt.Sprintf("revision %d is %s", e.Revision, e.Status) }
+func (e Recorded) String() string {
+	return clean.Line(fmt.Sprintf("revision %d is %s", e.Revision, e.Status))
+}
 
 // Warning reports a warning of the API server, or that an optional step could
 // not be done. The call goes on.
@@ -77,7 +81,7 @@ type Warning struct {
 	Message string `json:"message"`
 }
 
-func (e Warning) String() string { return "Warning: " + oneLine(e.Message) }
+func (e Warning) String() string { return "Warning: " + clean.Line(e.Message) }
 
 func (Started) event()    {}
 func (Ended) event()      {}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Observers returns one function for [Options].OnEvent that passes each event
@@ -56,53 +57,53 @@ func logged(e Event) (slog.Level, []slog.Attr) {
 	}
 	withError := func(as []slog.Attr, err error) []slog.Attr {
 		if err != nil {
-			as = append(as, slog.String("error", err.Error()))
+			as = append(as, slog.String("error", clean.Text(err.Error())))
 		}
 		return as
 	}
 	switch e := e.(type) {
 	case Started:
-		return slog.LevelInfo, attrs("started", "operation", string(e.Operation))
+		return slog.LevelInfo, attrs("started", "operation", clean.Line(string(e.Operation)))
 	case Ended:
-		return failedIf(e.Err), withError(attrs("ended", "operation", string(e.Operation), "revision", e.Revision, "took", e.Took), e.Err)
+		return failedIf(e.Err), withError(attrs("ended", "operation", clean.Line(string(e.Operation)), "revision", e.Revision, "took", e.Took), e.Err)
 	case Planned:
 		return slog.LevelInfo, attrs("planned", "changes", e.Changes)
 	case LockWaited:
-		return slog.LevelInfo, attrs("lock waited", "holder", e.Holder)
+		return slog.LevelInfo, attrs("lock waited", "holder", clean.Line(e.Holder))
 	case Reverting:
 		return slog.LevelWarn, attrs("reverting", "failed", e.Failed, "target", e.Target)
 	case Recorded:
-		return slog.LevelInfo, attrs("recorded", "revision", e.Revision, "status", string(e.Status))
+		return slog.LevelInfo, attrs("recorded", "revision", e.Revision, "status", clean.Line(string(e.Status)))
 	case Applied:
 		level := slog.LevelInfo
 		if e.Action == diff.Unchanged {
 			level = slog.LevelDebug
 		}
-		return level, attrs("applied", "object", e.Object.String(), "action", string(e.Action), "took", e.Took)
+		return level, attrs("applied", "object", e.Object.String(), "action", clean.Line(string(e.Action)), "took", e.Took)
 	case Kept:
-		return slog.LevelInfo, attrs("kept", "object", e.Object.String(), "reason", e.Reason)
+		return slog.LevelInfo, attrs("kept", "object", e.Object.String(), "reason", clean.Line(e.Reason))
 	case Failed:
 		return slog.LevelError, withError(attrs("failed", "object", e.Object.String()), e.Err)
 	case Skipped:
-		return slog.LevelWarn, attrs("skipped", "object", e.Object.String(), "reason", e.Reason)
+		return slog.LevelWarn, attrs("skipped", "object", e.Object.String(), "reason", clean.Line(e.Reason))
 	case Waiting:
-		return slog.LevelDebug, attrs("waiting", "object", e.Object.String(), "ready", e.Ready, "updated", e.Updated, "desired", e.Desired, "reason", e.Reason)
+		return slog.LevelDebug, attrs("waiting", "object", e.Object.String(), "ready", e.Ready, "updated", e.Updated, "desired", e.Desired, "reason", clean.Line(e.Reason))
 	case Trouble:
-		as := attrs("trouble", "object", e.Object.String(), "cause", string(e.Cause), "reason", e.Reason)
+		as := attrs("trouble", "object", e.Object.String(), "cause", clean.Line(string(e.Cause)), "reason", clean.Line(e.Reason))
 		if e.Pod != nil {
-			as = append(as, slog.String("pod", e.Pod.Name), slog.String("container", e.Pod.Container))
+			as = append(as, slog.String("pod", clean.Line(e.Pod.Name)), slog.String("container", clean.Line(e.Pod.Container)))
 		}
 		return slog.LevelWarn, as
 	case LogLine:
-		return slog.LevelDebug, attrs("log line", "object", e.Object.String(), "pod", e.Pod, "container", e.Container)
+		return slog.LevelDebug, attrs("log line", "object", e.Object.String(), "pod", clean.Line(e.Pod), "container", clean.Line(e.Container))
 	case Ready:
-		return slog.LevelInfo, attrs("ready", "object", e.Object.String(), "state", string(e.State))
+		return slog.LevelInfo, attrs("ready", "object", e.Object.String(), "state", clean.Line(string(e.State)))
 	case Unready:
-		return slog.LevelError, attrs("unready", "object", e.Object.String(), "cause", string(e.Diagnosis.Cause), "reason", e.Diagnosis.Reason)
+		return slog.LevelError, attrs("unready", "object", e.Object.String(), "cause", clean.Line(string(e.Diagnosis.Cause)), "reason", clean.Line(e.Diagnosis.Reason))
 	case HookStarted:
-		return slog.LevelInfo, attrs("hook started", "object", e.Object.String(), "hook", e.Event)
+		return slog.LevelInfo, attrs("hook started", "object", e.Object.String(), "hook", clean.Line(e.Event))
 	case HookEnded:
-		return failedIf(e.Err), withError(attrs("hook ended", "object", e.Object.String(), "hook", e.Event, "took", e.Took), e.Err)
+		return failedIf(e.Err), withError(attrs("hook ended", "object", e.Object.String(), "hook", clean.Line(e.Event), "took", e.Took), e.Err)
 	case Warning:
 		return slog.LevelWarn, attrs("warning")
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Applied reports that the object was written as planned, or deleted. It is
@@ -16,7 +17,7 @@ type Applied struct {
 	Took   time.Duration `json:"took"` // in nanoseconds
 }
 
-func (e Applied) String() string { return fmt.Sprintf("%s %s", e.Action, e.Object) }
+func (e Applied) String() string { return clean.Line(fmt.Sprintf("%s %s", e.Action, e.Object)) }
 
 // Kept reports that the object is no longer part of the release and stays in
 // the cluster.
@@ -26,7 +27,7 @@ type Kept struct {
 	Reason string      `json:"reason"`
 }
 
-func (e Kept) String() string { return oneLine(fmt.Sprintf("Kept %s: %s", e.Object, e.Reason)) }
+func (e Kept) String() string { return clean.Line(fmt.Sprintf("Kept %s: %s", e.Object, e.Reason)) }
 
 // Failed reports that the object could not be written.
 type Failed struct {
@@ -47,7 +48,7 @@ type Skipped struct {
 	Reason string      `json:"reason"`
 }
 
-func (e Skipped) String() string { return oneLine(fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason)) }
+func (e Skipped) String() string { return clean.Line(fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason)) }
 
 // HookStarted reports that a hook was created.
 type HookStarted struct {
@@ -56,7 +57,7 @@ type HookStarted struct {
 	Event  string      `json:"event"` // pre-install, post-upgrade, …, test
 }
 
-func (e HookStarted) String() string { return fmt.Sprintf("Hook %s %s", e.Event, e.Object) }
+func (e HookStarted) String() string { return clean.Line(fmt.Sprintf("Hook %s %s", e.Event, e.Object)) }
 
 // HookEnded reports that a hook succeeded, or failed with Err.
 type HookEnded struct {
@@ -69,9 +70,9 @@ type HookEnded struct {
 
 func (e HookEnded) String() string {
 	if e.Err != nil {
-		return fmt.Sprintf("Hook %s %s failed%s", e.Event, e.Object, suffix(e.Err))
+		return clean.Line(fmt.Sprintf("Hook %s %s failed%s", e.Event, e.Object, suffix(e.Err)))
 	}
-	return fmt.Sprintf("Hook %s %s succeeded", e.Event, e.Object)
+	return clean.Line(fmt.Sprintf("Hook %s %s succeeded", e.Event, e.Object))
 }
 
 // suffix is ": " and the first sentence of an error; empty without an error.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Waiting reports that an object is not ready yet and that its status has
@@ -32,7 +33,7 @@ func (e Waiting) String() string {
 			s += ": " + e.Message
 		}
 	}
-	return oneLine(s)
+	return clean.Line(s)
 }
 
 // Trouble reports that something is wrong with an object that the call waits
@@ -63,7 +64,7 @@ func (e Trouble) String() string {
 	if e.Message != "" {
 		s += ": " + e.Message
 	}
-	return oneLine(s)
+	return clean.Line(s)
 }
 
 // LogLine is one of the last lines in the log of a container in trouble.
@@ -76,7 +77,7 @@ type LogLine struct {
 }
 
 func (e LogLine) String() string {
-	return oneLine(fmt.Sprintf("Log %s, pod %s, container %s: %s", e.Object, e.Pod, e.Container, e.Line))
+	return clean.Line(fmt.Sprintf("Log %s, pod %s, container %s: %s", e.Object, e.Pod, e.Container, e.Line))
 }
 
 // Ready reports that an object that the call waits for is ready. If it stops
@@ -116,7 +117,7 @@ func (e Unready) String() string {
 			s += ": " + part
 		}
 	}
-	return oneLine(s)
+	return clean.Line(s)
 }
 
 func (Waiting) event() {}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -42,13 +43,14 @@ type Revision struct {
 	Broken string `json:"broken,omitempty"`
 }
 
-// String returns one line: "namespace/name revision 3 is deployed: cause".
+// String returns one line: "namespace/name revision 3 is deployed: cause", in
+// which nothing controls a terminal or a CI system.
 func (r Revision) String() string {
 	s := fmt.Sprintf("%s revision %d is %s", r.Key, r.Revision, r.Status)
 	if r.Cause != "" {
-		s += ": " + oneLine(r.Cause)
+		s += ": " + r.Cause
 	}
-	return s
+	return clean.Line(s)
 }
 
 func revisionOf(r *storage.Record) *Revision {

@@ -8,6 +8,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Permission is something that the credentials of an engine must be allowed to
@@ -38,7 +39,7 @@ func (p Permission) String() string {
 	if p.HooksOnly {
 		s += " (for hooks)"
 	}
-	return s
+	return clean.Line(s)
 }
 
 func permissionTo(verb string, t target) Permission {

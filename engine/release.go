@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -16,8 +17,8 @@ type Key struct {
 	Name      string `json:"name"`
 }
 
-// String is "namespace/name".
-func (k Key) String() string { return k.Namespace + "/" + k.Name }
+// String returns "namespace/name", on one line.
+func (k Key) String() string { return clean.Line(k.Namespace + "/" + k.Name) }
 
 // maxReleaseName is Helm's own bound: the name goes into labels and into the
 // names of objects, which end at 63 characters.

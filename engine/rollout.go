@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Verb is what is done to a workload, in the words of kubectl rollout.
@@ -56,7 +58,7 @@ func (r Rollout) String() string {
 	case r.Verb == Undo && r.Revision != 0:
 		s += fmt.Sprintf(" to revision %d", r.Revision)
 	}
-	return s
+	return clean.Line(s)
 }
 
 // Rollout pauses, resumes, restarts, undoes or scales a workload of a release,

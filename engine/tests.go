@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // DefaultLogLines is how many of a test's last log lines are read, of each
@@ -88,7 +89,7 @@ func (e *TestError) Error() string {
 			}
 		}
 	}
-	return b.String()
+	return clean.Text(b.String())
 }
 
 func (e *TestError) Unwrap() []error {

@@ -3,12 +3,15 @@ package render
 import (
 	"fmt"
 	"strings"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Error says what failed in loading, merging or rendering, and where. Fields
 // that are unknown are zero. Every error of this package is one, or is one of
 // the more telling [SchemaError], [DuplicateError], [RemoteError] and
-// [LimitError], which it may also wrap; use errors.As.
+// [LimitError], which it may also wrap; use errors.As. Nothing in its text
+// controls a terminal or a CI system.
 type Error struct {
 	// Op is what was tried: "load", "values", "render", "parse", "post-render".
 	Op string
@@ -69,7 +72,7 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString(" - " + e.Hint)
 	}
-	return b.String()
+	return clean.Text(b.String())
 }
 
 // Unwrap gives the cause.
@@ -115,7 +118,7 @@ func (e *SchemaError) Error() string {
 			fmt.Fprintf(&b, " (%s)", at)
 		}
 	}
-	return b.String()
+	return clean.Text(b.String())
 }
 
 // DuplicateError says that two documents describe one object.
@@ -128,9 +131,9 @@ type DuplicateError struct {
 
 func (e *DuplicateError) Error() string {
 	if e.First == e.Second {
-		return fmt.Sprintf("%s is rendered twice by %s", e.ID, e.First)
+		return clean.Line(fmt.Sprintf("%s is rendered twice by %s", e.ID, e.First))
 	}
-	return fmt.Sprintf("%s is rendered by both %s and %s", e.ID, e.First, e.Second)
+	return clean.Line(fmt.Sprintf("%s is rendered by both %s and %s", e.ID, e.First, e.Second))
 }
 
 // RemoteError reports that a kustomization or a schema refers to a URL or a
@@ -148,9 +151,9 @@ type RemoteError struct {
 
 func (e *RemoteError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("refers to %s, which cannot be loaded: %v", e.Ref, e.Err)
+		return clean.Text(fmt.Sprintf("refers to %s, which cannot be loaded: %v", e.Ref, e.Err))
 	}
-	return fmt.Sprintf("refers to %s, which is not in the file system given", e.Ref)
+	return clean.Line(fmt.Sprintf("refers to %s, which is not in the file system given", e.Ref))
 }
 
 // Unwrap gives the loader's error, or nil.
@@ -184,7 +187,7 @@ func (e *LimitError) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
-	return s
+	return clean.Text(s)
 }
 
 // Unwrap returns the cause, or nil.

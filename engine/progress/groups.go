@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // marks is the syntax of groups in the log of a CI system.
@@ -46,7 +47,7 @@ func (g *grouped) show(e engine.Event) {
 		g.count++
 		g.open = append(g.open, &group{id: g.count, key: key})
 		i = len(g.open) - 1
-		g.write(i, g.begin(g.count, clean(e.String()), e.Time()))
+		g.write(i, g.begin(g.count, clean.Line(e.String()), e.Time()))
 		return
 	}
 	if g.stale(e) {
@@ -70,7 +71,7 @@ func (g *grouped) show(e engine.Event) {
 }
 
 func (g *grouped) annotate(i int, title, message string) {
-	if text := g.annotation(clean(title), clean(message)); text != "" {
+	if text := g.annotation(clean.Line(title), clean.Line(message)); text != "" {
 		g.write(i, text)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 const (
@@ -121,7 +122,7 @@ func (l *live) rows(now time.Time, width int) []string {
 	defer l.mu.Unlock()
 	var out []string
 	for _, c := range l.tree.calls {
-		title := fmt.Sprintf("%s %s  ", c.op, clean(c.key.String()))
+		title := clean.Line(fmt.Sprintf("%s %s", c.op, c.key)) + "  "
 		out = append(out, l.look.row(width, l.look.spinner(now), title, c.state(), neutral, elapsed(now.Sub(c.began))))
 		nodes := c.shownNodes()
 		label := 0
@@ -147,7 +148,7 @@ func (n *node) label() string {
 	if n.hook != "" {
 		s = n.hook + " hook " + s
 	}
-	return clean(s)
+	return clean.Line(s)
 }
 
 func (l *live) nodeRows(now time.Time, width, label int, n *node, last bool) []string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // lines formats events as lines: the time since the operation on the release
@@ -31,7 +32,7 @@ func (l *lines) line(e engine.Event) string {
 	if _, ends := e.(engine.Ended); ends {
 		delete(l.began, k)
 	}
-	return fmt.Sprintf("[%6.1fs] %s", max(0, e.Time().Sub(began)).Seconds(), clean(e.String()))
+	return fmt.Sprintf("[%6.1fs] %s", max(0, e.Time().Sub(began)).Seconds(), clean.Line(e.String()))
 }
 
 // stale reports whether an event adds nothing to a log: an object that did not

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // tree is the running operations. It is independent of terminals.
@@ -54,16 +55,16 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 		if _, ok := e.(engine.Planned); ok {
 			return "", neutral
 		}
-		return clean(e.String()), neutral
+		return clean.Line(e.String()), neutral
 	}
 	switch e := e.(type) {
 	case engine.Planned:
 		c.changes, c.status = e.Changes, ""
 	case engine.LockWaited:
-		c.status = clean(e.String())
+		c.status = clean.Line(e.String())
 	case engine.Reverting: // from here on, the counts are those of the revert
 		c.changed, c.kept, c.skipped, c.failed, c.readied = 0, 0, 0, 0, 0
-		return clean(e.String()), doubtful
+		return clean.Line(e.String()), doubtful
 	case engine.Recorded:
 		c.status = ""
 	case engine.Applied:
@@ -76,15 +77,15 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 		c.skipped++
 	case engine.Failed:
 		c.failed++
-		return clean(e.String()), bad
+		return clean.Line(e.String()), bad
 	case engine.Warning:
-		return clean(e.String()), doubtful
+		return clean.Line(e.String()), doubtful
 	case engine.HookStarted:
 		c.nodes = append(c.nodes, &node{object: e.Object, hook: e.Event, began: e.At})
 	case engine.HookEnded:
 		c.fold(e.Object)
 		if e.Err != nil {
-			return clean(e.String()), bad
+			return clean.Line(e.String()), bad
 		}
 	case engine.Waiting:
 		n := c.node(e.Object)
@@ -92,7 +93,7 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 			n = &node{object: e.Object, began: e.At}
 			c.nodes = append(c.nodes, n)
 		}
-		n.ready, n.desired, n.message = e.Ready, e.Desired, clean(e.Message)
+		n.ready, n.desired, n.message = e.Ready, e.Desired, clean.Line(e.Message)
 		// Drop the troubles of pods that have recovered.
 		n.troubles = slices.DeleteFunc(n.troubles, func(t trouble) bool { return t.pod != "" && !slices.Contains(e.Troubled, t.pod) })
 	case engine.Trouble:
@@ -100,13 +101,13 @@ func (t *tree) apply(e engine.Event) (keep string, good verdict) {
 			n.trouble(e)
 		}
 	case engine.LogLine:
-		return clean(fmt.Sprintf("%s/%s | %s", e.Pod, e.Container, e.Line)), neutral
+		return clean.Line(fmt.Sprintf("%s/%s | %s", e.Pod, e.Container, e.Line)), neutral
 	case engine.Ready:
 		c.fold(e.Object)
 		c.readied++
 	case engine.Unready:
 		c.fold(e.Object)
-		return clean(e.String()), bad
+		return clean.Line(e.String()), bad
 	case engine.Ended:
 		t.calls = slices.DeleteFunc(t.calls, func(x *call) bool { return x == c })
 		return c.outcome(e)
@@ -153,7 +154,7 @@ func (n *node) trouble(e engine.Trouble) {
 		text += ": " + e.Message
 	}
 	n.troubles = slices.DeleteFunc(n.troubles, func(t trouble) bool { return t.key == key })
-	n.troubles = slices.Insert(n.troubles, 0, trouble{key, pod, clean(text)})
+	n.troubles = slices.Insert(n.troubles, 0, trouble{key, pod, clean.Line(text)})
 }
 
 // outcome returns the permanent line of an operation that has ended.
@@ -161,12 +162,12 @@ func (c *call) outcome(e engine.Ended) (string, verdict) {
 	title := fmt.Sprintf("%s %s", c.op, c.key)
 	took := e.Took.Round(100 * time.Millisecond)
 	if e.Err != nil {
-		return clean(fmt.Sprintf("%s failed after %v%s", title, took, c.counts())), bad
+		return clean.Line(fmt.Sprintf("%s failed after %v%s", title, took, c.counts())), bad
 	}
 	if e.Revision > 0 && c.op != engine.OperationUninstall {
 		title += fmt.Sprintf(": revision %d", e.Revision)
 	}
-	return clean(fmt.Sprintf("%s in %v%s", title, took, c.counts())), well
+	return clean.Line(fmt.Sprintf("%s in %v%s", title, took, c.counts())), well
 }
 
 func (c *call) counts() string {

@@ -29,6 +29,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 const scope = "github.com/fairlead-dev/fairlead/engine/telemetry"
@@ -158,20 +160,20 @@ func (o *Observer) OnEvent(e engine.Event) {
 	case engine.Waiting:
 		c.event(o.wait(c, e, e.Object, "wait "), e, attribute.Int("fairlead.ready", e.Ready), attribute.Int("fairlead.desired", e.Desired))
 	case engine.Trouble:
-		o.causes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.cause", string(e.Cause))))
-		as := []attribute.KeyValue{attribute.String("fairlead.cause", string(e.Cause))}
+		o.causes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.cause", clean.Line(string(e.Cause)))))
+		as := []attribute.KeyValue{attribute.String("fairlead.cause", clean.Line(string(e.Cause)))}
 		if e.Pod != nil {
-			as = append(as, attribute.String("fairlead.pod", e.Pod.Name))
+			as = append(as, attribute.String("fairlead.pod", clean.Line(e.Pod.Name)))
 		}
 		c.event(o.wait(c, e, e.Object, "wait "), e, as...)
 	case engine.LogLine:
-		c.event(o.wait(c, e, e.Object, "wait "), e, attribute.String("fairlead.pod", e.Pod))
+		c.event(o.wait(c, e, e.Object, "wait "), e, attribute.String("fairlead.pod", clean.Line(e.Pod)))
 	case engine.Ready:
 		o.settle(c, e, e.Object, "ready", nil)
 	case engine.Unready:
-		o.settle(c, e, e.Object, "unready", fmt.Errorf("%s", e.String()))
+		o.settle(c, e, e.Object, "unready", errors.New(e.String()))
 	case engine.HookStarted:
-		o.wait(c, e, e.Object, "hook "+e.Event+" ")
+		o.wait(c, e, e.Object, "hook "+clean.Line(e.Event)+" ")
 	case engine.HookEnded:
 		o.settle(c, e, e.Object, "hook", e.Err)
 	}
@@ -186,9 +188,9 @@ func (o *Observer) start(e engine.Started) {
 	if older := o.open[e.Key]; older != nil {
 		older.close(e.At) // its Ended will be taken for the newer one's; operations on one release exclude each other
 	}
-	ctx, span := o.tracer.Start(parent, "fairlead "+string(e.Operation), trace.WithTimestamp(e.At), trace.WithAttributes(
-		attribute.String("fairlead.operation", string(e.Operation)),
-		attribute.String("fairlead.namespace", e.Key.Namespace), attribute.String("fairlead.release", e.Key.Name),
+	ctx, span := o.tracer.Start(parent, "fairlead "+clean.Line(string(e.Operation)), trace.WithTimestamp(e.At), trace.WithAttributes(
+		attribute.String("fairlead.operation", clean.Line(string(e.Operation))),
+		attribute.String("fairlead.namespace", clean.Line(e.Key.Namespace)), attribute.String("fairlead.release", clean.Line(e.Key.Name)),
 	))
 	o.open[e.Key] = &call{ctx: ctx, span: span, waits: map[diff.Object]*waiting{}}
 }
@@ -201,7 +203,7 @@ func (o *Observer) end(c *call, e engine.Ended) {
 	}
 	fail(c.span, e.Err)
 	c.span.SetAttributes(attribute.Int("fairlead.revision", e.Revision))
-	o.calls.Record(c.ctx, e.Took.Seconds(), metric.WithAttributes(attribute.String("fairlead.operation", string(e.Operation)), attribute.String("fairlead.outcome", outcome)))
+	o.calls.Record(c.ctx, e.Took.Seconds(), metric.WithAttributes(attribute.String("fairlead.operation", clean.Line(string(e.Operation))), attribute.String("fairlead.outcome", outcome)))
 	c.close(e.At)
 }
 
@@ -218,12 +220,12 @@ func (c *call) event(span trace.Span, e engine.Event, as ...attribute.KeyValue) 
 
 // wrote records the span of a write, which has ended when its event is received.
 func (o *Observer) wrote(c *call, e engine.Event, object diff.Object, action string, took time.Duration, err error) {
-	o.writes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.action", action)))
+	o.writes.Add(c.ctx, 1, metric.WithAttributes(attribute.String("fairlead.action", clean.Line(action))))
 	if took == 0 && err == nil {
 		return // no request was sent
 	}
 	_, span := o.tracer.Start(c.ctx, "write "+object.String(), trace.WithTimestamp(e.Time().Add(-took)), trace.WithAttributes(
-		attribute.String("fairlead.object", object.String()), attribute.String("fairlead.action", action)))
+		attribute.String("fairlead.object", object.String()), attribute.String("fairlead.action", clean.Line(action))))
 	fail(span, err)
 	span.End(trace.WithTimestamp(e.Time()))
 }
@@ -243,12 +245,12 @@ func (o *Observer) settle(c *call, e engine.Event, object diff.Object, outcome s
 	span := o.wait(c, e, object, "wait ")
 	fail(span, err)
 	span.End(trace.WithTimestamp(e.Time()))
-	o.waits.Record(c.ctx, e.Time().Sub(c.waits[object].began).Seconds(), metric.WithAttributes(attribute.String("fairlead.kind", object.Kind), attribute.String("fairlead.outcome", outcome)))
+	o.waits.Record(c.ctx, e.Time().Sub(c.waits[object].began).Seconds(), metric.WithAttributes(attribute.String("fairlead.kind", clean.Line(object.Kind)), attribute.String("fairlead.outcome", outcome)))
 	delete(c.waits, object)
 }
 
 func fail(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
+		span.SetStatus(codes.Error, clean.Text(err.Error()))
 	}
 }
