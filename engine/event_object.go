@@ -48,7 +48,9 @@ type Skipped struct {
 	Reason string      `json:"reason"`
 }
 
-func (e Skipped) String() string { return clean.Line(fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason)) }
+func (e Skipped) String() string {
+	return clean.Line(fmt.Sprintf("Skipped %s: %s", e.Object, e.Reason))
+}
 
 // HookStarted reports that a hook was created.
 type HookStarted struct {

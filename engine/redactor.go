@@ -8,15 +8,15 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// publicKeys are keys of Secrets whose values are not secret: shown elsewhere,
-// they are not hidden.
+// publicKeys are keys of Secrets whose values are mostly ordinary words: elsewhere
+// they are hidden only where they are a whole field.
 var publicKeys = []string{"username", "user", "database"}
 
-// redactorOf hides the values of Secrets, in all their states, under a key of
-// its own, so that hashes of two plans cannot be compared. Objects that are nil,
-// or no Secrets, are ignored.
-func redactorOf(secrets ...*unstructured.Unstructured) *diff.Redactor {
+// redactorOf hides the values of the Secrets among objects, in all their states,
+// under a key of its own, so that hashes of two plans cannot be compared. Objects
+// may be nil.
+func redactorOf(objects ...*unstructured.Unstructured) *diff.Redactor {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, see crypto/rand
-	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, secrets...)
+	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, objects...)
 }

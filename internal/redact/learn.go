@@ -55,18 +55,32 @@ func (s *Set) learn(value string, depth int) {
 		s.add(value, opaque)
 		return
 	}
-	l := leaves{set: s, depth: depth + 1}
-	whole := structured
+	least := opaque
+	if (leaves{s, depth + 1}).parts(value) {
+		least = structured
+	}
+	s.add(value, least)
+}
+
+// parts learns what is in a value, and reports whether that has all that is
+// secret in it.
+func (l leaves) parts(value string) bool {
 	switch {
+	case l.json(value), l.yaml(value):
+		return true
 	case strings.Contains(value, pemBegin):
 		l.pem(value)
-	case l.json(value), l.yaml(value), l.lines(value):
-	case l.url(value), l.pairs(value):
-	default:
-		whole = opaque
+		return true
+	case strings.Contains(value, "\n"):
 		l.encoded(value)
+		return l.lines(value)
 	}
-	s.add(value, whole)
+	if l.encoded(value) {
+		return false
+	}
+	// A line may be read in more than one way.
+	url, line, pairs := l.url(value), l.line(value), l.pairs(value)
+	return url || line || pairs
 }
 
 // leaves learns the parts of a value.
@@ -159,20 +173,19 @@ func (l leaves) learnLine(line string) {
 	}
 }
 
-// encoded learns what a value stands for that is base64 of a text.
-func (l leaves) encoded(value string) {
-	if len(value) < 8 || strings.ContainsAny(value, " \t") {
-		return
+// encoded learns what a value stands for that is base64 of a text, and reports
+// whether it is.
+func (l leaves) encoded(value string) bool {
+	digits := strings.TrimRight(strings.NewReplacer("\n", "", "\r", "").Replace(value), "=")
+	if len(digits) < 8 || strings.ContainsFunc(digits, func(r rune) bool { return r > '~' || !base64Digits.digit(byte(r)) }) {
+		return false
 	}
-	raw := decodeBase64([]byte(strings.TrimRight(strings.NewReplacer("\n", "", "\r", "").Replace(value), "=")))
-	for i := range len(value) {
-		if !isBase64(value[i]) && !strings.ContainsRune("=\r\n", rune(value[i])) {
-			return
-		}
+	raw := base64Digits.decode(nil, []byte(digits))
+	if !utf8.Valid(raw) || !printable(raw) {
+		return false
 	}
-	if utf8.Valid(raw) && printable(raw) {
-		l.learn(string(raw))
-	}
+	l.learn(string(raw))
+	return true
 }
 
 // ordinary reports whether a part of a value is a word of configuration that is

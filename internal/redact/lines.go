@@ -57,37 +57,40 @@ func (l leaves) yamlNode(n *yaml.Node, depth int) {
 // that exports variables, or of JSON and YAML that do not parse as a whole.
 var keyValue = regexp.MustCompile(`^(?:export |set |-\s+)?["']?[\w.\-/\[\]$]{1,100}["']?\s*(?:[:=]|\?=|:=|=>)\s*(.*)$`)
 
-// lines learns the values of a file of lines; lines without a key are learned as
-// they are. A single line counts as such a file if it is a key and a value.
+// lines learns the values of a file of lines, and lines without a key as they
+// are. It reports whether most have one.
 func (l leaves) lines(text string) bool {
-	many, keys := strings.Contains(text, "\n"), 0
-	var rest []string
+	keys, others := 0, 0
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		m := keyValue.FindStringSubmatch(line)
 		switch {
 		case line == "", line[0] == '#', line[0] == '[' && line[len(line)-1] == ']' && !strings.ContainsAny(line, `"',`):
-		case m != nil && !strings.HasPrefix(m[1], "//"):
-			if !many {
-				l.words(line)
-			}
+		case l.line(line):
 			keys++
-			l.learn(unquoted(m[1]))
 		default:
-			rest = append(rest, line)
+			others++
+			if words := strings.Fields(line); len(words) == 2 {
+				l.learn(unquoted(words[1]))
+			}
+			l.learnLine(line)
+			if !l.url(line) {
+				l.pairs(line)
+			}
 		}
 	}
-	if !many && keys == 0 {
+	return keys > 0 && keys >= others
+}
+
+// line learns the value of a line with a key, and what is behind words such as
+// password. It reports whether there is a key.
+func (l leaves) line(line string) bool {
+	l.words(line)
+	m := keyValue.FindStringSubmatch(line)
+	if m == nil || strings.HasPrefix(m[1], "//") || strings.Trim(m[1], "=") == "" {
 		return false
 	}
-	for _, line := range rest {
-		l.words(line)
-		l.learnLine(line)
-		if !l.url(line) {
-			l.pairs(line)
-		}
-	}
-	return keys > 0 && keys >= len(rest)
+	l.learn(unquoted(m[1]))
+	return true
 }
 
 func unquoted(value string) string {
@@ -97,8 +100,10 @@ func unquoted(value string) string {
 			return value[1:end]
 		}
 	}
-	if i := strings.Index(value, " #"); i > 0 {
-		value = strings.TrimSpace(value[:i])
+	for _, comment := range []string{" #", " ;"} {
+		if i := strings.Index(value, comment); i > 0 {
+			value = strings.TrimSpace(value[:i])
+		}
 	}
 	return value
 }
@@ -108,13 +113,13 @@ var (
 	element    = regexp.MustCompile(`>([^<>]+)<|\w="([^"]*)"`)
 )
 
-// words learns, of a line of words, what is behind one such as "password", the
-// second of two, and the texts and attributes of XML.
+// words learns, of a line of words, what is behind one such as "password", and
+// the texts and attributes of XML.
 func (l leaves) words(line string) {
 	words := strings.Fields(line)
-	for i, word := range words {
-		if i > 0 && (secretWord.MatchString(words[i-1]) || len(words) == 2) {
-			l.learn(unquoted(word))
+	for i := 1; i < len(words); i++ {
+		if secretWord.MatchString(words[i-1]) {
+			l.learn(unquoted(words[i]))
 		}
 	}
 	if strings.Contains(line, "<") {

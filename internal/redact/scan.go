@@ -57,6 +57,8 @@ type scan struct {
 	text   string
 	budget int // bytes that may still be looked at
 	spans  []Span
+
+	scratch []byte
 }
 
 // chars searches a form of the text, and what can be decoded from it. Encoded by
@@ -107,13 +109,16 @@ func (s *scan) form(c *chars, e *encoding, depth int) {
 			s.form(&decoded, e, maxNested)
 		}
 	}
-	sq.runs(deeper)
+	s.runs(&sq, deeper)
 	c.decimals(deeper)
 }
 
 func (s *scan) search(sq *squeezed, wide bool, e *encoding) {
 	t := folded(sq.b, wide)
 	for i := 0; i < len(t) && s.budget >= 0; {
+		if i = s.set.next(t, i); i < 0 {
+			return
+		}
 		from, to, value := s.set.match(t, sq, i, &s.budget)
 		if to == 0 {
 			i++

@@ -29,7 +29,8 @@ const (
 type Set struct {
 	// starts are the first bytes of all values and pieces, with the lengths of
 	// the values that begin so, as bits; bit 0 stands for pieces.
-	starts map[[minSecret]byte]uint32
+	starts map[uint64]uint32
+	filter []uint64              // a bit for each start, for most of what is none
 	short  map[string]shortValue // folded and squeezed, less than minExcerpt
 	pieces map[[piece]byte]place
 	long   []longValue
@@ -117,9 +118,72 @@ func (s *Set) addSqueezed(text []byte, sq *squeezed, value string, least int) {
 
 func (s *Set) start(text []byte, bit int) {
 	if s.starts == nil {
-		s.starts = map[[minSecret]byte]uint32{}
+		s.starts = map[uint64]uint32{}
 	}
-	s.starts[[minSecret]byte(text)] |= 1 << bit
+	key := uint64(0)
+	for _, b := range text[:minSecret] {
+		key = key<<8 | uint64(b)
+	}
+	if s.starts[key] |= 1 << bit; 16*len(s.starts) > 64*len(s.filter) {
+		s.filter = make([]uint64, max(16, 2*len(s.filter)))
+		for key := range s.starts {
+			s.mark(key)
+		}
+	}
+	s.mark(key)
+}
+
+// slot returns the word and the bit of a start in the filter.
+func (s *Set) slot(key uint64) (word int, bit uint64) {
+	h := key * 0x9e3779b97f4a7c15 >> 32
+	return int(h>>6) & (len(s.filter) - 1), 1 << (h & 63)
+}
+
+func (s *Set) mark(key uint64) {
+	word, bit := s.slot(key)
+	s.filter[word] |= bit
+}
+
+func (s *Set) isStart(key uint64) bool {
+	word, bit := s.slot(key)
+	return s.filter[word]&bit != 0
+}
+
+const startMask = 1<<(8*minSecret) - 1
+
+// next returns the first place in t from i where a value may begin; -1: none.
+func (s *Set) next(t []byte, i int) int {
+	if len(t)-i < minSecret || len(s.filter) == 0 {
+		return -1
+	}
+	key := uint64(0)
+	for _, b := range t[i : i+minSecret-1] {
+		key = key<<8 | uint64(b)
+	}
+	for j := i + minSecret - 1; j < len(t); j++ {
+		if key = (key<<8 | uint64(t[j])) & startMask; s.isStart(key) {
+			return j - minSecret + 1
+		}
+	}
+	return -1
+}
+
+// mayShow reports whether a value may be in raw, which is not squeezed.
+func (s *Set) mayShow(raw []byte) bool {
+	if len(s.literals) > 0 || len(s.filter) == 0 {
+		return len(s.literals) > 0
+	}
+	key, n := uint64(0), 0
+	for _, b := range raw {
+		if b <= ' ' || b == 0x7f {
+			continue
+		}
+		key = (key<<8 | uint64(lower(b))) & startMask
+		if n++; n >= minSecret && s.isStart(key) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Set) addLong(text []byte, value string, least int) {
@@ -168,7 +232,11 @@ func (s *Set) match(t []byte, sq *squeezed, i int, budget *int) (from, to int, v
 	if len(t)-i < minSecret {
 		return 0, 0, ""
 	}
-	lengths := s.starts[[minSecret]byte(t[i:])]
+	key := uint64(0)
+	for _, b := range t[i : i+minSecret] {
+		key = key<<8 | uint64(b)
+	}
+	lengths := s.starts[key]
 	if lengths == 0 {
 		return 0, 0, ""
 	}
