@@ -432,7 +432,7 @@ func TestApplySetKeepsOffOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(rules[f.namespace], func(r rbacv1.PolicyRule) bool {
-		return slices.Equal(r.Resources, []string{"configmaps"}) && slices.Contains(r.Verbs, "create") && slices.Contains(r.Verbs, "patch")
+		return slices.Equal(r.Resources, []string{"configmaps"}) && slices.Contains(r.Verbs, "patch") && slices.Contains(r.ResourceNames, "fairlead-shop")
 	}) {
 		t.Errorf("the rules are %+v", rules)
 	}

@@ -93,6 +93,21 @@ func missingNamespace(err error) bool {
 	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
 }
 
+// missingReference names what an object of a resource refers to, if "not found"
+// is about that: the Role of a RoleBinding, of which the API server needs to
+// know the rules. Otherwise it is empty.
+func missingReference(err error, resource string) string {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || missingNamespace(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	d := status.Status().Details
+	if d.Kind == "" || d.Name == "" || d.Kind == resource {
+		return ""
+	}
+	return d.Kind + " " + d.Name
+}
+
 // isUntyped reports whether an object does not fit its schema, which
 // server-side apply returns as an internal error.
 func isUntyped(err error) bool {

@@ -283,6 +283,9 @@ func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out pr
 			f.missing = append(f.missing, permissionTo("create", in.target))
 		}
 		return f, nil, false, nil
+	case missingReference(err, in.mapping.Resource.Resource) != "":
+		f.notes = append(f.notes, fmt.Sprintf("it refers to %s, which does not exist yet: whether it is accepted shows when that is created", missingReference(err, in.mapping.Resource.Resource)))
+		return f, nil, false, nil
 	case apierrors.IsNotFound(err) && in.live == nil:
 		return j.notServed(ctx, in, f, err)
 	case isTerminating(err):

@@ -69,7 +69,7 @@ func (b *builder) protect(ctx context.Context, p *Plan) error {
 func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 	w := p.work
 	w.record, w.history, w.namespace, w.redactor = b.record, b.history, b.namespace, b.redactor
-	w.unsafeDelete = b.asking.unsafeDelete
+	w.unsafeDelete, w.rules = b.asking.unsafeDelete, b.e.rules
 	p.Key = b.key
 	if b.history.last != nil {
 		p.From = b.history.last.Revision

@@ -179,6 +179,7 @@ func (c *comparison) change(was, is diff.Change) error {
 // agree on. Of hidden values only that they are hidden is compared: that they
 // are the same follows from the digests.
 func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
+	was.Fields, is.Fields = reviewed(was), reviewed(is)
 	has := func(fields []diff.Field, path string) bool {
 		return slices.ContainsFunc(fields, func(f diff.Field) bool { return withoutHashes(f.Path) == path })
 	}
@@ -211,6 +212,15 @@ func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
 		}
 	}
 	return "", "", "", false
+}
+
+// reviewed are the fields of a change that were reviewed: not those that
+// admission adds to a Pod, whose volumes it names anew each time.
+func reviewed(ch diff.Change) []diff.Field {
+	if ch.Object.Group != "" || ch.Object.Kind != "Pod" {
+		return ch.Fields
+	}
+	return slices.DeleteFunc(slices.Clone(ch.Fields), func(f diff.Field) bool { return f.Cause == diff.Default && f.Live == nil })
 }
 
 // causeOf is the cause of a change as an error shows it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -22,8 +23,9 @@ func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
+	ctx, asked := cluster.WithRequests(ctx)
 	p, err := e.planCorrection(ctx, k, opts.asking())
-	return e.planned("plan correction", k, p, err)
+	return e.planned("plan correction", k, p, asked, err)
 }
 
 func (e *Engine) planCorrection(ctx context.Context, k Key, a asking) (*Plan, error) {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
@@ -26,14 +27,19 @@ func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, 
 	if err := opts.validate(r.Key); err != nil {
 		return nil, err
 	}
+	ctx, asked := cluster.WithRequests(ctx)
 	p, err := e.planDeploy(ctx, r, opts.asking())
-	return e.planned("plan", r.Key, p, err)
+	return e.planned("plan", r.Key, p, asked, err)
 }
 
-// planned ends a call that plans: it reports the plan, or explains the error.
-func (e *Engine) planned(op string, k Key, p *Plan, err error) (*Plan, error) {
+// planned ends a call that plans: it reports the plan, and keeps what its
+// requests took; or it explains the error.
+func (e *Engine) planned(op string, k Key, p *Plan, asked *cluster.Requests, err error) (*Plan, error) {
 	if err != nil {
 		return nil, explain(op, k, diff.Object{}, err)
+	}
+	for _, a := range asked.Asked() {
+		p.work.asked = append(p.work.asked, Permission{Verb: a.Verb, Group: a.Group, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name})
 	}
 	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
 	return p, nil

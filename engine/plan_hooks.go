@@ -68,7 +68,8 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 					t.problems = append(t.problems, blockedProblem(at.id, why))
 					break
 				}
-				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(at.target)...)
+				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(h, at.target)...)
+				p.work.hookTargets = append(p.work.hookTargets, hookTarget{at.target, h.parsed.Unstructured})
 				if at.id.Name != "" && named[identity(at.id)] {
 					t.problems = append(t.problems, newProblem(ProblemHook, at.id, "a hook and an object of the manifest have the same name", "rename one of them"))
 				}
@@ -108,10 +109,10 @@ func (b *builder) addLaterHooks(p *Plan, event string) error {
 }
 
 // permissionsOfHook are those to create a hook, and to delete the one that an
-// earlier revision left.
-func (b *builder) permissionsOfHook(t target) []Permission {
-	verbs := []string{"create"}
-	if b.history.installed() {
+// earlier revision left, or that its policy does not let stay.
+func (b *builder) permissionsOfHook(h hook, t target) []Permission {
+	verbs := []string{"create", "get"}
+	if b.history.installed() || slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) || slices.Contains(h.stored.DeletePolicies, string(render.HookFailed)) {
 		verbs = append(verbs, "delete")
 	}
 	var out []Permission

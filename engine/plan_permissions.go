@@ -2,12 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
 	"sync"
-
-	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
@@ -28,16 +24,21 @@ func (b *builder) neededPermissions(p *Plan) []Permission {
 		out = append(out, Permission{Verb: "create", Resource: "namespaces", Name: p.Key.Namespace})
 	}
 	out = append(out, p.work.hookPermissions...)
-	history := []string{"create", "update"}
-	if p.Kind == PlanUninstall {
-		history = []string{"update", "delete"}
-	} else if len(b.history.inventory.Revisions) >= DefaultHistory {
-		history = append(history, "delete")
-	}
-	for _, verb := range history {
+	for _, verb := range recordVerbs(p) {
 		out = append(out, Permission{Verb: verb, Resource: "secrets", Namespace: p.Key.Namespace})
 	}
 	return out
+}
+
+// recordVerbs are the verbs on Secrets that recording the outcome takes.
+func recordVerbs(p *Plan) []string {
+	switch {
+	case p.Kind == PlanUninstall:
+		return []string{"update", "delete"}
+	case len(p.work.history.inventory.Revisions) >= DefaultHistory:
+		return []string{"create", "update", "delete"}
+	}
+	return []string{"create", "update"}
 }
 
 // writeVerbs are the verbs that an action takes.
@@ -134,77 +135,4 @@ func (b *builder) notGranted(ctx context.Context, namespace string, needed []Per
 	}
 	allowed, err := b.e.has(ctx, lacking[0])
 	return lacking, !allowed, err
-}
-
-// PolicyRules are the RBAC rules that applying the plan, and waiting for it,
-// takes: by namespace, "" for what needs a ClusterRole. They are made for one
-// plan; a Role for a pipeline needs those of its next plans too, which
-// docs/permissions.md lists by mode. A plan that was read from JSON does not know
-// its resources: PolicyRules fails.
-func (p *Plan) PolicyRules() (map[string][]rbacv1.PolicyRule, error) {
-	if p == nil || p.work == nil {
-		return nil, &Error{Op: "list policy rules", Hint: "plan again", Err: errors.New("the plan was read from JSON and does not know its resources")}
-	}
-	rules := ruleSet{}
-	home := p.Key.Namespace
-	rules.add(home, "", "secrets", "get", "list", "create", "update", "delete")
-	rules.add(home, "coordination.k8s.io", "leases", "get", "create", "update", "delete")
-	for _, s := range p.work.steps {
-		if !s.named() {
-			continue
-		}
-		namespace, group, resource := s.object.id.Namespace, s.object.mapping.Resource.Group, s.object.mapping.Resource.Resource
-		rules.add(namespace, group, resource, "get", "list", "watch")
-		rules.add(namespace, group, resource, writeVerbs(s.change.Action)...)
-		if group == "apps" || group == "batch" {
-			rules.addDiagnosis(namespace)
-		}
-	}
-	for _, h := range p.work.hookPermissions {
-		rules.add(h.Namespace, h.Group, h.Resource, "get", "list", "watch", "create", "delete")
-	}
-	if p.work.namespace.missing {
-		rules.add("", "", "namespaces", "get", "create")
-	}
-	return rules.byNamespace(), nil
-}
-
-// ruleSet is verbs by namespace, and then by group and resource.
-type ruleSet map[string]map[[2]string][]string
-
-func (r ruleSet) add(namespace, group, resource string, verbs ...string) {
-	if len(verbs) == 0 {
-		return
-	}
-	if r[namespace] == nil {
-		r[namespace] = map[[2]string][]string{}
-	}
-	of := [2]string{group, resource}
-	for _, v := range verbs {
-		r[namespace][of] = appendNew(r[namespace][of], v)
-	}
-}
-
-// addDiagnosis adds what waiting for workloads reads.
-func (r ruleSet) addDiagnosis(namespace string) {
-	r.add(namespace, "", "pods", "get", "list", "watch")
-	r.add(namespace, "", "pods/log", "get")
-	r.add(namespace, "", "events", "list")
-	r.add(namespace, "", "persistentvolumeclaims", "get", "list", "watch", "patch")
-	r.add(namespace, "apps", "replicasets", "get", "list", "watch")
-	r.add(namespace, "autoscaling", "horizontalpodautoscalers", "list")
-}
-
-func (r ruleSet) byNamespace() map[string][]rbacv1.PolicyRule {
-	out := map[string][]rbacv1.PolicyRule{}
-	for namespace, of := range r {
-		for key, verbs := range of {
-			slices.Sort(verbs)
-			out[namespace] = append(out[namespace], rbacv1.PolicyRule{APIGroups: []string{key[0]}, Resources: []string{key[1]}, Verbs: verbs})
-		}
-		slices.SortFunc(out[namespace], func(a, b rbacv1.PolicyRule) int {
-			return strings.Compare(a.APIGroups[0]+"/"+a.Resources[0], b.APIGroups[0]+"/"+b.Resources[0])
-		})
-	}
-	return out
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
+
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 )
 
 // PlanRollback computes what Rollback would do.
@@ -15,8 +17,9 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
+	ctx, asked := cluster.WithRequests(ctx)
 	p, err := e.planRollback(ctx, k, revision, opts.asking())
-	return e.planned("plan rollback", k, p, err)
+	return e.planned("plan rollback", k, p, asked, err)
 }
 
 func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking) (*Plan, error) {

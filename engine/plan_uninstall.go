@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -19,8 +20,9 @@ func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
+	ctx, asked := cluster.WithRequests(ctx)
 	p, err := e.planUninstall(ctx, k, opts.asking())
-	return e.planned("plan uninstall", k, p, err)
+	return e.planned("plan uninstall", k, p, asked, err)
 }
 
 func (e *Engine) planUninstall(ctx context.Context, k Key, a asking) (*Plan, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
@@ -87,6 +88,7 @@ func (e *Engine) PlanRollout(ctx context.Context, k Key, r Rollout, opts PlanOpt
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
+	ctx, asked := cluster.WithRequests(ctx)
 	p, err := e.planRollout(ctx, k, r, opts.asking())
-	return e.planned("plan rollout", k, p, err)
+	return e.planned("plan rollout", k, p, asked, err)
 }

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -28,6 +31,12 @@ type work struct {
 	applyOrder, deleteOrder *annotatedOrder
 	namespace               namespaceState
 	hookPermissions         []Permission
+	hookTargets             []hookTarget // that applying waits for
+	// asked are the permissions that making the plan took; nil for a plan that
+	// was made to be applied at once.
+	asked []Permission
+	// rules are those of readiness, by kind, beside the built-in ones.
+	rules map[schema.GroupKind]readiness.Rule
 	// recordOnly: no object changes, but what is recorded does.
 	recordOnly bool
 	// historyOnly: the release is uninstalled, and only its history goes.
@@ -58,4 +67,10 @@ func (w *work) ownNamespace() *step {
 		}
 	}
 	return nil
+}
+
+// hookTarget is a hook that applying waits for.
+type hookTarget struct {
+	target
+	desired *unstructured.Unstructured
 }

@@ -107,9 +107,37 @@ func terminating(obj *unstructured.Unstructured) Status {
 	return st
 }
 
-// needsWatch reports whether objects of this kind can be anything but ready
+// Reads reports whether a wait reads pods, and claims, to say why an object is
+// not ready. desired may be nil, for an object that has claims or not.
+func Reads(gk schema.GroupKind, desired *unstructured.Unstructured) (pods, claims bool) {
+	t := Target{GVR: schema.GroupVersionResource{Group: gk.Group}, Kind: gk.Kind}
+	pods = ownsPods(t) || gk.Group == "" && gk.Kind == "Pod"
+	return pods, isClaim(t) || pods && mountsClaims(desired)
+}
+
+// mountsClaims reports whether an object's pods may have claims: it is not known
+// without the object, and of a custom resource.
+func mountsClaims(u *unstructured.Unstructured) bool {
+	if u == nil || !diff.IsBuiltinGroup(u.GroupVersionKind().Group) {
+		return true
+	}
+	if templates, _, _ := unstructured.NestedSlice(u.Object, "spec", "volumeClaimTemplates"); len(templates) > 0 {
+		return true
+	}
+	for _, path := range [][]string{{"spec", "volumes"}, {"spec", "template", "spec", "volumes"}, {"spec", "jobTemplate", "spec", "template", "spec", "volumes"}} {
+		volumes, _, _ := unstructured.NestedSlice(u.Object, path...)
+		for _, v := range volumes {
+			if v, ok := v.(map[string]any); ok && (v["persistentVolumeClaim"] != nil || v["ephemeral"] != nil) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Watched reports whether objects of this kind can be anything but ready
 // once they were written. Other kinds cost the wait no request.
-func needsWatch(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
+func Watched(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {
 	if _, ok := rules[gk]; ok {
 		return true
 	}

@@ -144,7 +144,7 @@ func TestRulesOverrideBuiltin(t *testing.T) {
 	if got := Assess(object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {annotations: {x: set}}"), rules); got.Reason != "X" {
 		t.Errorf("a rule that returns ready: %s", got)
 	}
-	if !needsWatch(schema.GroupKind{Kind: "ConfigMap"}, rules) || needsWatch(schema.GroupKind{Kind: "Secret"}, rules) {
+	if !Watched(schema.GroupKind{Kind: "ConfigMap"}, rules) || Watched(schema.GroupKind{Kind: "Secret"}, rules) {
 		t.Error("only a kind with a rule is watched")
 	}
 }

@@ -96,7 +96,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	}
 	for _, t := range targets {
 		tr := &tracked{Target: t, seen: map[string]*sighting{}, moved: now}
-		if needsWatch(t.GroupKind(), o.Rules) {
+		if Watched(t.GroupKind(), o.Rules) {
 			tr.status = Status{State: Progressing, Reason: ReasonNotSeen, Message: "not read yet"}
 			w.byName[t.identity()] = append(w.byName[t.identity()], tr)
 		} else {

@@ -70,7 +70,7 @@ func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
 	}
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return resend.New(next, logger) })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return noteRequests{resend.New(next, logger)} })
 	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
 	client, err := c.connect()
 	if err != nil {
