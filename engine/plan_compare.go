@@ -17,9 +17,9 @@ type comparison struct {
 	then, now *Plan
 	stored    bool // then was read from JSON
 	noHooks   bool
-	// local makes the plan again without dry-runs, to be compared with changes
-	// that were not confirmed by the API server.
-	local func() (*Plan, error)
+	// again makes the plan once more, and local without dry-runs, to be compared
+	// with changes that were not confirmed by the API server.
+	again, local func() (*Plan, error)
 }
 
 // run returns a *StalePlanError if the fresh plan does anything other than the
@@ -97,10 +97,13 @@ func (c *comparison) digests() error {
 	return nil
 }
 
-// changes compares the changes that write, which must be the same in the same
-// order, and what else is said of their objects.
+// changes compares the lists of changes, which must be of the same objects and
+// actions in the same order.
 func (c *comparison) changes() error {
-	then, now := changedIn(c.then.Report), changedIn(c.now.Report)
+	then, now := c.then.Report.Changes, c.now.Report.Changes
+	if !c.stored { // the fresh plan leaves out what is only shown
+		then, now = changed(then), changed(now)
+	}
 	was, is := objectsOf(then), objectsOf(now)
 	for i := range max(len(then), len(now)) {
 		switch {
@@ -117,19 +120,11 @@ func (c *comparison) changes() error {
 			return err
 		}
 	}
-	for _, other := range c.then.Report.Changes {
-		if other.Changed() || !is[other.Object] {
-			continue
-		}
-		if !slices.ContainsFunc(c.now.Report.Changes, func(ch diff.Change) bool { return ch.Object == other.Object && ch.Action == other.Action }) {
-			return c.stale(other.Object, "", "also "+string(other.Action), "not")
-		}
-	}
 	return nil
 }
 
-func changedIn(r diff.Report) []diff.Change {
-	return slices.DeleteFunc(slices.Clone(r.Changes), func(ch diff.Change) bool { return !ch.Changed() })
+func changed(changes []diff.Change) []diff.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(ch diff.Change) bool { return !ch.Changed() })
 }
 
 func objectsOf(changes []diff.Change) map[diff.Object]bool {
@@ -143,12 +138,18 @@ func objectsOf(changes []diff.Change) map[diff.Object]bool {
 // change compares what two plans say of one object. What was not confirmed by
 // the API server is compared with what is computed without it now, too.
 func (c *comparison) change(was, is diff.Change) error {
+	if !is.Changed() {
+		if was.Source != is.Source || !sameValue(was.Fields, is.Fields) {
+			return c.stale(is.Object, "", "described otherwise", string(is.Action))
+		}
+		return nil // and what else is said of it does not matter
+	}
 	if was.Local != is.Local {
 		if !c.stored {
 			return nil // the very objects that were planned, of which less was asked
 		}
-		if !was.Local {
-			return c.stale(is.Object, "", "confirmed by the API server", "not")
+		if !was.Local || c.then.asksAll() {
+			return c.stale(is.Object, "", "confirmed by the API server", "not, or the other way round")
 		}
 		local, err := c.local()
 		if err != nil {
@@ -160,8 +161,8 @@ func (c *comparison) change(was, is diff.Change) error {
 		}
 		is = local.Report.Changes[i]
 	}
-	if field, a, b, differs := fieldsDiffer(was, is); differs {
-		return c.stale(is.Object, field, a, b)
+	if err := c.fields(was, is); err != nil {
+		return err
 	}
 	switch {
 	case withoutHashes(was.Reason) != withoutHashes(is.Reason):
@@ -173,77 +174,6 @@ func (c *comparison) change(was, is diff.Change) error {
 		return c.stale(is.Object, "", "without the warning", "with it: "+text)
 	}
 	return nil
-}
-
-// fieldsDiffer finds the first field that two changes of one object do not
-// agree on. Of hidden values only that they are hidden is compared: that they
-// are the same follows from the digests.
-func fieldsDiffer(was, is diff.Change) (field, then, now string, differs bool) {
-	was.Fields, is.Fields = reviewed(was), reviewed(is)
-	has := func(fields []diff.Field, path string) bool {
-		return slices.ContainsFunc(fields, func(f diff.Field) bool { return withoutHashes(f.Path) == path })
-	}
-	for i := range max(len(was.Fields), len(is.Fields)) {
-		if i < len(is.Fields) {
-			if path := withoutHashes(is.Fields[i].Path); !has(was.Fields, path) {
-				return path, "as desired", "different", true
-			}
-		}
-		if i < len(was.Fields) {
-			if path := withoutHashes(was.Fields[i].Path); !has(is.Fields, path) {
-				return path, "different", "as desired", true
-			}
-		}
-		if i >= len(is.Fields) || i >= len(was.Fields) || withoutHashes(was.Fields[i].Path) != withoutHashes(is.Fields[i].Path) {
-			return "", "of other fields", "different", true
-		}
-		a, b := was.Fields[i], is.Fields[i]
-		switch path := withoutHashes(b.Path); {
-		case !sameValue(a.Live, b.Live):
-			return path, shownValue(a.Live), shownValue(b.Live), true
-		case !sameValue(a.Desired, b.Desired):
-			return path, "to become " + shownValue(a.Desired), "to become " + shownValue(b.Desired), true
-		case !sameValue(a.Base, b.Base):
-			return path, "applied as " + shownValue(a.Base), "applied as " + shownValue(b.Base), true
-		case a.Cause != b.Cause || a.Manager != b.Manager:
-			return path, causeOf(a), causeOf(b), true
-		case a.Secret != b.Secret || a.Reordered != b.Reordered || a.Immutable != b.Immutable:
-			return path, "marked otherwise", "different", true
-		}
-	}
-	return "", "", "", false
-}
-
-// reviewed are the fields of a change that were reviewed: not those that
-// admission adds to a Pod, whose volumes it names anew each time.
-func reviewed(ch diff.Change) []diff.Field {
-	if ch.Object.Group != "" || ch.Object.Kind != "Pod" {
-		return ch.Fields
-	}
-	return slices.DeleteFunc(slices.Clone(ch.Fields), func(f diff.Field) bool { return f.Cause == diff.Default && f.Live == nil })
-}
-
-// causeOf is the cause of a change as an error shows it.
-func causeOf(f diff.Field) string {
-	if f.Manager == "" {
-		return "a change by cause " + string(f.Cause)
-	}
-	return fmt.Sprintf("a change by cause %s, of manager %s", f.Cause, f.Manager)
-}
-
-// sameValue compares two values of a report, whose placeholders may differ.
-func sameValue(a, b any) bool {
-	x, errX := digestText(a)
-	y, errY := digestText(b)
-	return errX == nil && errY == nil && withoutHashes(x) == withoutHashes(y)
-}
-
-// shownValue is a value of a report as an error shows it.
-func shownValue(v any) string {
-	if v == nil {
-		return "absent"
-	}
-	return withoutHashes(fmt.Sprint(v))
 }
 
 // hooks compares the hooks that would run, and those that are recorded to run
@@ -262,7 +192,7 @@ func (c *comparison) hooks() error {
 // one did not. What blocks the plan is reported as such.
 func (c *comparison) texts() error {
 	now := c.now
-	if c.then.DryRun == DryRunNone || len(c.then.Missing) > 0 {
+	if !c.then.asksAll() {
 		if !c.stored {
 			return nil
 		}
@@ -284,6 +214,10 @@ func (c *comparison) texts() error {
 	}
 	return nil
 }
+
+// asksAll reports whether the API server could be asked whatever there was to
+// ask when the plan was made.
+func (p *Plan) asksAll() bool { return p.DryRun != DryRunNone && len(p.Missing) == 0 }
 
 // missingText finds a text of the fresh plan that the reviewed one does not
 // have.

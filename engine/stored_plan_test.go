@@ -165,6 +165,34 @@ func TestOtherPlansAreStored(t *testing.T) {
 	}
 }
 
+// What the API server sets at random does not make a stored plan stale.
+func TestStoredPlansOfObjectsWithRandomFields(t *testing.T) {
+	f := newFixture(t)
+	r := f.release(f.chart(map[string]string{"a.yaml": `
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {type: NodePort, selector: {a: b}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: b}
+spec: {selector: {a: b}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [{name: a, image: a, volumeMounts: [{name: own, mountPath: /own}]}]
+  volumes: [{name: own, emptyDir: {}}]
+`}))
+	stored, _ := f.store(f.plan(r))
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r}); err != nil {
+		t.Error(err)
+	}
+}
+
 // validPlan validates a stored plan with the documented schema.
 func validPlan(t *testing.T, text string) {
 	t.Helper()

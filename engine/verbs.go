@@ -54,6 +54,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // compare returns an error unless the fresh plan is the one that was reviewed.
 func (e *Engine) compare(ctx context.Context, p, fresh *Plan, opts ApplyOptions) error {
 	c := &comparison{then: p, now: fresh, stored: p.work == nil, noHooks: opts.NoHooks}
+	c.again = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, p.DryRun) })
 	c.local = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, DryRunNone) })
 	return c.run()
 }
