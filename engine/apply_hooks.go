@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -57,6 +58,9 @@ func (r *run) warnLeftBehind(err error) {
 	r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String("a hook is left behind: " + err.Error())})
 }
 
+// hooksTimeoutHint is what to do about hooks that take too long together.
+const hooksTimeoutHint = "raise HooksTimeout of ApplyOptions or TestOptions, or have fewer hooks"
+
 // createdHook is a hook as it runs.
 type createdHook struct {
 	target
@@ -67,20 +71,26 @@ type createdHook struct {
 // when it has ended, before it may be deleted; nil: nothing is called.
 func (r *run) runHook(ctx context.Context, h hook, event string, ended func(context.Context, createdHook)) error {
 	policies := h.stored.DeletePolicies
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, r.opts.hooksTimeout()-r.state.hooksTook)
+	defer cancel()
+	defer func() { r.state.hooksTook += time.Since(begun) }()
+	if limited.Err() != nil && ctx.Err() == nil {
+		return &Error{Op: event + " hook", Key: r.p.Key, Object: shownAs(h.object, h.parsed.Unstructured), Hint: hooksTimeoutHint, Err: fmt.Errorf("not run: the hooks before it took %v, which all together may take", r.opts.hooksTimeout())}
+	}
 	if h.deletedBefore() {
-		if err := r.deleteHook(ctx, h); err != nil {
+		if err := r.deleteHook(limited, h); err != nil {
 			return err
 		}
 	}
-	t, err := r.hookTarget(ctx, h)
+	t, err := r.hookTarget(limited, h)
 	if err != nil {
 		return err
 	}
-	begun := time.Now()
 	h.stored.LastRun = storage.HookRun{StartedAt: begun, Phase: "Running"}
 	r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
 
-	created, err := r.createHook(ctx, t, h)
+	created, err := r.createHook(limited, t, h)
 
 	h.stored.LastRun.CompletedAt = time.Now()
 	h.stored.LastRun.Phase = "Succeeded"
@@ -105,6 +115,9 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	var inner *Error
 	if errors.As(err, &inner) {
 		failed.Hint, failed.Err = inner.Hint, inner.Err
+	}
+	if limited.Err() != nil && ctx.Err() == nil {
+		failed.Hint, failed.Err = hooksTimeoutHint, fmt.Errorf("all hooks together took longer than %v: %w", r.opts.hooksTimeout(), err)
 	}
 	return failed
 }

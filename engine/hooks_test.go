@@ -194,3 +194,23 @@ func TestSecretOfAHookNeverShows(t *testing.T) {
 		t.Errorf("the secret shows: %s", out)
 	}
 }
+
+// However many hooks a chart has, all together end in time.
+func TestAttackManyHooks(t *testing.T) {
+	f := newFixture(t)
+	const forever = "{{ range until 20 }}\napiVersion: v1\nkind: Pod\nmetadata: {name: h{{ . }}, annotations: {helm.sh/hook: %s, helm.sh/hook-delete-policy: 'before-hook-creation,hook-failed', fairlead.dev/pod: never-ready}}\nspec: {restartPolicy: Never, containers: [{name: a, image: a}]}\n---\n{{ end }}"
+	c := f.chart(map[string]string{"config.yaml": configMap, "hooks.yaml": fmt.Sprintf(forever, "pre-install")})
+	rev, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{Timeout: time.Minute, HooksTimeout: 2 * time.Second})
+	if err == nil || !strings.Contains(err.Error(), "all hooks together took longer than 2s") || !strings.Contains(err.Error(), "HooksTimeout") || rev == nil || rev.Status != engine.StatusFailed {
+		t.Errorf("%v, recorded %+v", err, rev)
+	}
+	tests := f.chart(map[string]string{"config.yaml": configMap, "hooks.yaml": fmt.Sprintf(forever, "test")})
+	f.deploy(f.release(tests))
+	results, err := f.engine.Test(f.ctx, f.key, engine.TestOptions{Timeout: time.Minute, HooksTimeout: 2 * time.Second, LogLines: -1})
+	if err == nil || len(results) != 20 || !strings.Contains(results[0].Reason, "together took longer") || !strings.Contains(results[19].Reason, "not run") {
+		t.Errorf("%v, %d results, %+v", err, len(results), results[0])
+	}
+	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{HooksTimeout: -time.Second}); !errors.Is(err, engine.ErrInvalidOptions) {
+		t.Errorf("a negative timeout: %v", err)
+	}
+}

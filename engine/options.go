@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 )
 
 // DefaultFieldManager is the name under which the engine owns fields in
@@ -115,7 +116,8 @@ type Options struct {
 	PlanSigners []crypto.PublicKey
 	// LeaseDuration is how long an operation whose process no longer renews its
 	// Lease counts as in progress; it is renewed three times as often. Rounded
-	// to seconds. 0: DefaultLeaseDuration. Negative: an error.
+	// to seconds. 0: DefaultLeaseDuration. Negative, or more than 2 minutes: an
+	// error; a Lease of another client that claims more counts no longer.
 	LeaseDuration time.Duration
 	// Concurrency bounds the requests in flight of one call. 0:
 	// DefaultConcurrency. Negative: an error.
@@ -196,8 +198,8 @@ func (o Options) validate() error {
 			return invalid(indexed("Options.PlanSigners", i), "is not accepted: %v", err)
 		}
 	}
-	if o.LeaseDuration < 0 {
-		return invalid("Options.LeaseDuration", "is %v; accepted are durations from 1s, and 0 (%v)", o.LeaseDuration, DefaultLeaseDuration)
+	if o.LeaseDuration < 0 || o.LeaseDuration > lock.Longest {
+		return invalid("Options.LeaseDuration", "is %v; accepted are durations from 1s to %v, and 0 (%v)", o.LeaseDuration, lock.Longest, DefaultLeaseDuration)
 	}
 	if o.Concurrency < 0 {
 		return invalid("Options.Concurrency", "is %d; accepted are 1 and more, and 0 (%d)", o.Concurrency, DefaultConcurrency)

@@ -23,6 +23,9 @@ type ApplyOptions struct {
 	// Timeout bounds the wait for readiness, and each hook. 0: DefaultTimeout.
 	// Negative: an error.
 	Timeout time.Duration
+	// HooksTimeout bounds all hooks of the call together, however many a chart
+	// has. 0: three times the timeout of one. Negative: an error.
+	HooksTimeout time.Duration
 	// FailurePolicy bounds how long each cause of trouble may last before the
 	// wait ends, ahead of the timeout. Zero: the defaults.
 	FailurePolicy FailurePolicy
@@ -90,6 +93,14 @@ func (o ApplyOptions) timeout() time.Duration {
 		return DefaultTimeout
 	}
 	return o.Timeout
+}
+
+// hooksTimeout is how long all hooks of the call may take together.
+func (o ApplyOptions) hooksTimeout() time.Duration {
+	if o.HooksTimeout <= 0 {
+		return 3 * o.timeout()
+	}
+	return o.HooksTimeout
 }
 
 // history is the number of revisions to keep; negative: all.

@@ -39,6 +39,9 @@ func (o ApplyOptions) check(op Operation) error {
 	if err := notNegative("ApplyOptions.Timeout", o.Timeout); err != nil {
 		return err
 	}
+	if err := notNegative("ApplyOptions.HooksTimeout", o.HooksTimeout); err != nil {
+		return err
+	}
 	if err := notNegative("ApplyOptions.LockTimeout", o.LockTimeout); err != nil {
 		return err
 	}
@@ -98,6 +101,9 @@ var containerKinds = map[schema.GroupKind]bool{
 // validate returns an error for options of tests that are not accepted.
 func (o TestOptions) validate(k Key) error {
 	err := notNegative("TestOptions.Timeout", o.Timeout)
+	if err == nil {
+		err = notNegative("TestOptions.HooksTimeout", o.HooksTimeout)
+	}
 	if err == nil {
 		err = notNegative("TestOptions.LockTimeout", o.LockTimeout)
 	}

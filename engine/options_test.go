@@ -43,6 +43,7 @@ func TestNewRefusesInvalidOptions(t *testing.T) {
 		"FormerManagers":       {Options{FormerManagers: []string{"helm", ""}}, []string{"Options.FormerManagers[1]", "empty"}},
 		"As":                   {Options{As: rest.ImpersonationConfig{Groups: []string{"tenants"}}}, []string{"Options.As", "UserName"}},
 		"As, extra":            {Options{As: rest.ImpersonationConfig{Extra: map[string][]string{"a": {"b"}}}}, []string{"Options.As", "UserName"}},
+		"LeaseDuration, long":  {Options{LeaseDuration: time.Hour}, []string{"Options.LeaseDuration", "1h0m0s", "2m0s"}},
 		"LeaseDuration":        {Options{LeaseDuration: -time.Second}, []string{"Options.LeaseDuration", "-1s", "15s"}},
 		"Concurrency":          {Options{Concurrency: -1}, []string{"Options.Concurrency", "-1", "16"}},
 		"Rules":                {Options{Rules: []ReadyRule{{Kind: "Report"}}}, []string{"Options.Rules[0]", "Report", "Ready", "Judge"}},

@@ -28,7 +28,7 @@ data:
 // per change, and none if nothing changes.
 func TestRequestsForAThousandObjects(t *testing.T) {
 	f := newFixture(t)
-	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute}) // no renewals to count
+	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 2 * time.Minute}) // no renewals to count
 	c := f.chart(manyConfigMaps(1000))
 	// The Lease is renewed over time, on a slow machine more often.
 	renews := func(method, path string) bool { return method == http.MethodPut && strings.Contains(path, "/leases/") }
@@ -51,7 +51,7 @@ func TestRequestsForAThousandObjects(t *testing.T) {
 	}
 	atMost("installing", 1015)
 
-	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 10 * time.Minute})
+	f.engine = f.newEngineWith(engine.Options{LeaseDuration: 2 * time.Minute})
 	if s := f.plan(f.release(c)).Report.Summary(); !strings.Contains(s, "no changes") {
 		t.Errorf("plan: %s", s)
 	}

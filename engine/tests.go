@@ -20,6 +20,9 @@ type TestOptions struct {
 	Filter func(diff.Object) bool
 	// Timeout bounds each test. 0: DefaultTimeout. Negative: an error.
 	Timeout time.Duration
+	// HooksTimeout bounds all tests together: those that have not run by then
+	// fail. 0: three times the timeout of one. Negative: an error.
+	HooksTimeout time.Duration
 	// FailurePolicy bounds how long each cause of trouble may last before a
 	// test fails, ahead of its timeout. Zero: the defaults.
 	FailurePolicy FailurePolicy

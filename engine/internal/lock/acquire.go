@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/resend"
 )
 
@@ -25,10 +26,15 @@ const annotationRelease = "meta.helm.sh/release-name"
 // another holder's, or was deleted.
 var ErrLost = errors.New("another operation has taken over the release's lock")
 
+// Longest is the longest duration of a Lease that counts: one that was written
+// with more is held no longer, since whoever may write Leases could otherwise
+// block a release for ever without doing anything.
+const Longest = 2 * time.Minute
+
 // HeldError is returned by Acquire if another holder does not release the
 // Lease in time.
 type HeldError struct {
-	Holder   string
+	Holder   string    // as the Lease has it, cleaned and shortened
 	LastSeen time.Time // when the Lease was last seen to change
 }
 
@@ -61,11 +67,11 @@ func Acquire(ctx context.Context, o Options) (*Lock, error) {
 		if !reported && seen.holder != "" {
 			reported = true
 			if o.OnWaited != nil {
-				o.OnWaited(seen.holder)
+				o.OnWaited(shown(seen.holder))
 			}
 		}
 		if o.Timeout > 0 && time.Since(begun) >= o.Timeout || o.Timeout <= 0 && seen.alive {
-			return nil, &HeldError{Holder: seen.holder, LastSeen: seen.at}
+			return nil, &HeldError{Holder: shown(seen.holder), LastSeen: seen.at}
 		}
 		select {
 		case <-time.After(pause):
@@ -164,7 +170,18 @@ func validity(l *coordinationv1.Lease) time.Duration {
 	if l.Spec.LeaseDurationSeconds == nil {
 		return 0
 	}
-	return time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+	return min(Longest, time.Duration(*l.Spec.LeaseDurationSeconds)*time.Second)
+}
+
+// shown is the identity of a holder for messages: anyone who may write Leases
+// has chosen it.
+func shown(holder string) string {
+	const most = 100
+	text := []rune(clean.Line(holder))
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
 }
 
 func holderOf(l *coordinationv1.Lease) string {

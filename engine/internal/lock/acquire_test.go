@@ -1,9 +1,11 @@
 package lock
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -78,5 +80,36 @@ func TestHeldError(t *testing.T) {
 	err := &HeldError{Holder: "fairlead-x", LastSeen: time.Now().Add(-3 * time.Second)}
 	if got := err.Error(); !strings.Contains(got, "fairlead-x") || !strings.Contains(got, "3s") {
 		t.Error(got)
+	}
+}
+
+// What a Lease claims that anybody may have written is bounded.
+func TestAttackForeignLease(t *testing.T) {
+	now := time.Now()
+	lease := func(seconds int32, renewed time.Time) *coordinationv1.Lease {
+		at := metav1.NewMicroTime(renewed)
+		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: new("x"), LeaseDurationSeconds: &seconds, RenewTime: &at}}
+	}
+	for name, c := range map[string]struct {
+		lease *coordinationv1.Lease
+		seen  time.Duration // ago, unchanged since
+		want  bool
+	}{
+		"huge, just seen":      {lease(math.MaxInt32, now), 0, false},
+		"huge, seen for long":  {lease(math.MaxInt32, now), Longest + time.Second, true},
+		"huge, from long ago":  {lease(math.MaxInt32, now.Add(-time.Hour)), 0, true},
+		"from the future":      {lease(math.MaxInt32, now.Add(240*time.Hour)), Longest + time.Second, true},
+		"negative":             {lease(-5, now), 2 * time.Second, true},
+		"smallest":             {lease(math.MinInt32, now), 2 * time.Second, true},
+		"usual, seen renewed":  {lease(15, now), 0, false},
+		"usual, seen for long": {lease(15, now), 16 * time.Second, true},
+	} {
+		seen := observed{holder: "x", version: "1", at: now.Add(-c.seen)}
+		if got := free(c.lease, seen, now, false); got != c.want {
+			t.Errorf("%s: free is %v", name, got)
+		}
+	}
+	if text := shown("\x1b]0;owned\x07 ::error::" + strings.Repeat("é", 1000)); strings.ContainsAny(text, "\x1b\x07") || utf8.RuneCountInString(text) > 101 {
+		t.Errorf("the holder is shown as %q", text)
 	}
 }
