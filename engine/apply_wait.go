@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -74,13 +76,31 @@ func (r *run) waitOptions() readiness.Options {
 func readinessTarget(t target, live *unstructured.Unstructured) readiness.Target {
 	return readiness.Target{
 		GVR: t.mapping.Resource, Kind: t.id.Kind, Namespace: t.id.Namespace, Name: t.id.Name,
-		UID: live.GetUID(), Generation: live.GetGeneration(),
+		UID: live.GetUID(), Generation: live.GetGeneration(), EndsByTTL: deletedByTTL(live),
 	}
 }
 
-// waitTarget is readinessTarget with whether objects of the kind report a status.
+// ownEntry is the entry of managedFields of the engine's own applies, as JSON;
+// empty if there is none.
+func (e *Engine) ownEntry(live *unstructured.Unstructured) string {
+	for _, entry := range live.GetManagedFields() {
+		if entry.Manager != e.opts.FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.Subresource != "" {
+			continue
+		}
+		if text, err := json.Marshal(entry); err == nil {
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// waitTarget is readinessTarget with what the engine has written there, and
+// whether objects of the kind report a status.
 func (e *Engine) waitTarget(ctx context.Context, t target, live *unstructured.Unstructured) readiness.Target {
 	out := readinessTarget(t, live)
+	if out.Generation > 0 {
+		out.Written = e.ownEntry(live)
+	}
 	out.NoStatus = !diff.IsBuiltinGroup(out.GVR.Group) && !e.cluster.HasStatus(ctx, out.GVR)
 	return out
 }

@@ -48,8 +48,8 @@ const (
 	CauseFinal Cause = "Final"
 	// CauseStalled: the object's own status says that it has failed.
 	CauseStalled Cause = "Stalled"
-	// CauseGone: the object does not exist, is being deleted, or was replaced
-	// by another one of its name.
+	// CauseGone: the object does not exist, is being deleted, was replaced by
+	// another one of its name, or another client has changed what was deployed.
 	CauseGone Cause = "Gone"
 	// CauseGated: a scheduling gate holds the pod back.
 	CauseGated Cause = "Gated"

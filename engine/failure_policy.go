@@ -48,8 +48,9 @@ type FailurePolicy struct {
 	// Deployment's progress deadline or the timeout.
 	Unready time.Duration
 
-	// Gone: the object does not exist, is being deleted, or was replaced by
-	// another one of its name. Default 5 s.
+	// Gone: the object does not exist, is being deleted, was replaced by
+	// another one of its name, or another client has changed what was deployed.
+	// Default 5 s.
 	Gone time.Duration
 	// Stalled: the object's own status says that it has failed, which may still
 	// be about an earlier state of it (Deadline, Stalled). Default 2 s. A

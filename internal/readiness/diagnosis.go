@@ -25,7 +25,7 @@ const (
 	CauseDeadline       Cause = "Deadline"       // the Deployment's progress deadline is exceeded
 	CauseFinal          Cause = "Final"          // a Job or Pod has failed, or a claim is lost
 	CauseStalled        Cause = "Stalled"        // the object's status reports that it is stalled
-	CauseGone           Cause = "Gone"           // absent, being deleted, or replaced
+	CauseGone           Cause = "Gone"           // absent, being deleted, replaced, or overwritten
 	CauseGated          Cause = "Gated"          // a scheduling gate blocks the pod
 	CauseTimeout        Cause = "Timeout"        // no problem found; the wait timed out
 )

@@ -14,14 +14,18 @@
 // is in progress. Then, by kind:
 //
 //   - Deployment: every replica is of the new ReplicaSet and available and no
-//     old pod is left (what kubectl rollout status calls complete). Failed when
-//     the progress deadline is exceeded. A paused one counts as ready.
+//     old pod is left (what kubectl rollout status calls complete; pods that
+//     are terminating do not count). Failed when the progress deadline is
+//     exceeded. A paused one counts as ready.
 //   - StatefulSet: all replicas ready, those from the partition on of the
 //     update revision, and that revision recorded as current. OnDelete: all
 //     ready, of whichever revision.
 //   - DaemonSet: each node that should have it runs an available, updated pod.
 //   - Job: complete. Failed on the condition Failed or FailureTarget. A suspended
-//     one counts as ready. CronJob: at once.
+//     one counts as ready. One that its ttlSecondsAfterFinished deletes is what
+//     it was last seen to be; if it was gone before it was seen to end, it has
+//     failed if an event says so, and otherwise counts as complete. CronJob: at
+//     once.
 //   - Pod: its Ready condition, or succeeded.
 //   - PersistentVolumeClaim: bound, or waiting for a first consumer.
 //   - Service: at once; of type LoadBalancer when it has an address.
@@ -51,6 +55,13 @@
 // ReplicaSets and warnings of the same namespaces are watched only once a
 // workload was seen not to be ready; without permission to watch them the wait
 // works with less detail.
+//
+// # What was applied
+//
+// A target is judged by the generation that was applied, or a later one. It has
+// failed, with [CauseGone], if another object has taken its name, or if another
+// client has changed what its manager had written into its spec
+// ([Target].Written), other than the number of replicas.
 //
 // # Failing early
 //

@@ -61,17 +61,31 @@ func deployment(obj *unstructured.Unstructured) Status {
 	}
 	switch {
 	case st.Updated < st.Desired:
-		return st.progressing("Updating", "%s", podsOf(st.Updated, st.Desired, "are of the new revision"))
+		return st.progressing("Updating", "%s", podsOf(st.Updated, st.Desired, "are of the new revision")+terminatingPods(obj))
 	case old > 0:
 		return st.progressing("OldPodsLeft", "%s", counted(old, "pod of an old revision is still there", "pods of an old revision are still there"))
 	case total > st.Desired:
 		return st.progressing("ScalingDown", "%s", counted(total-st.Desired, "pod too many is still there", "pods too many are still there"))
 	case available < st.Desired:
-		return st.progressing("Unavailable", "%s", podsOf(available, st.Desired, "are available"))
+		return st.progressing("Unavailable", "%s", podsOf(available, st.Desired, "are available")+terminatingPods(obj))
 	case st.Desired == 0:
 		return st.ready("ScaledToZero", "scaled to 0")
 	}
 	return st.ready("Available", podsOf(available, st.Desired, "are available"))
+}
+
+// terminatingPods says how many pods are on their way out, and that new ones wait
+// for them where the workload asks for that; empty if there are none.
+func terminatingPods(obj *unstructured.Unstructured) string {
+	n := count(obj, "status", "terminatingReplicas")
+	if n == 0 {
+		return ""
+	}
+	s := "; " + counted(n, "pod is still terminating", "pods are still terminating")
+	if text(obj, "spec", "podReplacementPolicy") == "TerminationComplete" || text(obj, "spec", "strategy", "type") == "Recreate" {
+		s += ", and new ones are created when they are gone"
+	}
+	return s
 }
 
 // statefulSet is ready when all pods are ready and those that the strategy
@@ -182,6 +196,9 @@ func job(obj *unstructured.Unstructured) Status {
 		if c, ok := conditionOf(obj, kind); ok && c.isTrue() {
 			return st.failed(cmp.Or(c.Reason, "JobFailed"), cmp.Or(c.Message, "the Job has failed"))
 		}
+	}
+	if c, ok := conditionOf(obj, "SuccessCriteriaMet"); ok && c.isTrue() {
+		return st.progressing(cmp.Or(c.Reason, "SuccessCriteriaMet"), "it has succeeded, and its last pods are terminating")
 	}
 	active, bad := count(obj, "status", "active"), count(obj, "status", "failed")
 	switch {

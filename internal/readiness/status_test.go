@@ -104,6 +104,9 @@ func TestAssess(t *testing.T) {
 		"API service down":                     {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nstatus: {conditions: [{type: Available, status: 'False', reason: MissingEndpoints}]}", Progressing, "MissingEndpoints", 0, 0},
 		"API service up":                       {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nstatus: {conditions: [{type: Available, status: 'True'}]}", Ready, "Available", 0, 0},
 		"namespace active":                     {"apiVersion: v1\nkind: Namespace\nstatus: {phase: Active}", Ready, "Active", 0, 0},
+		"pods that terminate first":            {"apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 2, strategy: {type: Recreate}}\nstatus: {observedGeneration: 1, terminatingReplicas: 2}", Progressing, "Updating", 0, 2},
+		"pods that terminate meanwhile":        {"apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}\nstatus: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1, terminatingReplicas: 1}", Ready, "Available", 1, 1},
+		"job whose last pods terminate":        {"apiVersion: batch/v1\nkind: Job\nstatus: {startTime: '2024-01-01T00:00:00Z', succeeded: 1, terminating: 1, conditions: [{type: SuccessCriteriaMet, status: 'True', reason: CompletionsReached}]}", Progressing, "CompletionsReached", 1, 1},
 		"namespace terminating":                {"apiVersion: v1\nkind: Namespace\nstatus: {phase: Terminating}", Failed, "Terminating", 0, 0},
 		"custom resource without status":       {cr, Unknown, "NoStatus", 0, 0},
 		"custom resource ready":                {cr + "status: {conditions: [{type: Ready, status: 'True', reason: Up}]}", Ready, "Up", 0, 0},
@@ -146,5 +149,18 @@ func TestRulesOverrideBuiltin(t *testing.T) {
 	}
 	if !Watched(schema.GroupKind{Kind: "ConfigMap"}, rules) || Watched(schema.GroupKind{Kind: "Secret"}, rules) {
 		t.Error("only a kind with a rule is watched")
+	}
+}
+
+func TestTerminatingPodsAreNamed(t *testing.T) {
+	for spec, want := range map[string]string{
+		"strategy: {type: Recreate}":                "0 of 2 pods are of the new revision; 2 pods are still terminating, and new ones are created when they are gone",
+		"podReplacementPolicy: TerminationComplete": "0 of 2 pods are of the new revision; 2 pods are still terminating, and new ones are created when they are gone",
+		"strategy: {type: RollingUpdate}":           "0 of 2 pods are of the new revision; 2 pods are still terminating",
+	} {
+		st := Assess(object(t, "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 2, "+spec+"}\nstatus: {observedGeneration: 1, terminatingReplicas: 2}"), nil)
+		if st.Message != want {
+			t.Errorf("%s: %s", spec, st.Message)
+		}
 	}
 }

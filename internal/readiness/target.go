@@ -24,6 +24,16 @@ type Target struct {
 	// does not count. 0: any.
 	Generation int64
 
+	// Written is the entry of managedFields that the write has left for its
+	// manager, as JSON. If another client changes the spec of the object
+	// afterwards, so that the manager no longer owns what it wrote there, that is
+	// reported; a number of replicas does not count. Empty: not compared.
+	Written string
+
+	// EndsByTTL: the object is a Job that the cluster deletes once it has
+	// finished, so that it may be gone before it was seen to finish.
+	EndsByTTL bool
+
 	// NoStatus: objects of this kind have no status subresource, so that no
 	// controller will report on them. A custom resource without a status is
 	// then ready once it exists.

@@ -2,7 +2,6 @@ package readiness
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,11 +25,17 @@ type trouble struct {
 // status, at its ReplicaSet, in its events, and in its pods. The worst comes
 // first. obj may be nil when the object is absent.
 func troublesOf(v *view, t Target, obj *unstructured.Unstructured, st Status) []trouble {
+	if obj == nil && st.State == Failed && slices.Contains(jobFailures, st.Reason) {
+		return []trouble{{key: "status/" + st.Reason, cause: CauseFinal, reason: st.Reason, message: st.Message}}
+	}
+	if obj == nil && st.Reason == reasonEnded {
+		return nil
+	}
 	if obj == nil {
 		return []trouble{{key: "gone", cause: CauseGone, reason: "NotFound", message: "the object does not exist"}}
 	}
-	if !t.matches(obj) {
-		return []trouble{{key: "gone", cause: CauseGone, reason: "Replaced", message: fmt.Sprintf("another object of this name has taken its place (uid %s, not %s)", obj.GetUID(), t.UID)}}
+	if d, ok := t.displaced(obj); ok {
+		return []trouble{d}
 	}
 	var out []trouble
 	if st.State == Failed {

@@ -38,6 +38,7 @@ type tracked struct {
 	obj      *unstructured.Unstructured
 	known    bool // the first list was received, or none is needed
 	finished bool // it was ready for good, and was deleted since
+	ending   *ending
 	status   Status
 	troubles []trouble
 	seen     map[string]*sighting
@@ -205,22 +206,13 @@ func (w *waiter) take(n note) {
 			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() {
 				continue
 			}
-			if final := Assess(withoutDeletion(n.deleted), w.o.Rules); final.State == Ready && endsByItself(tr.Target) {
-				tr.finished, tr.status = true, final
-			}
-			w.update(tr, nil)
+			w.remove(tr, n.deleted)
 		}
 	}
 }
 
 func (w *waiter) idOf(f *feed, obj *unstructured.Unstructured) identity {
 	return identity{f.gvr, types.NamespacedName{Namespace: f.namespace, Name: obj.GetName()}}
-}
-
-// endsByItself: a Job or Pod may be cleaned up once it is done.
-func endsByItself(t Target) bool {
-	gk := t.GroupKind()
-	return gk.Group == "batch" && gk.Kind == "Job" || gk.Group == "" && gk.Kind == "Pod"
 }
 
 func withoutDeletion(obj *unstructured.Unstructured) *unstructured.Unstructured {
@@ -230,6 +222,10 @@ func withoutDeletion(obj *unstructured.Unstructured) *unstructured.Unstructured 
 }
 
 func (w *waiter) update(tr *tracked, obj *unstructured.Unstructured) {
+	if obj == nil && tr.obj != nil && endsByItself(tr.Target) && tr.assess(withoutDeletion(tr.obj), w.o.Rules).State == Ready {
+		w.remove(tr, tr.obj) // its deletion was missed
+		return
+	}
 	tr.known, tr.obj = true, obj
 	if tr.since.IsZero() {
 		tr.since = time.Now()
@@ -276,8 +272,10 @@ func (w *waiter) judge(tr *tracked) {
 	now := time.Now()
 	was := tr.status
 	switch {
+	case tr.obj == nil && tr.EndsByTTL:
+		tr.status = w.endingOf(tr)
 	case tr.obj == nil:
-		tr.status = Status{State: Failed, Reason: "NotFound", Message: "the object does not exist", Desired: was.Desired}
+		tr.status = notFound(was.Desired)
 	case tr.Generation > 0 && tr.obj.GetGeneration() < tr.Generation:
 		// A resumed watch sends older events before the newest.
 		tr.status = Status{State: Progressing, Reason: "NotObserved", Message: "the cluster shows an earlier generation", Desired: was.Desired}
@@ -291,7 +289,10 @@ func (w *waiter) judge(tr *tracked) {
 		tr.moved = now
 	}
 	tr.troubles = nil
-	replaced := tr.obj != nil && !tr.matches(tr.obj)
+	replaced := false
+	if tr.obj != nil {
+		_, replaced = tr.displaced(tr.obj)
+	}
 	if tr.status.State == Progressing || tr.status.State == Failed || replaced {
 		tr.troubles = troublesOf(w.spaces[tr.Namespace].view, tr.Target, tr.obj, tr.status)
 		if isClaim(tr.Target) && tr.obj != nil {
