@@ -14,9 +14,9 @@ import (
 // A deploy whose image someone changes while it waits does not succeed with
 // another image, and one that someone scales does.
 func TestDeployNoticesWhatOthersChange(t *testing.T) {
-	for name, c := range map[string]struct{ patch, manager, says string }{
-		"image":    {`{"spec":{"template":{"metadata":{"annotations":{"fairlead.dev/pod":"ready"}},"spec":{"containers":[{"name":"web","image":"other:1"}]}}}}`, "kubectl-set", `kubectl-set has changed what was deployed: spec.template`},
-		"replicas": {`{"spec":{"replicas":3}}`, "kubectl-scale", ""},
+	for name, c := range map[string]struct{ pods, patch, manager, says string }{
+		"image":    {"never-ready", `{"spec":{"template":{"metadata":{"annotations":{"fairlead.dev/pod":"ready"}},"spec":{"containers":[{"name":"web","image":"other:1"}]}}}}`, "kubectl-set", `kubectl-set has changed what was deployed: spec.template`},
+		"replicas": {"ready", `{"spec":{"replicas":3}}`, "kubectl-scale", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -28,7 +28,7 @@ func TestDeployNoticesWhatOthersChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rev, err := e.Deploy(f.ctx, f.release(f.chart(map[string]string{"web.yaml": deployment})), engine.ApplyOptions{})
+			rev, err := e.Deploy(f.ctx, f.release(f.chart(map[string]string{"web.yaml": deployment}), `podAnnotations.fairlead\.dev/pod=`+c.pods), engine.ApplyOptions{})
 			if c.says == "" {
 				if err != nil {
 					t.Fatal(err)
