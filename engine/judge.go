@@ -117,6 +117,13 @@ func (j *judge) judge(ctx context.Context, o *object) (verdict, error) {
 	if why := j.leavesDefinition(o); why != "" {
 		return verdict{change: diff.Change{Object: o.id, Action: diff.Unchanged, Reason: why}}, nil
 	}
+	why, err := j.keepsNewer(ctx, o)
+	if err != nil {
+		return verdict{}, err
+	}
+	if why != "" {
+		return verdict{change: diff.Change{Object: o.id, Action: diff.Unchanged, Warnings: []string{why}}}, nil
+	}
 	return j.judgeWanted(ctx, o)
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +58,9 @@ type lister interface {
 	// uninstalled reports whether a release has no objects any more; false
 	// where that cannot be known.
 	uninstalled(ctx context.Context, k Key) (bool, error)
+	// revision is a stored revision of a release; nil if it is gone or cannot be
+	// read.
+	revision(ctx context.Context, k Key, number int) (*storage.Record, error)
 }
 
 // apiServer asks the real one.
@@ -152,4 +156,13 @@ func (a apiServer) uninstalled(ctx context.Context, k Key) (bool, error) {
 		return false, fmt.Errorf("read the history of release %s: %w", k, err)
 	}
 	return len(metas) == 0 || metas[len(metas)-1].Status == storage.StatusUninstalled, nil
+}
+
+func (a apiServer) revision(ctx context.Context, k Key, number int) (*storage.Record, error) {
+	r, err := a.e.store.Get(ctx, k.Namespace, k.Name, number)
+	var broken *storage.DecodeError
+	if errors.Is(err, storage.ErrNotFound) || errors.As(err, &broken) {
+		return nil, nil
+	}
+	return r, err
 }

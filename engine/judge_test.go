@@ -389,6 +389,8 @@ func (s *scenario) namespacedKinds(context.Context) ([]cluster.Kind, []*cluster.
 // uninstalled: releases named "gone" are.
 func (s *scenario) uninstalled(_ context.Context, k Key) (bool, error) { return k.Name == "gone", nil }
 
+func (s *scenario) revision(context.Context, Key, int) (*storage.Record, error) { return nil, nil }
+
 // noSchemas is an API server that publishes none, so that every question is
 // asked by dry-run.
 type noSchemas struct{}

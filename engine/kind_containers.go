@@ -98,21 +98,28 @@ func (j *judge) lossOf(ctx context.Context, o *object) (loss, error) {
 
 // lossOfDefinition counts the custom resources of a CRD.
 func (j *judge) lossOfDefinition(ctx context.Context, o *object) (loss, error) {
-	group, _, _ := unstructured.NestedString(o.live.Object, "spec", "group")
-	plural, _, _ := unstructured.NestedString(o.live.Object, "spec", "names", "plural")
-	kind, _, _ := unstructured.NestedString(o.live.Object, "spec", "names", "kind")
-	version := servedVersion(o.live)
-	if version == "" {
+	kind, served := definedKind(o.live)
+	if !served {
 		return loss{unread: "it serves no version, so it is not known which objects are deleted with it", blocks: true}, nil
 	}
-	c := counted{kind: cluster.Kind{Name: kind, Resource: schema.GroupVersionResource{Group: group, Version: version, Resource: plural}}}
-	if err := j.count(ctx, &c, "", func(m *metav1.PartialObjectMetadata) bool { return !j.departs(kind, group, m) }); err != nil {
+	c := counted{kind: kind}
+	if err := j.count(ctx, &c, "", func(m *metav1.PartialObjectMetadata) bool { return !j.departs(kind.Name, kind.Resource.Group, m) }); err != nil {
 		return loss{}, err
 	}
 	if c.forbidden {
 		return loss{unread: fmt.Sprintf("without permission to list %s it is not known which objects are deleted with it", c.kind.Resource.GroupResource()), blocks: true}, nil
 	}
 	return loss{what: whatGoes(c.found, c.more), blocks: true}, nil
+}
+
+// definedKind is the kind that a CRD defines, in a version that is served; false
+// if none is.
+func definedKind(crd *unstructured.Unstructured) (cluster.Kind, bool) {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	version := servedVersion(crd)
+	return cluster.Kind{Name: kind, Resource: schema.GroupVersionResource{Group: group, Version: version, Resource: plural}}, version != ""
 }
 
 // servedVersion is a version in which a CRD's objects can be listed; empty if

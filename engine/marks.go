@@ -31,14 +31,11 @@ func owner(u *unstructured.Unstructured) Key {
 	if u == nil {
 		return Key{}
 	}
-	metadata, _ := u.Object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	name, _ := annotations[annotationName].(string)
+	name := annotation(u, annotationName)
 	if name == "" {
 		return Key{}
 	}
-	namespace, _ := annotations[annotationNamespace].(string)
-	return Key{Namespace: namespace, Name: name}
+	return Key{Namespace: annotation(u, annotationNamespace), Name: name}
 }
 
 // ownsMark reports whether a field manager has written which release an object

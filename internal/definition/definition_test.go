@@ -37,6 +37,9 @@ func TestCompare(t *testing.T) {
 		"required, default": {"{type: object, properties: {a: {type: string}}}", "{type: object, required: [a], properties: {a: {type: string, default: x}}}", "{}", []string{"spec"}, nil},
 		"in a list":         {"{type: array, items: {type: object, properties: {a: {type: string}}}}", "{type: array, items: {type: object}}", "[{}, {a: x}]", []string{"spec[].a"}, []string{"spec[1].a"}},
 		"invalid before":    {"{type: integer, maximum: 3}", "{type: integer, maximum: 2}", "4", []string{"spec"}, nil},
+		"no more a maximum": {"{type: integer, maximum: 3}", "{type: integer}", "3", nil, nil},
+		"opened":            {"{type: object}", "{type: object, x-kubernetes-preserve-unknown-fields: true}", "{}", nil, nil},
+		"nullable":          {"{type: string}", "{type: string, nullable: true}", "a", nil, nil},
 		"unknown fields":    {"{type: object, x-kubernetes-preserve-unknown-fields: true}", "{type: object}", "{a: x}", []string{"spec"}, []string{"spec.a"}},
 	} {
 		t.Run(name, func(t *testing.T) {

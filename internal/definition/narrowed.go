@@ -13,11 +13,23 @@ var harmless = []string{
 	"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
 }
 
+// permissive are the keywords that only allow more where they are set.
+var permissive = []string{"nullable", "x-kubernetes-preserve-unknown-fields"}
+
+// restrictive are those that only allow more where they are gone.
+var restrictive = []string{
+	"maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems",
+	"uniqueItems", "multipleOf", "maxProperties", "minProperties", "x-kubernetes-validations",
+}
+
 // narrowed returns the paths at which the schema after may reject or prune what
 // before accepts. It errs on the safe side: every difference that is not only an
 // addition is listed.
 func narrowed(path string, before, after map[string]any) (out []string) {
 	differs := func(keyword string) bool {
+		if after[keyword] == true && slices.Contains(permissive, keyword) || after[keyword] == nil && slices.Contains(restrictive, keyword) {
+			return false
+		}
 		return !slices.Contains(harmless, keyword) && !reflect.DeepEqual(before[keyword], after[keyword])
 	}
 	here := slices.ContainsFunc(slices.Collect(maps.Keys(before)), differs) || slices.ContainsFunc(slices.Collect(maps.Keys(after)), differs)
