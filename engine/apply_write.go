@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -90,6 +91,9 @@ func isRace(err error) bool {
 func (r *run) fail(i int, op string, err error) *Error {
 	o := r.w.steps[i].object.id
 	e := r.redactedError(o, op, err)
+	if errors.Is(e, ErrQuota) {
+		e.Hint = quotaHintOf(o, r.w.steps)
+	}
 	r.end(i, Failed{about(r.p.Key), o, e.Err})
 	return e
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,9 @@ func TestOlderChartsKeepNewerDefinitions(t *testing.T) {
 		for _, order := range []string{"newer first", "older first", "back from the newer"} {
 			if name == "something both ways" && order != "older first" {
 				continue // which of them is newer is not known
+			}
+			if order != "newer first" && !slices.Contains([]string{"a field", "a version", "what is stored", "something both ways"}, name) {
+				continue // as with these
 			}
 			t.Run(name+", "+order, func(t *testing.T) {
 				g := newGadgets(t)

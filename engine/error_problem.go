@@ -94,14 +94,16 @@ func hasProblem(problems []Problem, kind ProblemKind) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == kind })
 }
 
-// Is reports whether the problem is what a sentinel error names: ErrNotAllowed
-// and ErrUnknownKind, for errors.Is.
+// Is reports whether the problem is what a sentinel error names: ErrNotAllowed,
+// ErrUnknownKind and ErrQuota, for errors.Is.
 func (p Problem) Is(target error) bool {
 	switch p.Kind {
 	case ProblemNotAllowed:
 		return target == ErrNotAllowed
 	case ProblemUnknownKind:
 		return target == ErrUnknownKind
+	case ProblemInvalid:
+		return target == ErrQuota && saysQuota.MatchString(p.Message)
 	}
 	return false
 }

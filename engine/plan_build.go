@@ -152,7 +152,7 @@ func (b *builder) addProblems(p *Plan, found orderFindings) {
 			if problem.Source == "" && s.object.desired != nil {
 				problem.Source = s.object.source
 			}
-			p.Problems = append(p.Problems, problem.ofMode(b.mode))
+			p.Problems = append(p.Problems, problem.ofMode(b.mode).withQuotaHint(p.work.steps))
 		}
 		p.Missing = appendPermissions(p.Missing, b.verdicts[i].missing...)
 	}
