@@ -85,7 +85,7 @@ func installCRDs(t *testing.T, cluster *testcluster.Cluster) {
 	})
 }
 
-// objectsOf answers the objects of a rendering in Helm's install order, hooks among them.
+// objectsOf returns the objects of a rendering in Helm's install order, hooks among them.
 func objectsOf(t *testing.T, files map[string]string) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured

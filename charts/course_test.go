@@ -87,7 +87,7 @@ func (s *student) service() *corev1.Service {
 	return service
 }
 
-// awaitEndpoints waits until a number of addresses answer behind the Service, all on one port.
+// awaitEndpoints waits until a number of addresses are ready behind the Service, all on one port.
 func (s *student) awaitEndpoints(number int, port int32) {
 	s.Helper()
 	testcluster.Eventually(s, 30*time.Second, func(ctx context.Context) error {
@@ -155,13 +155,13 @@ func rolloutLesson(s *student) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	var told []string
+	var entries []string
 	for _, revision := range history {
-		told = append(told, fmt.Sprintf("%d %s %s", revision.Revision, revision.Status, revision.Cause))
+		entries = append(entries, fmt.Sprintf("%d %s %s", revision.Revision, revision.Status, revision.Cause))
 	}
-	slices.Sort(told)
-	if len(told) != 3 || told[0] != "1 superseded first version" || told[1] != "2 superseded new cart" || !strings.HasPrefix(told[2], "3 deployed") {
-		s.Errorf("the history is %q", told)
+	slices.Sort(entries)
+	if len(entries) != 3 || entries[0] != "1 superseded first version" || entries[1] != "2 superseded new cart" || !strings.HasPrefix(entries[2], "3 deployed") {
+		s.Errorf("the history is %q", entries)
 	}
 }
 
@@ -203,7 +203,7 @@ func recreateLesson(s *student) {
 	s.deploy("", shop)
 	s.wantRunning(3, "2.0", "")
 
-	// What the API server told, event by event: which pods there are, of which version.
+	// What the API server reported, event by event: which pods there are, of which version.
 	versions := map[types.UID]string{}
 	for _, pod := range list.Items {
 		versions[pod.UID] = pod.Spec.Containers[0].Image
@@ -321,7 +321,7 @@ func storageLesson(s *student) {
 	})
 }
 
-// claims answers identity and volume of each claim.
+// claims returns the identity and volume of each claim.
 func (s *student) claims() map[string]string {
 	s.Helper()
 	list, err := s.client.CoreV1().PersistentVolumeClaims(s.namespace).List(s.Context(), metav1.ListOptions{})

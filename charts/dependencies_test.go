@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// rendered answers the names of what a chart's ConfigMaps are called: one for each chart in it.
+// rendered returns the names of a chart's ConfigMaps: one for each chart in it.
 func rendered(t *testing.T, ref string, opts LoadOptions) []string {
 	t.Helper()
 	chart, err := Load(t.Context(), ref, opts)

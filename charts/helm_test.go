@@ -25,7 +25,7 @@ func TestHelmLintIsSilent(t *testing.T) {
 	}
 }
 
-// Whoever knows only Helm installs the folders, as their READMEs say.
+// Users of Helm install the folders, as their READMEs say.
 func TestHelmInstallsTheFolders(t *testing.T) {
 	cluster := testcluster.Shared(t)
 	for name, values := range map[string]map[string]any{

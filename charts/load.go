@@ -27,7 +27,7 @@ type LoadOptions struct {
 	// Username and Password for the registry or the repository of the reference. They are sent to no other host, those of
 	// dependencies included. Empty: what User knows, else anonymous.
 	Username, Password string
-	// User is where logins and names of repositories are kept. Zero: nothing is looked up. DefaultUserConfig answers the
+	// User is where logins and names of repositories are kept. Zero: nothing is looked up. DefaultUserConfig returns the
 	// usual files of Helm and Docker.
 	User UserConfig
 	// Keyring holds OpenPGP public keys, armored or binary, as gpg --export writes them. With it, a chart and whatever it

@@ -15,7 +15,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 )
 
-// pack packages the chart webapp with Helm, as a user would, and answers the path of the archive.
+// pack packages the chart webapp with Helm, as a user would, and returns the path of the archive.
 func pack(t *testing.T) string {
 	t.Helper()
 	path, err := chartutil.Save(helmChart(t, "webapp"), t.TempDir())

@@ -20,7 +20,7 @@ func valuesMap(typed any) (map[string]any, error) {
 	return values, nil
 }
 
-// Some of Kubernetes' structs write fields that nobody set: a null, an empty object of a type that is no pointer, a
+// Some of Kubernetes' structs write fields that were not set: a null, an empty object of a type that is no pointer, a
 // port or a divisor 0. An empty object elsewhere says something (emptyDir, podSelector) and stays.
 var (
 	writtenEmpty   = map[string]bool{"resources": true, "metadata": true, "status": true, "strategy": true}

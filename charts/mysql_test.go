@@ -206,7 +206,7 @@ func (p *mysqlPod) eventually(password, sql, want string) {
 	})
 }
 
-// backup runs the CronJob's script and answers what it wrote.
+// backup runs the CronJob's script and returns what it wrote.
 func (p *mysqlPod) backup() string {
 	p.t.Helper()
 	p.run("", "sh", filepath.Join(p.dir, "backup.sh"))

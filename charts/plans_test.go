@@ -40,7 +40,7 @@ func TestUpgradesPlanWhatOneExpects(t *testing.T) {
 		}
 		t.Run(from.name+"--"+to.name, func(t *testing.T) {
 			key := engine.Key{Namespace: fmt.Sprintf("prod-%02d", i), Name: from.release}
-			opts := engine.ApplyOptions{NoWait: true, NoHooks: true} // nobody would run them
+			opts := engine.ApplyOptions{NoWait: true, NoHooks: true} // nothing runs them here
 			old := scenarioRelease(t, from, key)
 			if _, err := eng.Deploy(t.Context(), old, opts); err != nil {
 				t.Fatal(err)

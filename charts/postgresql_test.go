@@ -152,7 +152,7 @@ func (p *postgres) run(env []string, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// grep answers which file under a folder holds a text.
+// grep returns which file under a folder holds a text.
 func (p *postgres) grep(dir, text string) string {
 	out, _ := exec.Command("grep", "-rl", text, dir).Output()
 	return string(out)
@@ -182,7 +182,7 @@ func (s *pgServer) join(password string) {
 	s.run(s.env(password), "/bin/sh", s.files["join.sh"])
 }
 
-// backup runs the CronJob's script and answers the only backup that is there.
+// backup runs the CronJob's script and returns the only backup.
 func (s *pgServer) backup(password string) string {
 	s.t.Helper()
 	dir := filepath.Join(s.dir, "backups")

@@ -111,7 +111,7 @@ func (r *statusRecorder) WriteHeader(status int) {
 
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// asked answers, and forgets, what was requested.
+// asked returns, and forgets, what was requested.
 func (w *webServer) asked() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,21 +120,21 @@ func (w *webServer) asked() []string {
 	return asked
 }
 
-// sent answers the logins that came.
+// sent returns the logins that came.
 func (w *webServer) sent() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.logins)
 }
 
-// wantLogin refuses whoever is not user:password; "" lets anyone in.
+// wantLogin refuses all but user:password; "" lets anyone in.
 func (w *webServer) wantLogin(user string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.user = user
 }
 
-// on answers a path by a function in place of a file.
+// on serves a path by a function in place of a file.
 func (w *webServer) on(path string, handle http.HandlerFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -198,7 +198,7 @@ func newOCIServer(t *testing.T) *ociServer {
 
 func (s *ociServer) host() string { return strings.TrimPrefix(s.URL, "https://") }
 
-// push publishes a chart, with its provenance if there is one, and answers the digests of manifest and chart.
+// push publishes a chart, with its provenance if there is one, and returns the digests of manifest and chart.
 func (s *ociServer) push(t *testing.T, repository string, c packed, tag string, provenance []byte) (manifestDigest, chartDigest string) {
 	t.Helper()
 	put := func(method, address, contentType string, body []byte) {

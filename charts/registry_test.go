@@ -111,7 +111,7 @@ func TestSharedCacheKeepsLoginsApart(t *testing.T) {
 	}
 }
 
-// recording answers each request as a registry that names a token server, and records who gets logins.
+// recording responds to each request as a registry that names a token server, and records who gets logins.
 type recording struct {
 	realm string
 	got   []string

@@ -76,7 +76,7 @@ func helmChart(t *testing.T, name string) *chart.Chart {
 	return c
 }
 
-// helmRender answers what Helm makes of a chart, by the paths of its templates.
+// helmRender returns what Helm makes of a chart, by the paths of its templates.
 func helmRender(c *chart.Chart, release, namespace string, values map[string]any) (map[string]string, error) {
 	return oracle.Files(c, values, oracle.Options{Name: release, Namespace: namespace, Revision: 1})
 }

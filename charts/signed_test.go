@@ -13,7 +13,7 @@ import (
 	"helm.sh/helm/v3/pkg/provenance"
 )
 
-// signer signs charts with Helm, as helm package --sign does, and answers its public key.
+// signer signs charts with Helm, as helm package --sign does, and returns its public key.
 type signer struct{ entity *openpgp.Entity }
 
 func newSigner(t *testing.T, name string) signer {

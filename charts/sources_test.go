@@ -93,7 +93,7 @@ func TestLoadFromARegistry(t *testing.T) {
 	wantRefused(t, "oci://"+oci.host()+"/Team/shop", opts, nil, "invalid")
 }
 
-// Logins that are missing, wrong or expired say so, whoever refuses them.
+// Logins that are missing, wrong or expired say so, wherever they are refused.
 func TestExpiredLogins(t *testing.T) {
 	web := newWebServer(t)
 	web.wantLogin("robot:fresh")
@@ -213,7 +213,7 @@ func TestHugeBodies(t *testing.T) {
 	wantRefused(t, "oci://"+oci.host()+"/team/many", opts, ErrTooBig, "50000 tags")
 }
 
-// A server that never answers holds nobody longer than they want.
+// A server that never responds blocks no call beyond its context.
 func TestCancelledLoads(t *testing.T) {
 	web := newWebServer(t)
 	waiting := make(chan struct{}, 10)

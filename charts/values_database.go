@@ -14,7 +14,7 @@ type DatabaseValues struct {
 	Global map[string]any `json:"global,omitempty"`
 	// Stands for the chart's name in the names and labels of the objects. It is part of the selector: set it once.
 	NameOverride string `json:"nameOverride,omitempty" schema:"pattern=^[a-z0-9]([-a-z0-9]*[a-z0-9])?$,maxLength=63"`
-	// The name of the objects, wholly.
+	// The full name of the objects.
 	FullnameOverride string `json:"fullnameOverride,omitempty" schema:"pattern=^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"`
 	// Labels added to every object.
 	Labels map[string]string `json:"labels,omitempty"`

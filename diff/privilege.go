@@ -130,7 +130,7 @@ func grant(rule map[string]any) string {
 	return s
 }
 
-// hosts are those that an Ingress or a route of the Gateway API answers for.
+// hosts are those that an Ingress or a route of the Gateway API serves.
 func hosts(spec map[string]any) []string {
 	out := strs(spec["hostnames"])
 	if h := word(spec["host"]); h != "" {

@@ -337,7 +337,7 @@ var attackEdits = map[string]planEdit{
 	"changes: another path":                set("report.changes.1.fields.0.path", "data.other2"),
 	"changes: a path that is malformed":    set("report.changes.1.fields.0.path", "data[[["),
 	"changes: another cause":               set("report.changes.1.fields.0.cause", "Default"),
-	"changes: another manager":             set("report.changes.1.fields.0.manager", "somebody"),
+	"changes: another manager":             set("report.changes.1.fields.0.manager", "another"),
 	"changes: hidden as a secret":          each("report.changes", each("fields", both(set("secret", true), set("desired", "[secret 00000000]")))),
 	"changes: marked as secret":            set("report.changes.1.fields.0.secret", true),
 	"changes: not marked as secret":        drop("report.changes.*.fields.0.secret"),

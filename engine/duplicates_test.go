@@ -42,7 +42,7 @@ func texts(list any, field string) []string {
 	return out
 }
 
-// Items that are in a list twice go, whoever has applied them, and how.
+// Items that are in a list twice are removed, whichever manager applied them, and how.
 func TestDuplicatesGo(t *testing.T) {
 	pods := func(fields string) string {
 		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 0\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {" + fields + "}\n"

@@ -91,9 +91,9 @@ func TestSameFailureIsOneRevision(t *testing.T) {
 	if cm, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{}); err != nil || cm.Data["colour"] != "red" {
 		t.Errorf("live is %v, %v", cm.Data, err)
 	}
-	mended := f.release(f.chart(map[string]string{"config.yaml": configMap}), "colour=red")
-	f.deploy(mended)
-	f.wantSettled(mended)
+	fixed := f.release(f.chart(map[string]string{"config.yaml": configMap}), "colour=red")
+	f.deploy(fixed)
+	f.wantSettled(fixed)
 }
 
 // Whatever a release goes through, its history keeps to the bound: failures of

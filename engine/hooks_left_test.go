@@ -74,7 +74,7 @@ func TestTestHooksTakeNothingOfOthers(t *testing.T) {
 	f.make(configMaps, f.namespace, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: check}\ndata: {old: one}\n")
 	_, err := f.engine.Test(f.ctx, f.key, engine.TestOptions{})
 	if err == nil || !strings.Contains(err.Error(), "no hook of a release") {
-		t.Errorf("answered %v", err)
+		t.Errorf("it returned %v", err)
 	}
 	if live, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "check", metav1.GetOptions{}); err != nil || live.Data["old"] != "one" {
 		t.Errorf("live is %v, %v", live, err)

@@ -79,11 +79,11 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 		f.confirmed = !ask && in.live != nil
 	}
 	if ask {
-		asked, answered, err := j.askServer(ctx, in, f, local)
+		asked, known, err := j.askServer(ctx, in, f, local)
 		if err != nil {
 			return prediction{}, err
 		}
-		if f = asked; answered {
+		if f = asked; known {
 			return j.overwrite(ctx, in, f)
 		}
 	}
@@ -93,9 +93,9 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 	return f, nil
 }
 
-// askServer asks the API server by a dry-run. answered is false where the
+// askServer asks the API server by a dry-run. known is false where the
 // credentials may not ask.
-func (j *judge) askServer(ctx context.Context, in intended, f prediction, local merge.Result) (out prediction, answered bool, err error) {
+func (j *judge) askServer(ctx context.Context, in intended, f prediction, local merge.Result) (out prediction, known bool, err error) {
 	// A dry-run of the apply would leave to the former managers what is to be
 	// removed, and fail where that excludes what is added.
 	losesFormer := f.takeOver != nil && len(local.Removed) > 0
@@ -114,7 +114,7 @@ func (j *judge) askServer(ctx context.Context, in intended, f prediction, local 
 			return f, true, nil
 		}
 	}
-	f, merged, answered, err := j.askApply(ctx, in, f)
+	f, merged, known, err := j.askApply(ctx, in, f)
 	if err != nil {
 		return f, false, err
 	}
@@ -125,7 +125,7 @@ func (j *judge) askServer(ctx context.Context, in intended, f prediction, local 
 	}
 	// Where former managers lose fields an accepted dry-run shows the wrong
 	// result, so the local merge stands, and is not confirmed.
-	return f, answered, nil
+	return f, known, nil
 }
 
 // needsSecond works out whether a second apply changes anything. The first one
@@ -254,10 +254,10 @@ func (j *judge) tryPatch(ctx context.Context, in intended, to *unstructured.Unst
 	return j.dryRun.dryRunPatch(ctx, in.target, patch)
 }
 
-// askApply asks what applying would make of the object. answered is false
+// askApply asks what applying would make of the object. known is false
 // without the permission to ask; merged is nil then, and where the API server
 // refuses, which f.refusal says.
-func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out prediction, merged *unstructured.Unstructured, answered bool, err error) {
+func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out prediction, merged *unstructured.Unstructured, known bool, err error) {
 	// The report shows what the object would be if it were forced.
 	force := f.force || f.takeOver != nil || f.conflict != nil
 	merged, err = j.dryRun.dryRunApply(ctx, in.target, f.body, force)

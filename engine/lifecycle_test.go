@@ -185,13 +185,13 @@ func TestBrokenRevision(t *testing.T) {
 	if rev, err := f.engine.Deploy(f.ctx, f.release(c, "colour=black"), engine.ApplyOptions{}); err != nil || rev.Revision != 4 {
 		t.Errorf("over a broken one: %+v, %v", rev, err)
 	}
-	if told := fmt.Sprint(f.events.take()); !strings.Contains(told, "passed over") || !strings.Contains(told, s.Name) {
-		t.Errorf("the broken revision is not reported: %s", told)
+	if events := fmt.Sprint(f.events.take()); !strings.Contains(events, "passed over") || !strings.Contains(events, s.Name) {
+		t.Errorf("the broken revision is not reported: %s", events)
 	}
 	f.deploy(f.release(c, "colour=white"))
 }
 
-// Without any revision that can be read, nobody knows what is in the cluster.
+// Without any revision that can be read, it is not known what is in the cluster.
 func TestOnlyRevisionBroken(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"config.yaml": configMap})

@@ -62,7 +62,7 @@ const (
 // Plan is what a call would do, and what it was computed from. It is plain
 // data: print its Report, store it as JSON, apply it later, even in another
 // process. The JSON holds no manifest and no values, and so no secret. One that
-// was read back is not trusted: Apply needs to be told what it is for, and
+// was read back is not trusted: the options of Apply must say what it is for, and
 // applies it only if it is what would be planned now.
 type Plan struct {
 	Kind PlanKind `json:"kind"`

@@ -57,7 +57,7 @@ func (f *fixture) wantContents(err error, says ...string) {
 	f.Helper()
 	var problems *engine.ProblemsError
 	if !errors.As(err, &problems) || len(problems.Problems) != 1 || problems.Problems[0].Kind != engine.ProblemContents {
-		f.Errorf("answered %v, want one problem of contents", err)
+		f.Errorf("it returned %v, want one problem of contents", err)
 		return
 	}
 	f.refused(err, nil, append(says, "UnsafeDelete")...)

@@ -42,7 +42,7 @@ type SignOptions struct {
 }
 
 // Sign signs the plan, all of it: what it would do, to which release, on which
-// cluster. It may have been read from JSON, so that whoever has reviewed it can
+// cluster. It may have been read from JSON, so that its reviewer can
 // sign it. An existing signature is replaced. The signer has a key for Ed25519,
 // ECDSA (P-256, P-384, P-521) or RSA of 2048 bits at least, and may be a
 // hardware module. It returns an error that wraps ErrPlanCluster for a plan that

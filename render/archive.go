@@ -33,7 +33,7 @@ func (b *budget) readArchive(r io.Reader, name string) ([]chartfile.File, error)
 	}
 	defer unzipped.Close()
 	plain := &counter{r: unzipped, most: int64(1)<<62 - 1, subject: name, check: func(read int64) error {
-		// Small archives of blank text pack very well and harm nobody.
+		// Small archives of blank text pack very well and do no harm.
 		if read > 1<<20 && read/int64(b.limits.Ratio) > packed.read {
 			return &LimitError{Limit: "Ratio", Max: int64(b.limits.Ratio), Subject: name}
 		}

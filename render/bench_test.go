@@ -13,7 +13,7 @@ import (
 
 // Both engines side by side on generated charts. helm and first load the chart
 // and render it; helm-again and again render a loaded one. On both sides a
-// render ends with objects and hooks told apart and in order, which for Helm is
+// render ends with objects and hooks apart and in order, which for Helm is
 // what its install action does after its engine.
 func BenchmarkRender(b *testing.B) {
 	shapes, err := oracle.Shapes(b.TempDir())

@@ -15,7 +15,7 @@ type Capabilities struct {
 	// KubeVersion of the cluster. Empty means the Kubernetes version that this
 	// package was built against.
 	KubeVersion KubeVersion `json:"kubeVersion"`
-	// APIVersions served: "apps/v1", and to answer for kinds as well
+	// APIVersions served: "apps/v1", and for kinds as well
 	// "apps/v1/Deployment". Empty means all that the Kubernetes version that
 	// this package was built against knows, without kinds.
 	APIVersions []string `json:"apiVersions,omitempty"`

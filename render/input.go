@@ -21,7 +21,7 @@ type Input struct {
 	Values Values
 	// Capabilities of the cluster. Nil means the defaults: see [Capabilities].
 	Capabilities *Capabilities
-	// Lookup answers the template function lookup. Nil means that it answers
+	// Lookup serves the template function lookup. Nil means that it returns
 	// empty, as in helm template.
 	Lookup LookupFunc
 	// PostRender changes the rendered objects, in this order.
@@ -55,7 +55,7 @@ func (in Input) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// LookupFunc answers the template function lookup: one object, or with an
+// LookupFunc serves the template function lookup: one object, or with an
 // empty name a list object of all in the namespace (in all namespaces if that
 // is empty too). What does not exist is a nil map and no error. It is called
 // from the goroutine that renders.
@@ -63,9 +63,9 @@ type LookupFunc func(ctx context.Context, apiVersion, kind, namespace, name stri
 
 // PostRenderer changes objects between rendering and what follows. It is given
 // the objects without hooks and CRDs, as Helm does it, in install order, and
-// must not change them in place: it answers new ones. An answered object whose
+// must not change them in place: it returns new ones. A returned object whose
 // Text is empty is printed from its content; duplicates are refused, and the
-// install order is made anew.
+// install order is made again.
 type PostRenderer interface {
 	PostRender(ctx context.Context, objects []Object) ([]Object, error)
 }

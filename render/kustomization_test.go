@@ -240,7 +240,7 @@ func TestKustomizationLinks(t *testing.T) {
 	}
 }
 
-// remotes answers references from a map, and counts.
+// remotes returns references from a map, and counts.
 type remotes struct {
 	of    map[string]fs.FS
 	asked []string

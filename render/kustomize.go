@@ -33,7 +33,7 @@ type Kustomization struct {
 type KustomizeOptions struct {
 	// Remote loads what a reference to a URL or a repository means:
 	// "https://github.com/org/repo//base?ref=v1", "git@example.com:org/repo.git",
-	// "https://example.com/crd.yaml". It answers a file system and the path in it
+	// "https://example.com/crd.yaml". It returns a file system and the path in it
 	// of the folder or file meant. What is loaded may refer to its own files and
 	// to further remotes. It is called once for each reference, while loading and
 	// from the goroutine that loads, with the context given there. Nil refuses
@@ -119,7 +119,7 @@ func kustomizeError(op, file string, err error) error {
 		e.File, e.Err = remote.File, &RemoteError{File: remote.File, Ref: remote.Ref, Err: remote.Err}
 		e.Hint = "put a copy into the file system and refer to that, or give KustomizeOptions.Remote"
 		if remote.Err != nil {
-			e.Hint = "look at what KustomizeOptions.Remote answers"
+			e.Hint = "look at what KustomizeOptions.Remote returns"
 		}
 	case errors.As(err, &tooMuch):
 		e.Err = &LimitError{Limit: tooMuch.Limit, Max: tooMuch.Max, Subject: tooMuch.Subject}

@@ -31,7 +31,7 @@ const (
 	byBytes     comparison = iota
 	byOutline              // Helm itself renders it otherwise each time
 	byFailure              // both fail
-	byRefusal              // neither installs it: what its templates give is nobody's
+	byRefusal              // neither installs it: what its templates give does not matter
 	comparisons            // how many there are
 )
 
@@ -144,7 +144,7 @@ func loadBoth(path string) (c *Chart, err, oracleErr error) {
 	return c, err, oracleErr
 }
 
-// reloader loads a chart anew for Helm, which changes the charts that it
+// reloader loads a chart again for Helm, which changes the charts that it
 // renders.
 func reloader(path string) func() *chart.Chart {
 	return func() *chart.Chart {

@@ -44,7 +44,7 @@ func All(rules ...Rule) Rule {
 	}
 }
 
-// Tenant is the rule for releases that trust nobody and are trusted by nobody:
+// Tenant is the rule for releases that are isolated from each other:
 // objects of their own namespace alone, pods of the Pod Security level
 // Restricted, no RBAC that escalates, and no Service with external IPs.
 func Tenant() Rule {

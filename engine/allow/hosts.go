@@ -36,7 +36,7 @@ var required = map[string]struct {
 // Hosts blocks an Ingress, a Route, and a Gateway or route of the Gateway API
 // for hosts that no pattern matches. "*.example.com" is every name below
 // example.com, at any depth, and itself not; any other pattern is one host. An
-// object without a host answers for all of them, and is blocked.
+// object without a host stands for all of them, and is blocked.
 func Hosts(patterns ...string) Rule {
 	patterns = lower(patterns)
 	return func(a engine.Access) error {

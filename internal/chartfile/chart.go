@@ -48,7 +48,7 @@ type ParseOptions struct {
 	Unpack func(name string, data []byte) ([]File, error)
 	// YAML decodes the files of the chart and of its subcharts.
 	YAML yamlread.Decoder
-	// Depth is how deep subcharts may nest before TooDeep is answered.
+	// Depth is how deep subcharts may nest before TooDeep is returned.
 	Depth   int
 	TooDeep func(name string) error
 }

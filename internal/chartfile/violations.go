@@ -83,7 +83,7 @@ func (f *flattener) causes(e *jsonschema.ValidationError) {
 const globalRefused = "no value \"global\", which Helm's rules put into the values of every subchart: allow \"global\" in the properties of this schema"
 
 // isGlobal reports whether a place in the values of a subchart is that of the
-// globals, which nobody set there.
+// globals, which are not set there.
 func (f *flattener) isGlobal(at []string) bool {
 	return len(f.at) > 0 && len(at) == 1 && at[0] == globalKey
 }

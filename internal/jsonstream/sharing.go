@@ -9,7 +9,7 @@ import (
 
 // Sharing decodes values that have much in common with others, and takes no
 // memory for that: what stands in another value at the same place and is equal
-// is not decoded but found. What it answers is read-only, as the others are.
+// is not decoded but found. What it returns is read-only, as the others are.
 // The zero Sharing is good to use, by one goroutine.
 type Sharing struct {
 	keys map[string]string // of the maps made so far

@@ -10,7 +10,7 @@ import (
 var ErrNoFile = errors.New("no kustomization.yaml, kustomization.yml or Kustomization there")
 
 // RemoteError says that a kustomization refers to a URL or a repository that
-// nobody loads, or that could not be loaded.
+// no loader loads, or that could not be loaded.
 type RemoteError struct {
 	File string // that refers to it
 	Ref  string // what it refers to, without user and password

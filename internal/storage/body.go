@@ -85,7 +85,7 @@ func unpackedSize(packed []byte) int {
 }
 
 // pack writes a document as Helm does. What lasts of it is compressed only if
-// known is not the same. It answers ErrTooBig for what unpack would refuse.
+// known is not the same. It returns ErrTooBig for what unpack would refuse.
 func pack(doc document, known *lasting, level int) ([]byte, *lasting, error) {
 	text, lasts, err := doc.text()
 	if err != nil {

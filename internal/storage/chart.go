@@ -54,7 +54,7 @@ type trimming struct {
 	trim func(chart document) error
 }
 
-// trimmings, from what nobody misses to what helm get loses.
+// trimmings, from what is not missed to what helm get loses.
 var trimmings = []trimming{
 	{"docs", func(c document) error { return c.dropFiles(forPeople) }},
 	{"files", func(c document) error {

@@ -50,7 +50,7 @@
 //
 // # What is read is not trusted
 //
-// Whoever may write Secrets may write anything. Bodies are unpacked up to a
+// A client that may write Secrets may write anything. Bodies are unpacked up to a
 // bound, and one that is no revision, or not the one that its Secret is named
 // after, is a *DecodeError that names the Secret. The others of the release
 // stay readable.

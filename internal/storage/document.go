@@ -47,7 +47,7 @@ type document map[string]json.RawMessage
 var changing = []string{memberInfo, memberHooks}
 
 // text is the JSON of the document, and how much of its beginning lasts: what
-// is behind is written anew with each outcome. The members are JSON already;
+// is behind is rewritten with each outcome. The members are JSON already;
 // json.Marshal would go over each of their bytes twice more, and they can be
 // megabytes.
 func (d document) text() (text []byte, lasts int, err error) {
@@ -147,7 +147,7 @@ func documentOf(r *Record) (document, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Values that nobody touched stay as they were written: 12345678901234567890
+	// Values that were not changed stay as they were written: 12345678901234567890
 	// would not survive being read and written.
 	var before map[string]any
 	if doc.get(memberConfig, &before) != nil || !sameValues(before, r.Values) {

@@ -6,13 +6,13 @@ import (
 )
 
 var (
-	// ErrRevisionExists: somebody else recorded this revision first.
+	// ErrRevisionExists: another process recorded this revision first.
 	ErrRevisionExists = errors.New("revision exists already")
 	// ErrNotFound: there is no such revision.
 	ErrNotFound = errors.New("revision not found")
 	// ErrChanged: the stored revision is not the one that was read; read it
 	// again.
-	ErrChanged = errors.New("the stored revision was changed by somebody else")
+	ErrChanged = errors.New("the stored revision was changed by another client")
 	// ErrTooBig: the revision is beyond what is continued in further Secrets.
 	// What stays in its own Secret, its notes above all, must fit there: 1 MiB,
 	// compressed and in base64.

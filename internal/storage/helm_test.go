@@ -359,7 +359,7 @@ func TestHelmStopsAtContinued(t *testing.T) {
 	}
 }
 
-// Parts go with their revision, whoever deletes it.
+// Parts are deleted with their revision, by any client.
 func TestPartsGoWithTheirRevision(t *testing.T) {
 	s := newShelf(t)
 	if err := s.Create(s.ctx, s.big(1, StatusDeployed)); err != nil {

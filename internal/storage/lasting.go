@@ -19,7 +19,7 @@ import (
 // It is found again in what was read by an extra field of the gzip header
 // (RFC 1952, section 2.3.1.1), which all others pass over.
 //
-// What the header of a stored revision says is taken for true: whoever may
+// What the header of a stored revision says is taken for true: a client that may
 // write it could break the revision as well.
 type lasting struct {
 	sum   [sha256.Size]byte // of the text

@@ -83,7 +83,7 @@ func TestChangedTextIsCompressedAgain(t *testing.T) {
 }
 
 // What does not fit at the level that a revision was first compressed at is
-// compressed anew, as tightly as can be, before anything is left out.
+// compressed again, as tightly as can be, before anything is left out.
 func TestTighterIsCompressedAgain(t *testing.T) {
 	r := sample("shop", 4)
 	var manifest strings.Builder

@@ -37,7 +37,7 @@ func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta
 // (""), ordered by namespace and name, without their bodies. Superseded ones
 // count only if asked for: a deploy supersedes what is older than itself, so
 // that leaving nine of ten revisions to the API server misses a release only
-// where somebody has deleted the newer ones.
+// where another client has deleted the newer ones.
 func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) ([]Meta, error) {
 	selector := newestSelector(superseded)
 	type release struct{ namespace, name string }
@@ -207,7 +207,7 @@ func (s *Store) delete(ctx context.Context, namespace, secret string, uid types.
 
 // Trim deletes the oldest revisions of a inventory beyond keep (below 1 counts as
 // 1), never the newest and never one that is deployed; and parts of revisions
-// that interrupted writers left behind, but for those of the newest: whoever
+// that interrupted writers left behind, but for those of the newest: a process that
 // has recorded it since the inventory was listed may go on from them.
 func (s *Store) Trim(ctx context.Context, namespace string, inventory Inventory, keep int) error {
 	all := inventory.Revisions
@@ -252,7 +252,7 @@ func (s *Store) deleteLeft(ctx context.Context, namespace string, parts []string
 }
 
 // deleteListed deletes the revision that was listed, and not one of its number
-// that was recorded since, after the release had been installed anew.
+// that was recorded since, after the release had been installed again.
 func (s *Store) deleteListed(ctx context.Context, m Meta) error {
 	err := s.delete(ctx, m.Namespace, secretName(m.Name, m.Revision), m.UID)
 	if err != nil && !apierrors.IsConflict(err) {

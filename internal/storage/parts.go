@@ -75,7 +75,7 @@ func ownerOf(revision *corev1.Secret) metav1.OwnerReference {
 }
 
 // ownParts makes the Secret that was created the owner of its parts, so that
-// they go with it whoever deletes it, Helm too.
+// they go with it when any client deletes it, Helm too.
 func (s *Store) ownParts(ctx context.Context, r *Record) error {
 	owner := ownerOf(r.secret)
 	for i := range r.continued.Parts {

@@ -42,7 +42,7 @@ func (s *shelf) relevant(from int) string {
 	return out
 }
 
-// forge stores a Secret as whoever may write Secrets can.
+// forge stores a Secret as a client that may write Secrets can.
 func (s *shelf) forge(revision, status string, body []byte) {
 	s.t.Helper()
 	secret := &corev1.Secret{
@@ -115,7 +115,7 @@ func TestRevisionsHaveOneBudget(t *testing.T) {
 	}
 }
 
-// Numbers that nobody reached by deploying do not count, and the next revision
+// Numbers that were not reached by deploying do not count, and the next revision
 // is the one after the last real one.
 func TestImplausibleRevisions(t *testing.T) {
 	s := newShelf(t)

@@ -26,7 +26,7 @@ const (
 	StatusPendingRollback Status = "pending-rollback"
 )
 
-// Pending says whether the revision's deployer has not told its outcome.
+// Pending reports whether the revision has no outcome yet.
 func (s Status) Pending() bool {
 	return s == StatusPendingInstall || s == StatusPendingUpgrade || s == StatusPendingRollback
 }
@@ -38,7 +38,7 @@ type Record struct {
 	Status          Status
 	Description     string // without the cause
 	Cause           string
-	// Unproven: it is deployed, and nobody waited until it was ready.
+	// Unproven: it is deployed, and was not waited for.
 	Unproven bool
 	// ApplySet: its objects are labelled as members of an apply set.
 	ApplySet bool
@@ -57,7 +57,7 @@ type Record struct {
 	// for what Helm 3 did. "ssa" becomes "csa" when the engine writes it.
 	ApplyMethod string
 	// Recorder is the field manager of the program that recorded the revision;
-	// empty if that was the engine, or nobody can tell.
+	// empty if that was the engine, or if that is not known.
 	Recorder string
 
 	raw       map[string]json.RawMessage // the JSON as it was read, without the manifest; nil for a new one
@@ -103,7 +103,7 @@ type HookRun struct {
 	Phase                  string
 }
 
-// Meta is what can be told of a revision without its body.
+// Meta is what is known of a revision without its body.
 type Meta struct {
 	Name, Namespace string
 	Revision        int

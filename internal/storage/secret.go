@@ -44,7 +44,7 @@ const (
 	annotationTrimmed     = annotationPrefix + "chart-trimmed" // what the stored chart lacks
 	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
 	annotationAttempt     = annotationPrefix + "attempt"
-	annotationUnproven    = annotationPrefix + "unproven" // nobody waited for it
+	annotationUnproven    = annotationPrefix + "unproven" // it was not waited for
 	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
 	annotationDigest      = annotationPrefix + "digest"   // keyed, of what is applied
 
@@ -185,7 +185,7 @@ func withoutBody(s *corev1.Secret) *corev1.Secret {
 }
 
 // recorder is who made a Secret, if not this package: the manager of its type,
-// which nobody can change afterwards.
+// which cannot be changed afterwards.
 func recorder(managers []metav1.ManagedFieldsEntry) string {
 	for _, e := range managers {
 		if e.FieldsV1 != nil && bytes.Contains(e.FieldsV1.GetRawBytes(), []byte(`"f:type":`)) && e.Manager != fieldManager {

@@ -29,7 +29,7 @@ func New(secrets kubernetes.Interface, metadata metadata.Interface) *Store {
 // Create records a new revision. It is the step that one of several deployers
 // wins: the others get ErrRevisionExists. After an error that leaves the
 // outcome open (a timeout, a lost connection) it can be called again with the
-// same record: it knows its own. It can also answer ErrTooBig.
+// same record: it knows its own. It can also return ErrTooBig.
 func (s *Store) Create(ctx context.Context, r *Record) error {
 	e, err := encode(r, s.limit)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 }
 
 // Update records what has become of a revision that was created or read with
-// r. It answers ErrChanged if somebody else has changed it since, ErrNotFound
+// r. It returns ErrChanged if another client has changed it since, ErrNotFound
 // if it is gone, ErrTooBig. Members of its JSON that this package does not
 // know, and what others have set on the Secret, stay as they are.
 func (s *Store) Update(ctx context.Context, r *Record) error {
@@ -77,7 +77,7 @@ func (s *Store) Update(ctx context.Context, r *Record) error {
 	got, err := secrets.Update(ctx, newSecret(r, e, labelModified, time.Now()), metav1.UpdateOptions{})
 	if apierrors.IsConflict(err) {
 		// It may be this very update, sent before by a caller that did not see
-		// its answer.
+		// its response.
 		got, err = secrets.Get(ctx, r.secret.Name, metav1.GetOptions{})
 		if err == nil && (got.UID != r.secret.UID || !bytes.Equal(got.Data[bodyKey], e.body) || got.Labels[labelStatus] != string(r.Status)) {
 			return about(r, ErrChanged)

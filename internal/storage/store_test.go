@@ -154,7 +154,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// Bodies are read for what is wanted, and a broken one is told as such.
+// Bodies are read for what is wanted, and a broken one is reported as such.
 func TestBodies(t *testing.T) {
 	s := newShelf(t)
 	s.create(StatusSuperseded, StatusDeployed, StatusFailed)
@@ -240,14 +240,14 @@ func TestUpdateIsChecked(t *testing.T) {
 	}
 	mine.Status = StatusDeployed
 	if err := s.Update(s.ctx, mine); !errors.Is(err, ErrChanged) {
-		t.Errorf("over somebody else's change: %v, want ErrChanged", err)
+		t.Errorf("over another client's change: %v, want ErrChanged", err)
 	}
 	if got := s.get(1).Status; got != StatusFailed {
 		t.Errorf("the refused update left status %s", got)
 	}
 	stale.Status = StatusFailed
 	if err := s.Update(s.ctx, stale); err != nil {
-		t.Errorf("the same change a second time, as after a lost answer: %v", err)
+		t.Errorf("the same change a second time, as after a lost response: %v", err)
 	}
 	if err := s.Delete(s.ctx, s.ns, "shop", 1); err != nil {
 		t.Fatal(err)

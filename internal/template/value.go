@@ -95,7 +95,7 @@ func (v value) reflect() reflect.Value {
 }
 
 // fromReflect converts back. It keeps the reflect.Value where addressability or
-// the static type can still be told from a template: by methods of the pointer,
+// the static type can still be observed from a template: by methods of the pointer,
 // by slicing an array, by a static interface type.
 func fromReflect(rv reflect.Value) value {
 	if !rv.IsValid() {

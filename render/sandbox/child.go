@@ -45,7 +45,7 @@ func Main() {
 	os.Exit(0)
 }
 
-// serve confines the process, then answers requests until the parent closes in.
+// serve confines the process, then serves requests until the parent closes in.
 func serve(args string, in io.Reader, out io.Writer) error {
 	var config childConfig
 	if err := json.Unmarshal([]byte(args), &config); err != nil {
@@ -206,16 +206,16 @@ func (c *child) loadSchema(_ context.Context, url string) ([]byte, error) {
 	return a.Data, err
 }
 
-func (c *child) ask(question response) (answer, error) {
+func (c *child) ask(question response) (reply, error) {
 	if err := c.say(question); err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	r := <-c.requests
-	if r.Answer == nil {
-		return answer{}, errNoSuchMessage
+	if r.Reply == nil {
+		return reply{}, errNoSuchMessage
 	}
-	if r.Answer.Failed {
-		return answer{}, &callError{r.Answer.Call, r.Answer.Error}
+	if r.Reply.Failed {
+		return reply{}, &callError{r.Reply.Call, r.Reply.Error}
 	}
-	return *r.Answer, nil
+	return *r.Reply, nil
 }

@@ -19,7 +19,7 @@ type request struct {
 	Load       *loadRequest   `json:"load,omitempty"`
 	Render     *renderRequest `json:"render,omitempty"`
 	PostRender *postRequest   `json:"postRender,omitempty"`
-	Answer     *answer        `json:"answer,omitempty"`
+	Reply      *reply         `json:"reply,omitempty"`
 }
 
 // loadRequest makes the child load a source and keep it under the key.
@@ -74,9 +74,9 @@ type postRequest struct {
 	Limits  render.Limits   `json:"limits"`
 }
 
-// answer is the parent's to a question of the child. Error is the text of the
+// reply is the parent's to a question of the child. Error is the text of the
 // error, which the parent keeps under Call.
-type answer struct {
+type reply struct {
 	Object json.RawMessage `json:"object,omitempty"`
 	Data   []byte          `json:"data,omitempty"`
 	Failed bool            `json:"failed,omitempty"`

@@ -111,7 +111,7 @@ func (s *Source) PostRender(ctx context.Context, objects []render.Object) ([]ren
 // maxQuestions bounds how often a child may ask in one render.
 const maxQuestions = 100_000
 
-// converse answers the questions of the child until it is done.
+// converse replies to the questions of the child until it is done.
 func (w *worker) converse(ctx context.Context, in render.Input) (*done, error) {
 	var failures []error
 	for range maxQuestions {
@@ -133,9 +133,9 @@ func (w *worker) converse(ctx context.Context, in render.Input) (*done, error) {
 		}
 		if err != nil {
 			failures = append(failures, err)
-			a = answer{Failed: true, Error: err.Error(), Call: len(failures)}
+			a = reply{Failed: true, Error: err.Error(), Call: len(failures)}
 		}
-		if err := w.send(request{Answer: &a}); err != nil {
+		if err := w.send(request{Reply: &a}); err != nil {
 			return nil, err
 		}
 	}
@@ -144,18 +144,18 @@ func (w *worker) converse(ctx context.Context, in render.Input) (*done, error) {
 
 // ask calls the function that the child asks for. It must be one that the input
 // has.
-func (r *response) ask(ctx context.Context, in render.Input) (answer, error) {
+func (r *response) ask(ctx context.Context, in render.Input) (reply, error) {
 	switch {
 	case r.Lookup != nil && in.Lookup != nil:
 		object, err := in.Lookup(ctx, r.Lookup.APIVersion, r.Lookup.Kind, r.Lookup.Namespace, r.Lookup.Name)
 		if err != nil || object == nil {
-			return answer{}, err
+			return reply{}, err
 		}
 		text, err := json.Marshal(object)
-		return answer{Object: text}, err
+		return reply{Object: text}, err
 	case r.Schema != nil && in.SchemaLoader != nil:
 		data, err := in.SchemaLoader(ctx, r.Schema.URL)
-		return answer{Data: data}, err
+		return reply{Data: data}, err
 	}
-	return answer{}, &brokenError{errNoSuchMessage}
+	return reply{}, &brokenError{errNoSuchMessage}
 }

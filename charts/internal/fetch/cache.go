@@ -55,14 +55,14 @@ func (c *Cache) blobFile(digest string) string {
 	return filepath.Join("sha256", strings.TrimPrefix(DigestOf([]byte(c.scope+digest)), "sha256:"))
 }
 
-// answer is what a server said of what it sent, to ask by the next time.
-type answer struct {
+// cached is what a server said of a response, for a conditional request next time.
+type cached struct {
 	Digest       string `json:"digest"`
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"lastModified,omitempty"`
 }
 
-func answerOf(header http.Header, data []byte) *answer {
+func cachedOf(header http.Header, data []byte) *cached {
 	a := validators(header)
 	if a != nil {
 		a.Digest = DigestOf(data)
@@ -70,16 +70,16 @@ func answerOf(header http.Header, data []byte) *answer {
 	return a
 }
 
-// validators is the answer without its digest; nil if there is nothing to ask by.
-func validators(header http.Header) *answer {
-	a := &answer{ETag: header.Get("ETag"), LastModified: header.Get("Last-Modified")}
+// validators are the headers for a conditional request; nil if there are none.
+func validators(header http.Header) *cached {
+	a := &cached{ETag: header.Get("ETag"), LastModified: header.Get("Last-Modified")}
 	if a.ETag == "" && a.LastModified == "" {
 		return nil
 	}
 	return a
 }
 
-func (a *answer) ask(header http.Header) {
+func (a *cached) ask(header http.Header) {
 	if a.ETag != "" {
 		header.Set("If-None-Match", a.ETag)
 	}
@@ -88,7 +88,7 @@ func (a *answer) ask(header http.Header) {
 	}
 }
 
-// blob answers the bytes of a digest, or nil. What is not what it should be counts as not there.
+// blob returns the bytes of a digest, or nil. Bytes with another digest count as missing.
 func (c *Cache) blob(digest string, limit int64) []byte {
 	file := c.file(digest)
 	if file == nil {
@@ -125,8 +125,8 @@ func (c *Cache) keep(data []byte) error {
 	return c.write(c.blobFile(DigestOf(data)), data)
 }
 
-// answer tells what an address last answered, as far as it is still there.
-func (c *Cache) answer(u *url.URL, limit int64) (*answer, []byte) {
+// last returns the last response of an address, if it is still in the cache.
+func (c *Cache) last(u *url.URL, limit int64) (*cached, []byte) {
 	a := c.known(u)
 	if a == nil {
 		return nil, nil
@@ -138,8 +138,8 @@ func (c *Cache) answer(u *url.URL, limit int64) (*answer, []byte) {
 	return a, data
 }
 
-// known is the answer that is kept of an address; nil if there is none.
-func (c *Cache) known(u *url.URL) *answer {
+// known is what is cached of an address; nil if nothing is.
+func (c *Cache) known(u *url.URL) *cached {
 	if c == nil {
 		return nil
 	}
@@ -147,14 +147,14 @@ func (c *Cache) known(u *url.URL) *answer {
 	if err != nil {
 		return nil
 	}
-	var a answer
+	var a cached
 	if json.Unmarshal(text, &a) != nil {
 		return nil
 	}
 	return &a
 }
 
-func (c *Cache) remember(u *url.URL, a *answer, data []byte) error {
+func (c *Cache) remember(u *url.URL, a *cached, data []byte) error {
 	if c == nil || a == nil {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 	"path/filepath"
 )
 
-// open is answer for what need not be in memory. The file is verified, and read from its beginning.
-func (c *Cache) open(u *url.URL, limit int64) (*answer, *os.File) {
+// open is last for what need not be in memory. The file is verified, and read from its beginning.
+func (c *Cache) open(u *url.URL, limit int64) (*cached, *os.File) {
 	a := c.known(u)
 	if a == nil {
 		return nil, nil
@@ -39,13 +39,13 @@ func (c *Cache) open(u *url.URL, limit int64) (*answer, *os.File) {
 // part is a file of the cache that is being written. A failure to write shows in keep.
 type part struct {
 	cache  *Cache
-	answer *answer
+	cached *cached
 	file   *os.File
 	sum    hash.Hash
 	err    error
 }
 
-// part begins to keep an answer; nil where there is no cache, or nothing to ask by the next time.
+// part begins to cache a response; nil if there is no cache, or if the response has no validators.
 func (c *Cache) part(header http.Header) (*part, error) {
 	a := validators(header)
 	if c == nil || a == nil {
@@ -59,7 +59,7 @@ func (c *Cache) part(header http.Header) (*part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the cache: %w", err)
 	}
-	return &part{cache: c, answer: a, file: file, sum: sha256.New()}, nil
+	return &part{cache: c, cached: a, file: file, sum: sha256.New()}, nil
 }
 
 func (p *part) Write(data []byte) (int, error) {
@@ -70,13 +70,13 @@ func (p *part) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// keep puts the file into its place, and remembers the answer of the address.
+// keep puts the file into its place, and remembers the response of the address.
 func (p *part) keep(u *url.URL) error {
-	p.answer.Digest = "sha256:" + hex.EncodeToString(p.sum.Sum(nil))
-	if err := errors.Join(p.err, p.file.Close(), p.cache.place(p.file.Name(), p.cache.blobFile(p.answer.Digest))); err != nil {
+	p.cached.Digest = "sha256:" + hex.EncodeToString(p.sum.Sum(nil))
+	if err := errors.Join(p.err, p.file.Close(), p.cache.place(p.file.Name(), p.cache.blobFile(p.cached.Digest))); err != nil {
 		return fmt.Errorf("write the cache: %w", err)
 	}
-	text, err := json.Marshal(p.answer)
+	text, err := json.Marshal(p.cached)
 	if err != nil {
 		return err
 	}

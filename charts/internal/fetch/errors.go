@@ -14,7 +14,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// Conditions to be told apart with errors.Is.
+// Conditions that errors.Is tells apart.
 var (
 	ErrTooBig       = errors.New("too big")
 	ErrNoChart      = errors.New("no such chart")
@@ -26,7 +26,7 @@ var (
 	ErrTokenHost    = errors.New("another host")
 )
 
-// StatusError is the answer of a server that is no success.
+// StatusError is a response without success.
 type StatusError struct {
 	URL    string // without password
 	Code   int
@@ -72,7 +72,7 @@ type condition struct{ is, err error }
 func (c *condition) Error() string   { return c.err.Error() }
 func (c *condition) Unwrap() []error { return []error{c.is, c.err} }
 
-// DigestOf answers sha256: and the hex sum.
+// DigestOf returns "sha256:" and the sum in hex.
 func DigestOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:])

@@ -1,5 +1,5 @@
 // Package fetch gets packaged charts from where they are published: an OCI registry, a repository with an index, a plain
-// https address. It answers bytes, verified as far as something to verify them by is known, and knows nothing of what is
+// https address. It returns bytes, verified as far as something to verify them by is known, and knows nothing of what is
 // in them.
 package fetch
 
@@ -26,12 +26,12 @@ type Options struct {
 	TokenHosts []string
 	Signed     bool // asks for the provenance too
 
-	// Login answers how to log in at an address, whose scheme is oci for a registry. What it answers is sent to the host of
+	// Login returns how to log in at an address, whose scheme is oci for a registry. What it returns is sent to the host of
 	// that address alone. Nil: anonymous.
 	Login func(ctx context.Context, address *url.URL) (Login, error)
 }
 
-// Login is who to be at a host. The zero value is nobody.
+// Login are the credentials for a host. The zero value is anonymous.
 type Login struct {
 	Username, Password string
 	// RefreshToken and AccessToken are what registries give in place of a password.

@@ -184,7 +184,7 @@ func check(t *testing.T, archive *Archive, err error, want, fails string) {
 	}
 }
 
-// push puts one layer and its manifest into a registry and answers the manifest's digest.
+// push puts one layer and its manifest into a registry and returns the manifest's digest.
 func push(t *testing.T, server, repository, tag, mediaType, layer string) string {
 	t.Helper()
 	put := func(method, address, contentType string, body []byte) {

@@ -25,7 +25,7 @@ const (
 
 const (
 	maxManifest = 1 << 20 // a chart's manifest names three layers at most
-	maxTags     = 50_000  // nobody publishes as many, and a server that does not end its list must not fill memory
+	maxTags     = 50_000  // far more than any chart has; a server that does not end its list must not fill memory
 )
 
 // OCI gets a chart from a registry. Ref is oci://host/path, with a tag or a digest behind it, or neither: then Version
@@ -106,7 +106,7 @@ func readManifest(ctx context.Context, repository *remote.Repository, reference 
 	return &manifest, nil
 }
 
-// getManifest asks for a manifest without the registry client's own reading of the answer, which tells a wrong digest from
+// getManifest asks for a manifest without the registry client's own reading of the response, which does not tell a wrong digest from
 // other faults by words alone.
 func getManifest(ctx context.Context, repository *remote.Repository, reference string) ([]byte, error) {
 	u := url.URL{Scheme: "https", Host: repository.Reference.Host(), Path: "/v2/" + repository.Reference.Repository + "/manifests/" + reference}

@@ -113,8 +113,8 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + u.Hostname() + ":" + port
 }
 
-// get reads what is at an address. With validators of an earlier answer it answers nil where nothing has changed.
-func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) ([]byte, *answer, error) {
+// get reads what is at an address. With the validators of an earlier response it returns nil if nothing has changed.
+func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *cached) ([]byte, *cached, error) {
 	resp, err := s.request(ctx, u, known)
 	if err != nil {
 		return nil, nil, err
@@ -126,11 +126,11 @@ func (s *site) get(ctx context.Context, u *url.URL, limit int64, known *answer) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return data, answerOf(resp.Header, data), nil
+	return data, cachedOf(resp.Header, data), nil
 }
 
 // request asks for what is at an address. The caller closes the body.
-func (s *site) request(ctx context.Context, u *url.URL, known *answer) (*http.Response, error) {
+func (s *site) request(ctx context.Context, u *url.URL, known *cached) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (s *site) request(ctx context.Context, u *url.URL, known *answer) (*http.Re
 	return resp, nil
 }
 
-// readBody reads a successful answer to its end, and closes it.
+// readBody reads a successful response to its end, and closes it.
 func readBody(u *url.URL, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := newBody(u, resp, limit)
@@ -162,7 +162,7 @@ func readBody(u *url.URL, resp *http.Response, limit int64) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// body is what a successful answer sends, up to a limit.
+// body is what a successful response sends, up to a limit.
 type body struct {
 	io.Reader
 	u           *url.URL
@@ -230,7 +230,7 @@ func (s *site) stream(ctx context.Context, u *url.URL, limit int64, read func(io
 
 // getCached asks only whether what is in the cache still holds, where the server gave something to ask by.
 func (s *site) getCached(ctx context.Context, u *url.URL, limit int64) ([]byte, error) {
-	known, cached := s.cache.answer(u, limit)
+	known, cached := s.cache.last(u, limit)
 	data, now, err := s.get(ctx, u, limit, known)
 	if err != nil {
 		return nil, err

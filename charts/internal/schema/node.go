@@ -31,7 +31,7 @@ type Property struct {
 	*Node
 }
 
-// Property answers the named property, or nil.
+// Property returns the named property, or nil.
 func (n *Node) Property(name string) *Node {
 	for _, p := range n.Properties {
 		if p.Name == name {

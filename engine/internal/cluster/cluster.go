@@ -86,7 +86,7 @@ func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
 	return c, nil
 }
 
-// As returns the same cluster as another user sees it, in place of whoever cfg
+// As returns the same cluster as another user sees it, in place of the one that cfg
 // impersonates. What is known of the served kinds is shared, and is read as
 // before.
 func (c *Cluster) As(who rest.ImpersonationConfig) (*Cluster, error) {

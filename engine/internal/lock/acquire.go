@@ -27,7 +27,7 @@ const annotationRelease = "meta.helm.sh/release-name"
 var ErrLost = errors.New("another operation has taken over the release's lock")
 
 // Longest is the longest duration of a Lease that counts: one that was written
-// with more is held no longer, since whoever may write Leases could otherwise
+// with more is held no longer, since a client that may write Leases could otherwise
 // block a release for ever without doing anything.
 const Longest = 2 * time.Minute
 

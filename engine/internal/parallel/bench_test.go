@@ -19,7 +19,7 @@ func deep(n int) int {
 }
 
 // A thousand short functions with the deep stack of a request: a goroutine for
-// each grows its stack anew.
+// each grows its stack again.
 func BenchmarkThousand(b *testing.B) {
 	for _, depth := range []int{0, 50, 200} {
 		b.Run(fmt.Sprintf("parallel/%d", depth), func(b *testing.B) {
