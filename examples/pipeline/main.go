@@ -5,6 +5,11 @@
 //	pipeline plan  -namespace shop -name web -set image.tag=1.29 -out out
 //	pipeline apply -namespace shop -name web -set image.tag=1.29 -in out/plan.json
 //
+// Whoever can change plan.json decides nothing: apply names the release that it
+// is for, and refuses a plan that is not what would be planned now. With
+// -plan-key, a file of 32 random bytes or more that both steps can read, that
+// holds for all that a first install hides, too.
+//
 // Its exit code is 0 on success and, for plan, if nothing would change; 2 if
 // something would; 3 if conflicts or other problems prevent applying; 4 if the
 // plan is stale; 1 for any other error.
@@ -56,6 +61,7 @@ type settings struct {
 	set        []string
 	force      bool
 	kubeconfig string
+	planKey    string
 	in, out    string
 	timeout    time.Duration
 }
@@ -74,7 +80,13 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	if s.kubeconfig != "" {
 		flags.KubeConfig = &s.kubeconfig
 	}
-	e, err := engine.NewFromGetter(flags, engine.Options{})
+	var opts engine.Options
+	if s.planKey != "" {
+		if opts.PlanKey, err = os.ReadFile(s.planKey); err != nil {
+			return exitError, err
+		}
+	}
+	e, err := engine.NewFromGetter(flags, opts)
 	if err != nil {
 		return exitError, err
 	}
@@ -101,6 +113,7 @@ func parse(name string, args []string) (settings, error) {
 	f.Func("set", "key=value; may be given again", func(v string) error { s.set = append(s.set, v); return nil })
 	f.BoolVar(&s.force, "force", false, "take fields from other field managers")
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "empty: as kubectl finds it")
+	f.StringVar(&s.planKey, "plan-key", "", "file with the key of the plan's digests; empty: that of the release's newest revision")
 	f.StringVar(&s.in, "in", "plan.json", "the plan to apply")
 	f.StringVar(&s.out, "out", ".", "folder for plan.md and plan.json")
 	f.DurationVar(&s.timeout, "timeout", engine.DefaultTimeout, "for readiness")

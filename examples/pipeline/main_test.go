@@ -49,6 +49,8 @@ func TestPlanAndApplyInSeparateProcesses(t *testing.T) {
 		os.MkdirAll(filepath.Join(folder, "chart", "templates"), 0o755),
 		os.WriteFile(filepath.Join(folder, "chart", "Chart.yaml"), []byte(chartYAML), 0o644),
 		os.WriteFile(filepath.Join(folder, "chart", "templates", "all.yaml"), []byte(templates), 0o644),
+		os.CopyFS(filepath.Join(folder, "other"), os.DirFS(filepath.Join(folder, "chart"))),
+		os.WriteFile(filepath.Join(folder, "other", "templates", "all.yaml"), []byte(strings.ReplaceAll(templates, "name: shop", "name: other")), 0o644),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -102,4 +104,15 @@ func TestPlanAndApplyInSeparateProcesses(t *testing.T) {
 	step(exitChanges, "2 to update", "plan", "-set", "colour=white", "-set", "password=other-password", "-force")
 	step(exitFine, "revision 3 is deployed", "apply", "-set", "colour=white", "-set", "password=other-password", "-force")
 	step(exitError, "invalid release key", "plan", "-name", "Shop")
+
+	// Both steps have the same key, or the plan is not applied.
+	key := filepath.Join(folder, "key")
+	if err := os.WriteFile(key, bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step(exitChanges, "2 to create", "plan", "-name", "other", "-chart", filepath.Join(folder, "other"), "-plan-key", key)
+	step(exitError, "digests cannot be checked", "apply", "-name", "other", "-chart", filepath.Join(folder, "other"))
+	step(exitError, "another release", "apply", "-name", "another", "-chart", filepath.Join(folder, "other"), "-plan-key", key)
+	step(exitStale, "values was as planned", "apply", "-name", "other", "-chart", filepath.Join(folder, "other"), "-plan-key", key, "-set", "password=other-password")
+	step(exitFine, "revision 1 is deployed", "apply", "-name", "other", "-chart", filepath.Join(folder, "other"), "-plan-key", key)
 }
