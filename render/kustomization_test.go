@@ -199,7 +199,7 @@ func TestHostileKustomizations(t *testing.T) {
 		"deep":           {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\na: " + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000) + "\n", limit: "DocumentDepth"},
 		"many deep": {text: "resources: [x.yaml]\n-- x.yaml --\n" +
 			long(20, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\na: "+strings.Repeat("{a: ", 500)+strings.Repeat("}", 500)+"\n"), limit: "Steps"},
-		"doubling":       {text: strings.TrimPrefix(doubling, "-- kustomization.yaml --\n"), limit: "Entries"},
+		"doubling":       {text: strings.TrimPrefix(doubling, "-- kustomization.yaml --\n"), limit: "Steps"},
 		"many objects":   {text: "resources: [x.yaml]\n-- x.yaml --\n" + long(3000, "---\napiVersion: v1\nkind: A\nmetadata: {name: a%d}\n"), limit: "Steps"},
 		"a list of many": {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: List\nitems:\n" + long(3000, "- {apiVersion: v1, kind: A, metadata: {name: a%d}}\n"), limit: "Steps"},
 		"many keys":      {text: "resources: [x.yaml]\n-- x.yaml --\napiVersion: v1\nkind: A\nmetadata: {name: a}\ndata:\n" + long(40_000, "  k%d: v\n"), limit: "Steps"},

@@ -6,15 +6,13 @@ import (
 	"regexp/syntax"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	patterns "github.com/fairlead-dev/fairlead/internal/pattern"
 )
 
-const (
-	// maxPattern is how long a pattern may be: a class such as \pL takes more
-	// than a thousand times its length already when it is parsed.
-	maxPattern = 32 << 10
-	// instructionBytes is what an instruction of a compiled pattern takes.
-	instructionBytes = 256
-)
+// maxPattern is how long a pattern may be: a class such as \pL takes more than a
+// thousand times its length already when it is parsed.
+const maxPattern = 32 << 10
 
 // compilePattern compiles a pattern after its size, repetitions written out, is
 // charged.
@@ -29,8 +27,8 @@ func (c *compiledSchema) compilePattern(text string) (jsonschema.Regexp, error) 
 	if err != nil {
 		return nil, err
 	}
-	size := patternSize(parsed)
-	if !c.meter.schemaStep(size) || !c.meter.schemaTake(size*instructionBytes) {
+	size := patterns.Size(parsed)
+	if !c.meter.schemaStep(size) || !c.meter.schemaTake(size*patterns.InstructionBytes) {
 		return nil, c.meter.err
 	}
 	compiled, err := regexp.Compile(text)
@@ -53,20 +51,4 @@ func (p *pattern) MatchString(text string) bool {
 		panic(stopped{})
 	}
 	return p.Regexp.MatchString(text)
-}
-
-// patternSize is how many instructions a pattern compiles to, roughly.
-func patternSize(re *syntax.Regexp) int64 {
-	const most = 1 << 40 // so that no product overflows
-	size := int64(1 + len(re.Rune)/4)
-	if re.Op == syntax.OpLiteral {
-		size = int64(1 + len(re.Rune))
-	}
-	for _, sub := range re.Sub {
-		size += patternSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		size *= int64(max(re.Min, re.Max, 1))
-	}
-	return min(size, most)
 }

@@ -44,7 +44,8 @@ type Kustomization struct {
 	files   map[string][]byte
 	loaded  []File
 	weight  weight
-	entries entries // what is done to rendered objects
+	own     visited // what is done to rendered objects
+	values  *values // what its objects have
 	options Options
 }
 
@@ -53,7 +54,7 @@ type Kustomization struct {
 func New(ctx context.Context, files []File, dir string, options Options) (*Kustomization, error) {
 	w := &walk{
 		ctx: ctx, options: options, files: map[string][]byte{}, dirs: map[string]bool{".": true},
-		loaded: map[string]string{}, visited: map[string]visited{}, plugged: map[string]weight{},
+		values: newValues(), loaded: map[string]string{}, visited: map[string]visited{}, plugged: map[string]weight{},
 	}
 	for _, f := range files {
 		w.put(f.Name, bytes.TrimPrefix(f.Data, utf8BOM))
@@ -68,7 +69,7 @@ func New(ctx context.Context, files []File, dir string, options Options) (*Kusto
 		return nil, err
 	}
 	slices.SortFunc(w.brought, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
-	k := &Kustomization{file: file, weight: total, entries: own.entries, options: options, files: maps.Clone(w.files), loaded: w.brought}
+	k := &Kustomization{file: file, weight: total, own: own, values: w.values, options: options, files: maps.Clone(w.files), loaded: w.brought}
 	top.Resources = slices.Insert(top.Resources, 0, "./"+rendered)
 	if err := w.write(file, top); err != nil {
 		return nil, err
@@ -142,13 +143,18 @@ func (k *Kustomization) allow(objects []byte) error {
 	if objects == nil {
 		return nil
 	}
-	own, err := k.options.Limits.weigh("the rendered objects", objects)
+	const subject = "the rendered objects"
+	has := k.values.clone()
+	own, err := k.options.Limits.weigh(subject, objects, has)
 	if err != nil {
 		return err
 	}
-	total, err := k.options.Limits.add(k.weight, own, "the rendered objects")
+	total, err := k.options.Limits.add(k.weight, own, subject)
 	if err == nil {
-		_, err = k.options.Limits.add(total, k.entries.over(own.nodes), "the rendered objects")
+		total, err = k.options.Limits.add(total, k.own.entries.over(own), subject)
+	}
+	if err == nil {
+		_, err = k.options.Limits.add(total, has.multiplied(k.own.replacements, k.own.variables, own), subject)
 	}
 	return err
 }

@@ -27,10 +27,10 @@ func (w *walk) plugins(at place, entries []string) (total weight, err error) {
 		}
 		// This is how kustomize tells an inline configuration from a path.
 		if inline, err := w.parse([]byte(entry)); err == nil {
-			if err := checkPlugins(w.options.Limits, at, at.root != ".", inline); err != nil {
+			if err := w.checkPlugins(at, at.root != ".", inline); err != nil {
 				return total, err
 			}
-			own, err := w.options.Limits.weigh(at.file, []byte(entry))
+			own, err := w.options.Limits.weigh(at.file, []byte(entry), w.values)
 			if err == nil {
 				total, err = w.options.Limits.add(total, own, at.file)
 			}
@@ -61,7 +61,7 @@ func (w *walk) pluginFile(at place, name string) (weight, error) {
 		return w.pluginDir(at, name)
 	}
 	data := w.files[name]
-	own, err := w.options.Limits.weigh(name, data)
+	own, err := w.options.Limits.weigh(name, data, w.values)
 	if err != nil {
 		return own, err
 	}
@@ -70,7 +70,7 @@ func (w *walk) pluginFile(at place, name string) (weight, error) {
 		return own, refusal(name, "correct the YAML, or take the file out of the kustomization", "cannot be read as a generator or transformer: %w", err)
 	}
 	foreign := at.root != "." || rootOf(name) != "."
-	return own, checkPlugins(w.options.Limits, place{file: name, dir: at.dir, root: at.root}, foreign, resources)
+	return own, w.checkPlugins(place{file: name, dir: at.dir, root: at.root}, foreign, resources)
 }
 
 func (w *walk) pluginDir(at place, dir string) (total weight, err error) {
@@ -127,7 +127,8 @@ func (w *walk) parse(text []byte) ([]*resource.Resource, error) {
 // program to be run.
 var functions = []string{"config.kubernetes.io/function", "config.k8s.io/function"}
 
-func checkPlugins(limits Limits, at place, foreign bool, resources []*resource.Resource) error {
+func (w *walk) checkPlugins(at place, foreign bool, resources []*resource.Resource) error {
+	limits := w.options.Limits
 	for _, r := range resources {
 		for key := range r.GetAnnotations() {
 			if slices.Contains(functions, key) {
@@ -148,6 +149,12 @@ func checkPlugins(limits Limits, at place, foreign bool, resources []*resource.R
 		}
 		if err := scan(limits, at, foreign, config, false); err != nil {
 			return err
+		}
+		if gvk.Kind == "ReplacementTransformer" {
+			w.replacing(at, text)
+		}
+		if size := patternsOf(config, false); size > maxPatterns {
+			return &LimitError{"Steps", limits.Steps, at.file}
 		}
 	}
 	return nil

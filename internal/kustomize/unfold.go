@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sigs.k8s.io/kustomize/kyaml/kio"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -22,7 +23,9 @@ func (l Limits) check(subject string, text []byte) error {
 }
 
 // weigh reads a text of objects or patches, and returns what it costs kustomize.
-func (l Limits) weigh(subject string, text []byte) (weight, error) {
+// It notes what they have.
+func (l Limits) weigh(subject string, text []byte, has *values) (weight, error) {
+	has.text(text)
 	w := weight{files: 1, bytes: int64(len(text))}
 	if err := l.check(subject, text); err != nil {
 		return w, err
@@ -32,16 +35,41 @@ func (l Limits) weigh(subject string, text []byte) (weight, error) {
 		return w, refusal(subject, "correct the YAML", "%w", err)
 	}
 	for _, n := range nodes {
-		size := yamlread.SizeOf(n.YNode())
+		size := has.object(n)
 		if size.Depth > int64(l.DocumentDepth) {
 			return w, &LimitError{Limit: "DocumentDepth", Max: int64(l.DocumentDepth), Subject: subject}
 		}
 		w.nodes, w.squares = plus(w.nodes, size.Nodes), plus(w.squares, size.Squares)
 		w.deep = plus(w.deep, times(size.Nodes, size.Depth*size.Depth)/deepSteps)
+		w.items, w.longest = plus(w.items, size.Items), max(w.longest, size.Longest)
 		w.objects++
-		if items := n.Field("items"); items != nil {
-			w.objects += int64(len(items.Value.Content()))
-		}
+		w.lists(n)
 	}
 	return w, nil
+}
+
+// stepsPerListed is what a node in a list inside of a list takes.
+const stepsPerListed = 1000
+
+// lists adds the objects in a list. Lists inside of lists are written out and read
+// again at each level.
+func (w *weight) lists(n *kyaml.RNode) {
+	if n.YNode().Kind != kyaml.MappingNode {
+		return
+	}
+	items := n.Field("items")
+	if items == nil {
+		return
+	}
+	w.objects += int64(len(items.Value.Content()))
+	elements, err := items.Value.Elements()
+	if err != nil {
+		return
+	}
+	for _, element := range elements {
+		if inner := element.Field("items"); inner != nil && len(inner.Value.Content()) > 0 {
+			w.visits = plus(w.visits, times(stepsPerListed, yamlread.SizeOf(element.YNode()).Nodes))
+			w.lists(element)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package kustomize
 
 import (
+	"bytes"
+	"path"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,7 +18,11 @@ type visitor struct {
 	at      place
 	total   weight
 	entries entries
-	err     error
+	// replacements and variables are those of this kustomization and of the
+	// components that change the same objects.
+	replacements []replacement
+	variables    []string
+	err          error
 }
 
 func (v *visitor) kustomization(k *types.Kustomization) {
@@ -27,7 +33,7 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 		v.folder(&k.Components[i])
 	}
 	for i := range k.Crds {
-		v.yaml(&k.Crds[i])
+		v.definitions(&k.Crds[i])
 	}
 	for i := range k.Configurations {
 		v.entries.fields += v.yaml(&k.Configurations[i])
@@ -37,6 +43,7 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 		k.OpenAPI["path"] = file
 	}
 	var targeted weight
+	beforePatches := v.total.items
 	//lint:ignore SA1019 kustomize reads the old fields too
 	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
 		for i := range patches {
@@ -45,35 +52,47 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 			if patches[i].Path != "" {
 				v.patch(&patches[i].Path)
 			}
+			v.values.anyKind = v.values.anyKind || patches[i].Options != nil && patches[i].Options.AllowKindChange
 			if patches[i].Target != nil { // it may apply to every object
 				targeted.nodes = plus(targeted.nodes, v.total.nodes-before.nodes)
+				targeted.items = plus(targeted.items, v.total.items-before.items)
 				targeted.bytes = plus(targeted.bytes, v.total.bytes-before.bytes)
 			}
 		}
 	}
+	v.entries.items = plus(v.entries.items, v.total.items-beforePatches)
 	for i := range k.Replacements {
 		if k.Replacements[i].Path != "" {
-			v.entries.visiting += v.yaml(&k.Replacements[i].Path)
+			v.entries.visiting += v.replacementFile(&k.Replacements[i].Path)
 		}
+		v.replace([]types.Replacement{k.Replacements[i].Replacement})
 	}
 	for i := range k.ConfigMapGenerator {
-		v.sources(k.ConfigMapGenerator[i].KvPairSources)
+		v.generator("ConfigMap", &k.ConfigMapGenerator[i].GeneratorArgs, k.GeneratorOptions)
 	}
 	for i := range k.SecretGenerator {
-		v.sources(k.SecretGenerator[i].KvPairSources)
+		v.generator("Secret", &k.SecretGenerator[i].GeneratorArgs, k.GeneratorOptions)
 	}
 	for _, entries := range [][]string{k.Generators, k.Transformers, k.Validators} {
 		if v.err == nil {
 			var below weight
 			below, v.err = v.plugins(v.at, entries)
 			v.add(below)
+			v.replace(v.transforming)
+			v.transforming = nil
 			v.entries.visiting += below.nodes
+			v.entries.items = plus(v.entries.items, below.nodes)
 		}
 	}
 	v.entries = v.entries.plus(entriesOf(k))
+	//lint:ignore SA1019 kustomize reads the old fields too
+	v.variables = append(v.variables, variablesOf(k.Vars)...)
+	v.patterns(k)
 	v.add(weight{nodes: times(targeted.nodes, v.total.objects), bytes: times(targeted.bytes, v.total.objects)})
+	v.entries.items = plus(v.entries.items, times(targeted.items, v.total.objects))
 	v.add(added(k).times(v.total.objects))
-	v.add(v.entries.over(v.total.nodes))
+	v.add(v.entries.over(v.total))
+	v.multiply()
 	v.names(k)
 }
 
@@ -87,7 +106,7 @@ func (v *visitor) add(below weight) {
 func (v *visitor) weigh(subject string, text []byte) {
 	if v.err == nil {
 		var own weight
-		own, v.err = v.options.Limits.weigh(subject, text)
+		own, v.err = v.options.Limits.weigh(subject, text, v.values)
 		v.add(own)
 	}
 }
@@ -132,6 +151,8 @@ func (v *visitor) descend(dir string) {
 	v.add(below)
 	if own.component { // it changes what this kustomization has, too
 		v.entries = v.entries.plus(own.entries)
+		v.replacements = append(v.replacements, own.replacements...)
+		v.variables = append(v.variables, own.variables...)
 	}
 }
 
@@ -170,6 +191,53 @@ func (v *visitor) yaml(ref *string) int64 {
 	}
 	return yamlread.SizeOf(&document).Nodes
 }
+
+// definitions is a file of crds, each property of which may become a field of a
+// configuration.
+func (v *visitor) definitions(ref *string) {
+	name := *ref
+	v.yaml(ref)
+	if v.err != nil {
+		return
+	}
+	if data, ok := v.files[path.Join(v.at.dir, *ref)]; ok {
+		n := definitions(data)
+		v.entries.fields = plus(v.entries.fields, n)
+		if v.add(weight{visits: times(n, stepsPerDefinition)}); v.err != nil {
+			v.err = &LimitError{"Steps", v.options.Limits.Steps, name}
+		}
+	}
+}
+
+// stepsPerDefinition is what following a property of a definition takes.
+const stepsPerDefinition = 100
+
+// generator weighs an object that is made of settings, and compared with others by
+// name and by hash.
+func (v *visitor) generator(kind string, g *types.GeneratorArgs, options *types.GeneratorOptions) {
+	v.sources(g.KvPairSources)
+	made := weight{objects: generatedObjects, nodes: generatedNodes}
+	keys := int64(len(g.LiteralSources) + len(g.FileSources))
+	for _, literal := range g.LiteralSources {
+		made.bytes += int64(len(literal))
+	}
+	for _, env := range g.EnvSources {
+		keys += int64(bytes.Count(v.files[path.Join(v.at.dir, env)], []byte("\n"))) + 1
+	}
+	for _, o := range []*types.GeneratorOptions{options, g.Options} {
+		if o != nil {
+			keys += int64(len(o.Labels) + len(o.Annotations))
+		}
+	}
+	made.nodes += 2 * keys
+	made.squares = times(keys, keys)
+	v.add(made)
+	v.generated(kind, g)
+}
+
+// A generated object costs as much as so many others, and has so many nodes
+// besides its data.
+const generatedObjects, generatedNodes = 2, 16
 
 // patch is a file of patches.
 func (v *visitor) patch(ref *string) {

@@ -28,7 +28,10 @@ type walk struct {
 	// with all that is below them.
 	visited map[string]visited
 	plugged map[string]weight
-	open    []string // the folders above
+	values  *values
+	// transforming are the replacements of the transformers that were looked at last.
+	transforming []types.Replacement
+	open         []string // the folders above
 }
 
 func (w *walk) put(name string, data []byte) {
@@ -135,9 +138,11 @@ func (w *walk) enter(from place, dir string) (leave func(), err error) {
 
 // visited is what is known of a kustomization that was followed.
 type visited struct {
-	weight    weight // with all that is below
-	entries   entries
-	component bool
+	weight       weight // with all that is below
+	entries      entries
+	replacements []replacement
+	variables    []string
+	component    bool
 }
 
 // visit follows the kustomization of a folder.
@@ -160,7 +165,7 @@ func (w *walk) visit(from place, dir string) (weight, visited, error) {
 	if v.err != nil {
 		return weight{}, visited{}, v.err
 	}
-	own := visited{v.total, v.entries, k.Kind == types.ComponentKind}
+	own := visited{v.total, v.entries, v.replacements, v.variables, k.Kind == types.ComponentKind}
 	w.visited[dir] = own
 	return v.total, own, w.write(file, k)
 }

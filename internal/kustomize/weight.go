@@ -27,6 +27,7 @@ const (
 	stepsPerPair   = 10
 	stepsPerVisit  = 40 // by an image, a label, an annotation, a patch or a replacement
 	stepsPerLookup = 2  // by a replica count, a name, or a field of a configuration
+	stepsPerItem   = 40 // of a patch, for each item of the list that it is merged with
 	// defaultFields is how many fields kustomize's own configuration has for each
 	// label; those of further configurations are visited besides.
 	defaultFields = 20
@@ -40,6 +41,7 @@ type weight struct {
 	bytes          int64
 	nodes, squares int64
 	objects        int64
+	items, longest int64 // of lists: of all, and of the longest one
 	deep           int64 // steps for depth
 	visits         int64 // steps for entries that visit objects
 }
@@ -48,16 +50,25 @@ type weight struct {
 type entries struct {
 	visiting, looking int64
 	fields            int64 // of configurations
+	patterns          int64 // the size of what each object is compared with
+	items             int64 // of lists in patches
+	kinds             int64 // by which objects are sorted
 }
 
 func (e entries) plus(other entries) entries {
-	return entries{e.visiting + other.visiting, e.looking + other.looking, e.fields + other.fields}
+	return entries{
+		plus(e.visiting, other.visiting), plus(e.looking, other.looking), plus(e.fields, other.fields),
+		plus(e.patterns, other.patterns), plus(e.items, other.items), plus(e.kinds, other.kinds),
+	}
 }
 
-// over returns what the entries cost for objects of so many nodes.
-func (e entries) over(nodes int64) weight {
+// over returns what the entries cost for objects of that weight.
+func (e entries) over(to weight) weight {
 	visiting := times(e.visiting, 1+e.fields/defaultFields)
-	return weight{visits: times(plus(times(visiting, stepsPerVisit), times(e.looking+e.fields, stepsPerLookup)), nodes)}
+	each := plus(times(visiting, stepsPerVisit), times(plus(e.looking, e.fields), stepsPerLookup))
+	visits := times(each, to.nodes)
+	visits = plus(visits, times(plus(times(e.patterns, stepsPerInstruction), times(e.kinds, stepsPerVisit)), to.objects))
+	return weight{visits: plus(visits, times(times(e.items, to.longest), stepsPerItem))}
 }
 
 // entriesOf counts the entries of a kustomization that are in its own file.
@@ -66,6 +77,9 @@ func entriesOf(k *types.Kustomization) entries {
 	e := entries{looking: int64(1 + len(k.Replicas) + len(k.Vars))}
 	//lint:ignore SA1019 as above
 	e.visiting = int64(len(k.Images) + len(k.ImageTags) + len(k.CommonLabels) + len(k.CommonAnnotations) + len(k.Patches) + len(k.PatchesJson6902))
+	if k.SortOptions != nil && k.SortOptions.LegacySortOptions != nil {
+		e.kinds = int64(len(k.SortOptions.LegacySortOptions.OrderFirst) + len(k.SortOptions.LegacySortOptions.OrderLast))
+	}
 	for _, l := range k.Labels {
 		e.visiting += int64(len(l.Pairs) * (1 + len(l.FieldSpecs)))
 	}
@@ -115,7 +129,7 @@ func times(a, b int64) int64 {
 func (l Limits) add(a, b weight, subject string) (weight, error) {
 	sum := weight{
 		a.files + b.files, plus(a.bytes, b.bytes), plus(a.nodes, b.nodes), plus(a.squares, b.squares),
-		plus(a.objects, b.objects), plus(a.deep, b.deep), plus(a.visits, b.visits),
+		plus(a.objects, b.objects), plus(a.items, b.items), max(a.longest, b.longest), plus(a.deep, b.deep), plus(a.visits, b.visits),
 	}
 	pairs := times(stepsPerPair, times(sum.objects, sum.objects))
 	for _, bound := range []struct {
@@ -147,8 +161,12 @@ func (v *visitor) names(k *types.Kustomization) {
 		}
 	}
 	for _, value := range values {
-		if len(value) > maxName && v.err == nil {
-			v.err = &Error{File: v.at.file, Hint: "shorten it", Err: fmt.Errorf("a name of %d bytes is too long", len(value))}
-		}
+		v.length(value)
+	}
+}
+
+func (v *visitor) length(name string) {
+	if len(name) > maxName && v.err == nil {
+		v.err = &Error{File: v.at.file, Hint: "shorten it", Err: fmt.Errorf("a name of %d bytes is too long", len(name))}
 	}
 }

@@ -161,6 +161,8 @@ type Size struct {
 	Depth int64
 	// Squares is the sum of the squares of the numbers of keys of all mappings.
 	Squares int64
+	// Items is the number of items of all lists, Longest that of the longest one.
+	Items, Longest int64
 }
 
 const endless = 1 << 50
@@ -169,6 +171,8 @@ func (s Size) plus(other Size) Size {
 	s.Nodes = min(s.Nodes+other.Nodes, endless)
 	s.Bytes = min(s.Bytes+other.Bytes, endless)
 	s.Squares = min(s.Squares+other.Squares, endless)
+	s.Items = min(s.Items+other.Items, endless)
+	s.Longest = max(s.Longest, other.Longest)
 	s.Depth = max(s.Depth, other.Depth)
 	return s
 }
@@ -180,8 +184,16 @@ func SizeOf(n *yaml.Node) Size {
 	return m.size(n)
 }
 
+// SizesByKey is SizeOf, and calls each with the key and the size of each value in
+// a mapping, at any depth.
+func SizesByKey(n *yaml.Node, each func(key string, size Size)) Size {
+	m := measuring{known: map[*yaml.Node]Size{}, each: each}
+	return m.size(n)
+}
+
 type measuring struct {
 	known map[*yaml.Node]Size // of nodes with an anchor; endless while they are open
+	each  func(key string, size Size)
 }
 
 func (m measuring) size(n *yaml.Node) Size {
@@ -192,15 +204,21 @@ func (m measuring) size(n *yaml.Node) Size {
 		return m.known[n.Alias] // which the anchor stands before
 	}
 	if n.Anchor != "" {
-		m.known[n] = Size{endless, endless, endless, endless}
+		m.known[n] = Size{endless, endless, endless, endless, endless, endless}
 	}
 	size := Size{Nodes: 1, Bytes: jsonLen(n.Value) + 24} // quotes, a comma, or a number in full
 	if n.Kind == yaml.MappingNode {
 		keys := int64(len(n.Content) / 2)
 		size.Squares = keys * keys
 	}
-	for _, child := range n.Content {
+	if n.Kind == yaml.SequenceNode {
+		size.Items, size.Longest = int64(len(n.Content)), int64(len(n.Content))
+	}
+	for i, child := range n.Content {
 		below := m.size(child)
+		if m.each != nil && n.Kind == yaml.MappingNode && i%2 == 1 {
+			m.each(n.Content[i-1].Value, below)
+		}
 		if n.Kind != yaml.DocumentNode {
 			below.Depth = min(below.Depth+1, endless)
 		}

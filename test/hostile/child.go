@@ -67,12 +67,16 @@ func (c Case) fault(err error, o outcome) string {
 	if most == 0 {
 		most = defaultMemory
 	}
+	longest := c.Time
+	if longest == 0 {
+		longest = maxTime
+	}
 	var limit *render.LimitError
 	switch {
 	case o.Peak > most:
 		return fmt.Sprintf("took %d MiB, more than %d", o.Peak>>20, most>>20)
-	case o.Took > maxTime:
-		return fmt.Sprintf("took %s of processor time, more than %s", o.Took, maxTime)
+	case o.Took > longest:
+		return fmt.Sprintf("took %s of processor time, more than %s", o.Took, longest)
 	case c.Limit != "" && (!errors.As(err, &limit) || limit.Limit != c.Limit):
 		return "the error does not name the limit " + c.Limit
 	case errors.As(err, &limit) && c.template && limit.Limit != "FileBytes" && !placed(err):

@@ -34,6 +34,9 @@ type Case struct {
 	// Memory is how many bytes the case may take above what the child has
 	// before it. 0 means the default of Limits.MemoryBytes and 64 MiB.
 	Memory int64
+	// Time is how much processor time the case may take. 0 means twice the default
+	// of Limits.Time.
+	Time time.Duration
 	// template is whether a template is the input.
 	template bool
 	// Always runs the case in the shortened form, too.
