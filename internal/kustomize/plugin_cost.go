@@ -12,6 +12,24 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/pattern"
 )
 
+// copying notes what a transformer copies, by operations of patches in any of its
+// fields and in the files that they name.
+func (w *walk) copying(at place, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, item := range v {
+			w.copying(at, item)
+		}
+	case []any:
+		for _, item := range v {
+			w.copying(at, item)
+		}
+	case string:
+		w.transforming = append(w.transforming, copies([]byte(v), nil)...)
+		w.transforming = append(w.transforming, copies(w.files[path.Join(at.dir, v)], nil)...)
+	}
+}
+
 // replacing notes the replacements of a transformer.
 func (w *walk) replacing(at place, config []byte) {
 	var transformer struct {
@@ -22,9 +40,9 @@ func (w *walk) replacing(at place, config []byte) {
 	}
 	for _, r := range transformer.Replacements {
 		if r.Path != "" {
-			w.transforming = append(w.transforming, decodeReplacements(w.files[path.Join(at.dir, r.Path)])...)
+			w.transforming = append(w.transforming, replacementsOf(decodeReplacements(w.files[path.Join(at.dir, r.Path)]))...)
 		}
-		w.transforming = append(w.transforming, r.Replacement)
+		w.transforming = append(w.transforming, replacementsOf([]types.Replacement{r.Replacement})...)
 	}
 }
 

@@ -153,6 +153,7 @@ func (w *walk) checkPlugins(at place, foreign bool, resources []*resource.Resour
 		if gvk.Kind == "ReplacementTransformer" {
 			w.replacing(at, text)
 		}
+		w.copying(at, config)
 		if size := patternsOf(config, false); size > maxPatterns {
 			return &LimitError{"Steps", limits.Steps, at.file}
 		}

@@ -49,8 +49,10 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 		for i := range patches {
 			before := v.total
 			v.weigh(v.at.file, []byte(patches[i].Patch))
+			v.replacements = append(v.replacements, copies([]byte(patches[i].Patch), patches[i].Target)...)
 			if patches[i].Path != "" {
-				v.patch(&patches[i].Path)
+				data := v.patch(&patches[i].Path)
+				v.replacements = append(v.replacements, copies(data, patches[i].Target)...)
 			}
 			v.values.anyKind = v.values.anyKind || patches[i].Options != nil && patches[i].Options.AllowKindChange
 			if patches[i].Target != nil { // it may apply to every object
@@ -78,7 +80,7 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 			var below weight
 			below, v.err = v.plugins(v.at, entries)
 			v.add(below)
-			v.replace(v.transforming)
+			v.replacements = append(v.replacements, v.transforming...)
 			v.transforming = nil
 			v.entries.visiting += below.nodes
 			v.entries.items = plus(v.entries.items, below.nodes)
@@ -240,11 +242,13 @@ func (v *visitor) generator(kind string, g *types.GeneratorArgs, options *types.
 const generatedObjects, generatedNodes = 2, 16
 
 // patch is a file of patches.
-func (v *visitor) patch(ref *string) {
+func (v *visitor) patch(ref *string) []byte {
 	name := *ref
-	if data := v.file(ref); v.err == nil {
+	data := v.file(ref)
+	if v.err == nil {
 		v.weigh(name, data)
 	}
+	return data
 }
 
 // sources are files of settings, [key=]path. References to the web may have

@@ -29,8 +29,8 @@ type walk struct {
 	visited map[string]visited
 	plugged map[string]weight
 	values  *values
-	// transforming are the replacements of the transformers that were looked at last.
-	transforming []types.Replacement
+	// transforming is what the transformers copy that were looked at last.
+	transforming []replacement
 	open         []string // the folders above
 }
 
