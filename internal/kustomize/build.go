@@ -154,6 +154,9 @@ func (k *Kustomization) allow(objects []byte) error {
 		total, err = k.options.Limits.add(total, k.own.entries.over(own), subject)
 	}
 	if err == nil {
+		total, err = k.options.Limits.add(total, has.patched(k.own.targeted, own), subject)
+	}
+	if err == nil {
 		_, err = k.options.Limits.add(total, has.multiplied(k.own.replacements, k.own.variables, own), subject)
 	}
 	return err

@@ -25,13 +25,27 @@ func copies(text []byte, target *types.Selector) (list []replacement) {
 			continue
 		}
 		from := pointer(o.From)
-		one := replacement{key: from[len(from)-1], paths: [][]string{pointer(o.Path)}}
-		if target != nil && plainKind.MatchString(target.Kind) {
-			one.kind = target.Kind
-		}
-		list = append(list, one)
+		list = append(list, replacement{key: from[len(from)-1], kind: kindOf(target), paths: [][]string{pointer(o.Path)}})
 	}
 	return list
+}
+
+// targeted is what a patch may add to each object of a kind, of all objects where
+// that is "".
+type targeted struct {
+	kind string
+	each weight
+}
+
+// patched returns what patches add at most to so much.
+func (v *values) patched(all []targeted, to weight) (added weight) {
+	for _, t := range all {
+		n := v.count(t.kind, to.objects)
+		added.nodes = plus(added.nodes, times(t.each.nodes, n))
+		added.bytes = plus(added.bytes, times(t.each.bytes, n))
+		added.visits = plus(added.visits, times(times(times(t.each.items, n), to.longest), stepsPerItem))
+	}
+	return added
 }
 
 // pointer splits a JSON pointer.

@@ -25,6 +25,22 @@ type replacement struct {
 // plainKind is a kind that is no pattern.
 var plainKind = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
+// kindOf returns the kind that a selector asks for; "" for any.
+func kindOf(s *types.Selector) string {
+	if s == nil || !plainKind.MatchString(s.Kind) {
+		return ""
+	}
+	return s.Kind
+}
+
+// count returns how many of so many objects are of a kind, at most.
+func (v *values) count(kind string, objects int64) int64 {
+	if kind == "" || v.anyKind {
+		return objects
+	}
+	return max(v.kinds[kind], 1)
+}
+
 // replacementsOf lists what replacements multiply.
 func replacementsOf(all []types.Replacement) (list []replacement) {
 	for _, r := range all {
@@ -33,10 +49,7 @@ func replacementsOf(all []types.Replacement) (list []replacement) {
 		}
 		from := fieldPath(r.Source.FieldPath)
 		for _, target := range r.Targets {
-			one := replacement{key: from[len(from)-1], joins: target.Options != nil && target.Options.Delimiter != ""}
-			if target.Select != nil && plainKind.MatchString(target.Select.Kind) {
-				one.kind = target.Select.Kind
-			}
+			one := replacement{key: from[len(from)-1], kind: kindOf(target.Select), joins: target.Options != nil && target.Options.Delimiter != ""}
 			for _, p := range target.FieldPaths {
 				one.paths = append(one.paths, fieldPath(p))
 			}
@@ -62,10 +75,7 @@ func fieldPath(text string) []string {
 // objects with lists of at most so many items.
 func (v *values) apply(all []replacement, objects, longest int64) (added weight) {
 	for _, r := range all {
-		n := objects
-		if r.kind != "" && !v.anyKind {
-			n = max(v.kinds[r.kind], 1)
-		}
+		n := v.count(r.kind, objects)
 		size := v.of(r.key)
 		for _, at := range r.paths {
 			matches := n

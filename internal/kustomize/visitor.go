@@ -22,6 +22,7 @@ type visitor struct {
 	// components that change the same objects.
 	replacements []replacement
 	variables    []string
+	targeted     []targeted
 	err          error
 }
 
@@ -42,23 +43,23 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 		v.yaml(&file)
 		k.OpenAPI["path"] = file
 	}
-	var targeted weight
 	beforePatches := v.total.items
 	//lint:ignore SA1019 kustomize reads the old fields too
 	for _, patches := range [][]types.Patch{k.Patches, k.PatchesJson6902} {
 		for i := range patches {
 			before := v.total
-			v.weigh(v.at.file, []byte(patches[i].Patch))
-			v.replacements = append(v.replacements, copies([]byte(patches[i].Patch), patches[i].Target)...)
+			text := []byte(patches[i].Patch)
+			v.weigh(v.at.file, text)
+			v.replacements = append(v.replacements, copies(text, patches[i].Target)...)
 			if patches[i].Path != "" {
-				data := v.patch(&patches[i].Path)
-				v.replacements = append(v.replacements, copies(data, patches[i].Target)...)
+				text = v.patch(&patches[i].Path)
+				v.replacements = append(v.replacements, copies(text, patches[i].Target)...)
 			}
-			v.values.anyKind = v.values.anyKind || patches[i].Options != nil && patches[i].Options.AllowKindChange
+			v.values.anyKind = v.values.anyKind || bytes.Contains(text, []byte("/kind")) || patches[i].Options != nil && patches[i].Options.AllowKindChange
 			if patches[i].Target != nil { // it may apply to every object
-				targeted.nodes = plus(targeted.nodes, v.total.nodes-before.nodes)
-				targeted.items = plus(targeted.items, v.total.items-before.items)
-				targeted.bytes = plus(targeted.bytes, v.total.bytes-before.bytes)
+				v.targeted = append(v.targeted, targeted{kindOf(patches[i].Target), weight{
+					nodes: v.total.nodes - before.nodes, items: v.total.items - before.items, bytes: v.total.bytes - before.bytes,
+				}})
 			}
 		}
 	}
@@ -90,8 +91,7 @@ func (v *visitor) kustomization(k *types.Kustomization) {
 	//lint:ignore SA1019 kustomize reads the old fields too
 	v.variables = append(v.variables, variablesOf(k.Vars)...)
 	v.patterns(k)
-	v.add(weight{nodes: times(targeted.nodes, v.total.objects), bytes: times(targeted.bytes, v.total.objects)})
-	v.entries.items = plus(v.entries.items, times(targeted.items, v.total.objects))
+	v.add(v.values.patched(v.targeted, v.total))
 	v.add(added(k).times(v.total.objects))
 	v.add(v.entries.over(v.total))
 	v.multiply()
@@ -155,6 +155,7 @@ func (v *visitor) descend(dir string) {
 		v.entries = v.entries.plus(own.entries)
 		v.replacements = append(v.replacements, own.replacements...)
 		v.variables = append(v.variables, own.variables...)
+		v.targeted = append(v.targeted, own.targeted...)
 	}
 }
 

@@ -142,6 +142,7 @@ type visited struct {
 	entries      entries
 	replacements []replacement
 	variables    []string
+	targeted     []targeted
 	component    bool
 }
 
@@ -165,7 +166,7 @@ func (w *walk) visit(from place, dir string) (weight, visited, error) {
 	if v.err != nil {
 		return weight{}, visited{}, v.err
 	}
-	own := visited{v.total, v.entries, v.replacements, v.variables, k.Kind == types.ComponentKind}
+	own := visited{v.total, v.entries, v.replacements, v.variables, v.targeted, k.Kind == types.ComponentKind}
 	w.visited[dir] = own
 	return v.total, own, w.write(file, k)
 }
