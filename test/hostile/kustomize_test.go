@@ -199,7 +199,7 @@ func kustomizations() []Case {
 			}
 		})
 	}
-	sortCases(cases)
+	SortCases(cases)
 	return cases
 }
 

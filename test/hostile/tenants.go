@@ -13,9 +13,9 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// sortCases sorts cases by name: the order of maps is random, and the shortened
+// SortCases sorts cases by name: the order of maps is random, and the shortened
 // form takes every so many cases.
-func sortCases(cases []Case) {
+func SortCases(cases []Case) {
 	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
 }
 

@@ -6,6 +6,10 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
+// maxRange is how long a range of versions may be: each version is compared with
+// each of its parts.
+const maxRange = 1000
+
 // newest picks the index of the version that is wanted: the exact one, else the newest that the range takes.
 func newest(versions []string, wanted string) (int, error) {
 	for i, version := range versions {
@@ -16,6 +20,9 @@ func newest(versions []string, wanted string) (int, error) {
 	expression := wanted
 	if expression == "" {
 		expression = "*"
+	}
+	if len(expression) > maxRange {
+		return 0, fmt.Errorf("%w: a range of versions of %d bytes is too long", ErrNoVersion, len(expression))
 	}
 	constraint, err := semver.NewConstraint(expression)
 	if err != nil {
