@@ -212,10 +212,16 @@ func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 	return present, nil
 }
 
+// maxRange is how long a range of versions may be.
+const maxRange = 1000
+
 // satisfies reports whether a version is the wanted one, or in the wanted range; "" is any.
 func satisfies(version, wanted string) bool {
 	if wanted == "" || version == wanted {
 		return true
+	}
+	if len(wanted) > maxRange {
+		return false
 	}
 	constraint, err := semver.NewConstraint(wanted)
 	if err != nil {

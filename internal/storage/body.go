@@ -128,6 +128,9 @@ func unpack(body []byte, account yamlread.Account) (doc document, manifest strin
 	} else if err = account.Charge(costText * int64(len(text))); err != nil {
 		return nil, "", nil, err
 	}
+	if hasLongNumber(text) {
+		return nil, "", nil, fmt.Errorf("not the JSON of a release: a number of more than %d digits", maxNumber)
+	}
 	if doc, manifest, err = readDocument(text, account); err != nil {
 		return nil, "", nil, fmt.Errorf("not the JSON of a release: %w", err)
 	}

@@ -78,6 +78,19 @@ func TestHostileHistory(t *testing.T) {
 	hostiles.Run(t, cases)
 }
 
+func TestLongNumbers(t *testing.T) {
+	long := strings.Repeat("1", maxNumber+1)
+	for text, want := range map[string]bool{
+		`{"a":` + long + `}`: true, `[` + long: true, long: true, `{"a":` + long[1:] + `}`: false, `{"a":"` + long + `"}`: false,
+		`{"a":"\\\"` + long + `"}`: false, `{"a":"\\",` + long: true, `{"` + long: false, `"\`: false, "": false, `{"a":"x","b":-` + long + `e1}`: true,
+		`[` + strings.Repeat("1,", 2*maxNumber) + `1]`: false,
+	} {
+		if hasLongNumber([]byte(text)) != want {
+			t.Errorf("%.40s", text)
+		}
+	}
+}
+
 // What is not base64, or not gzip, is an error of that Secret.
 func TestHostileEncodings(t *testing.T) {
 	for _, body := range []string{"", "H4sI", base64.StdEncoding.EncodeToString([]byte("\x1f\x8b\x08")), strings.Repeat("A", 1<<20)} {
