@@ -100,6 +100,13 @@ func Compare(in Input, opts Options) (Change, error) {
 			return Change{}, fmt.Errorf("compare: %w", err)
 		}
 	}
+	if in.Live != nil && in.Merged != nil { // no apply removes metadata as a whole
+		for _, state := range states {
+			if state != nil && state["metadata"] == nil {
+				state["metadata"] = map[string]any{}
+			}
+		}
+	}
 	var warnings []string
 	c.owners, warnings = ownersOf(in.Live, in.Manager, opts.FormerManagers)
 	ch.Warnings = append(ch.Warnings, warnings...)

@@ -113,3 +113,13 @@ func missingReference(err error, resource string) string {
 func isUntyped(err error) bool {
 	return strings.Contains(err.Error(), "failed to create typed patch object") || strings.Contains(err.Error(), "failed to convert new object")
 }
+
+// isOutdated reports whether server-side apply fails because an entry of
+// managedFields is of an API version whose schema lacks what is applied.
+func isOutdated(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "to last applied version")
+}
+
+// unstorable matches the report about an object that is stored in a version
+// which its CustomResourceDefinition no longer has.
+var unstorable = regexp.MustCompile(`request to convert CR from an invalid group/version: (\S+)`)

@@ -43,6 +43,9 @@ func explain(op string, k Key, o diff.Object, err error) error {
 		e.Hint = refusalHint(err.Error())
 	case isTerminating(err):
 		e.Hint = "wait until it is gone, then call again"
+	case unstorable.MatchString(err.Error()):
+		e.Hint = fmt.Sprintf("it is stored as %s, which its CustomResourceDefinition no longer has: add that version to it again, with served and storage false; write all objects of the kind once, as kubectl get -o json | kubectl replace -f - does; then remove the version",
+			unstorable.FindStringSubmatch(err.Error())[1])
 	case unavailableHint(o, err) != "":
 		e.Err = &classified{ErrUnavailable, err}
 		e.Hint = unavailableHint(o, err)

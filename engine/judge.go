@@ -164,7 +164,7 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	f.merged = merged
 	change.Local = !f.confirmed
 	if change.Action == diff.Adopted && (o.origin == fromCRDs || owner(o.live) == j.key) {
-		change.Action = diff.Unchanged
+		change.Action, change.Reason = diff.Unchanged, ""
 		if len(change.Fields) > 0 {
 			change.Action = diff.Updated
 		}

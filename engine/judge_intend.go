@@ -17,6 +17,9 @@ type intended struct {
 	schema   diff.Schema                // nil: diff's own
 	ownCause bool                       // the chart sets the change cause itself
 	notes    []string                   // for people
+	// reversion: managedFields are in an API version in which what is applied
+	// cannot be expressed, and are written anew first.
+	reversion bool
 }
 
 // intend works out what to apply of an object before anything is merged.

@@ -80,6 +80,10 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 	}
 	if ask {
 		asked, known, err := j.askServer(ctx, in, f, local)
+		if isOutdated(err) && in.live != nil && !in.reversion {
+			in.reversion = true
+			return j.predict(ctx, in)
+		}
 		if err != nil {
 			return prediction{}, err
 		}
@@ -98,11 +102,14 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 func (j *judge) askServer(ctx context.Context, in intended, f prediction, local merge.Result) (out prediction, known bool, err error) {
 	// A dry-run of the apply would leave to the former managers what is to be
 	// removed, and fail where that excludes what is added.
-	losesFormer := f.takeOver != nil && len(local.Removed) > 0
+	losesFormer := f.takeOver != nil && (len(local.Removed) > 0 || in.reversion)
 	if losesFormer {
 		merged, err := j.askPatch(ctx, in, local.Merged)
 		if err != nil {
 			return f, false, err
+		}
+		if merged == nil && in.reversion { // a dry-run of the apply would fail as before
+			return f, false, nil
 		}
 		if merged != nil {
 			if !diff.IsBuiltinGroup(in.id.Group) {

@@ -89,6 +89,9 @@ func (r *reader) collectDesired(ctx context.Context) error {
 // desire adds an object that is wanted.
 func (r *reader) desire(ctx context.Context, from render.Object, origin origin) (*object, error) {
 	at, err := r.locator.locate(ctx, from.Unstructured, from.Source)
+	if errors.Is(err, ErrUnknownKind) && (r.mode.restores() || r.mode == rollingOut) {
+		at, from, err = r.locateRestored(ctx, from, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +231,23 @@ func (r *reader) locateOtherVersion(ctx context.Context, from render.Object) (lo
 	u := from.DeepCopy()
 	u.SetGroupVersionKind(m.GroupVersionKind)
 	return r.e.locator(r.key, nil).locate(ctx, u, from.Source)
+}
+
+// locateRestored is locateOtherVersion for what is desired again: the object is
+// applied in that version. If there is none, the error is unknown.
+func (r *reader) locateRestored(ctx context.Context, from render.Object, unknown error) (location, render.Object, error) {
+	at, err := r.locateOtherVersion(ctx, from)
+	if errors.Is(err, ErrUnknownKind) {
+		return location{}, from, unknown
+	}
+	if err != nil {
+		return location{}, from, err
+	}
+	to := from
+	to.Unstructured = from.DeepCopy()
+	to.SetGroupVersionKind(at.mapping.GroupVersionKind)
+	r.warnings = appendNew(r.warnings, fmt.Sprintf("%s is stored as %s, which the API server no longer serves; it is applied as %s", diff.ObjectOf(from.Unstructured), from.GetAPIVersion(), to.GetAPIVersion()))
+	return at, to, nil
 }
 
 // warnUnserved notes that a revision holds what the API server no longer serves

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -26,6 +27,11 @@ type Former struct {
 	// path in the notation of diff.Field: of a manager that did not write by
 	// server-side apply, whose fields include defaults. Nil: none does.
 	Leave func(path string) bool
+	// Reversion writes all entries of managedFields of other API versions in the
+	// version of live, with those of their fields that live has: the API server
+	// cannot apply an object if the schema of an entry's version lacks what is
+	// applied.
+	Reversion bool
 	// Mark is an annotation that its managers keep, by which they are recognized;
 	// empty: there is none.
 	Mark string
@@ -72,6 +78,13 @@ func (f Former) moved(e metav1.ManagedFieldsEntry, set, last *fieldpath.Set) *fi
 func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, manager string, f Former) (*unstructured.Unstructured, error) {
 	if live == nil {
 		return live, nil
+	}
+	if f.Reversion {
+		current, err := m.reversion(ctx, live)
+		if err != nil {
+			return nil, err
+		}
+		live = current
 	}
 	unmanaged := len(live.GetManagedFields()) == 0 && slices.Contains(f.Managers, UnmanagedFields)
 	if !(unmanaged && f.Base != nil) && !slices.ContainsFunc(live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
@@ -161,6 +174,50 @@ func (f Former) lastApplied(converter managedfields.TypeConverter, live *unstruc
 		return nil, err
 	}
 	return value.ToFieldSet()
+}
+
+// reversion returns live with all entries of managedFields in its own version.
+func (m *Merger) reversion(ctx context.Context, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	converter, err := m.schemas.of(ctx, live.GroupVersionKind().GroupVersion())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil || converter == nil:
+		return nil, undecided(live, ErrNoSchema, err)
+	}
+	whole := prepare(live)
+	delete(whole.Object, "status") // which is its controllers' business
+	value, err := converter.ObjectToTyped(whole, typed.AllowDuplicates)
+	if err != nil {
+		return nil, undecided(live, ErrLive, err)
+	}
+	has, err := value.ToFieldSet()
+	if err != nil {
+		return nil, undecided(live, ErrLive, err)
+	}
+	entries := live.GetManagedFields()
+	var out []metav1.ManagedFieldsEntry
+	for _, e := range entries {
+		if e.APIVersion == live.GetAPIVersion() || e.FieldsV1 == nil {
+			out = append(out, e)
+			continue
+		}
+		set := &fieldpath.Set{}
+		if err := set.FromJSON(bytes.NewReader(e.FieldsV1.GetRawBytes())); err != nil {
+			return nil, undecided(live, ErrLive, err)
+		}
+		text, err := set.Intersection(has).ToJSON()
+		if err != nil {
+			return nil, undecided(live, ErrLive, err)
+		}
+		e.APIVersion, e.FieldsV1 = live.GetAPIVersion(), metav1.NewFieldsV1(string(text))
+		if string(text) != "{}" {
+			out = append(out, e)
+		}
+	}
+	current := live.DeepCopy()
+	current.SetManagedFields(out)
+	return current, nil
 }
 
 // UnmanagedFields is the manager to which the API server assigns the fields of

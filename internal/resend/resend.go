@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -173,11 +174,14 @@ func isConnectionError(err error) bool {
 }
 
 // isApplyError reports whether an internal error is about the object: server-side
-// apply returns one for an object that does not match its schema.
+// apply returns one for an object that does not match its schema, and any read
+// for one that is stored in a version which its definition no longer has.
 func isApplyError(res *http.Response) bool {
 	body, _ := io.ReadAll(res.Body)
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	return bytes.Contains(body, []byte("failed to create typed patch object")) || bytes.Contains(body, []byte("failed to convert new object"))
+	return slices.ContainsFunc([]string{
+		"failed to create typed patch object", "failed to convert new object", "failed to prune fields", "invalid group/version",
+	}, func(text string) bool { return bytes.Contains(body, []byte(text)) })
 }
 
 func retryAfter(res *http.Response) time.Duration {
