@@ -11,7 +11,7 @@
 # make faults         100 deploys on a connection on which a fifth of all requests fail
 # make attack         every attack on the engine: plans, tenants, secrets
 # make hostile        every hostile input of test/hostile in a child with 1 GiB of address space
-# make fuzz           every fuzzer for FUZZ_TIME, ten minutes each
+# make fuzz           every fuzzer for FUZZ_TIME, ten minutes each, with limited memory
 # make recording      the progress view in docs/, as text and picture; needs tmux
 #                     and Chromium
 # make rendering-speed  docs/rendering-speed.md, both engines side by side
@@ -25,6 +25,9 @@ export GOWORK = off
 
 STORAGE_CLASS = standard
 FUZZ_TIME = 10m
+# KiB of address space, for the compiler and the fuzzer with so many workers.
+FUZZ_MEMORY = 4000000
+FUZZ_PARALLEL = 1
 
 # The built cluster; its path is printed by the builder, whose progress goes to stderr.
 CLUSTER = $$(go run ./internal/testcluster/build)
@@ -78,7 +81,7 @@ vulnerabilities:
 
 # The race detector needs more address space than the children of test/hostile have.
 race:
-	go test -short -race -timeout 30m $$(go list ./... | grep -v /test/hostile)
+	go test -short -race -timeout 30m -skip TestHostileHistory $$(go list ./... | grep -v /test/hostile)
 
 kill: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
@@ -92,11 +95,12 @@ attack: cluster-build
 
 hostile:
 	FAIRLEAD_HOSTILE_ALL=1 go test -count=1 -v -timeout 60m ./test/hostile
+	FAIRLEAD_HOSTILE_ALL=1 go test -count=1 -v -timeout 60m -run TestHostileHistory ./internal/storage
 
 # Minimising what covers more would take nearly all of the time otherwise.
 fuzz:
 	@git grep -n '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z]*).*|./\1 \2|' | while read -r package name; do \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package" || exit 1; done
+		(ulimit -v $(FUZZ_MEMORY); MALLOC_ARENA_MAX=1 GOMEMLIMIT=600MiB exec go test -parallel $(FUZZ_PARALLEL) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 20x "$$package") || exit 1; done
 
 # BENCH_CHARTS=DIR also renders each chart below DIR; BENCH_FLAGS="-only fresh"
 # and the like are the command's own.

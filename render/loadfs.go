@@ -45,6 +45,8 @@ type dirReader struct {
 	fsys        fs.FS
 	followLinks bool
 	ignore      chartfile.Ignore
+	patterns    int64    // in .helmignore, each of which is matched with each file
+	matched     int64    // so often
 	ignored     []string // files at the top
 	files       []chartfile.File
 }
@@ -79,6 +81,7 @@ func (r *dirReader) readIgnore(entries []fs.DirEntry) (err error) {
 			return err
 		}
 	}
+	r.patterns = int64(bytes.Count(text, []byte("\n"))) + 1
 	var line int
 	if r.ignore, line, err = chartfile.ParseIgnore(text); err != nil {
 		return &Error{Op: "load", File: ignoreFile, Line: line, Err: err, Hint: "patterns are those of a shell, one a line, without **"}
@@ -106,6 +109,9 @@ func (r *dirReader) dir(dir string, entries []fs.DirEntry, above []fs.FileInfo) 
 		own, err := entry.Info()
 		if err != nil {
 			return unreadable(name, err)
+		}
+		if r.matched += r.patterns; r.matched > r.limits.Steps {
+			return &LimitError{Limit: "Steps", Max: r.limits.Steps, Subject: ignoreFile}
 		}
 		if r.leftOut(name, own) {
 			continue

@@ -91,6 +91,12 @@ func Run(t *testing.T, cases []Case) {
 	for len(left) > 0 {
 		n := min(batchSize, len(left))
 		done, death := batch(t, left[:n])
+		if death != "" && len(done) > 0 {
+			// What those before it left of the address space may have been too little:
+			// an input counts as it does in a child of its own.
+			alone, again := batch(t, left[len(done):len(done)+1])
+			done, death = append(done, alone...), again
+		}
 		for _, o := range done {
 			c := cases[o.Case]
 			t.Logf("%-60s %8s %6.1f MiB  %s", c.Name, o.Took.Round(time.Millisecond), float64(o.Peak)/(1<<20), shorten(o.Error))

@@ -84,6 +84,29 @@ var yamlTexts = map[string]func() string{
 		}
 		return b.String()
 	},
+	"long number":  func() string { return "a: " + strings.Repeat("9", 4_000_000) + "\n" },
+	"long numbers": func() string { return "a: [" + strings.Repeat(strings.Repeat("9", 1000)+", ", 4000) + "1]\n" },
+	"long fraction": func() string {
+		return "a: 0." + strings.Repeat("9", 2_000_000) + "e-" + strings.Repeat("9", 2_000_000) + "\n"
+	},
+	"long tag": func() string { return "a: !" + strings.Repeat("x", 4_000_000) + " b\n" },
+	"long anchor": func() string {
+		return "a: &" + strings.Repeat("x", 2_000_000) + " b\nc: *" + strings.Repeat("x", 2_000_000) + "\n"
+	},
+	"many anchors": func() string { return "a: [" + strings.Repeat("&a b, *a, ", 200_000) + "b]\n" },
+	"many tags":    func() string { return "a: [" + strings.Repeat("!!str a, ", 300_000) + "b]\n" },
+	"long key":     func() string { return "? " + strings.Repeat("x", 4_000_000) + "\n: 1\n" },
+	"keys of maps": func() string { return "a: {" + strings.Repeat("{a: b}: c, ", 200_000) + "}\n" },
+	"merges in merges": func() string {
+		var b strings.Builder
+		b.WriteString("m0: &m0 {a: b}\n")
+		for i := range 5_000 {
+			fmt.Fprintf(&b, "m%d: &m%d {<<: [*m%d, *m%d]}\n", i+1, i+1, i, i)
+		}
+		return b.String()
+	},
+	"times":   func() string { return "a: [" + strings.Repeat("2001-01-01T00:00:00.000000001Z, ", 100_000) + "]\n" },
+	"folded":  func() string { return "a: >\n" + strings.Repeat("  x\n\n", 800_000) },
 	"escapes": func() string { return "a:\n  \"" + strings.Repeat("\\0", 2_000_000) + "\"\n" },
 	"binary":  func() string { return "a: !!binary " + strings.Repeat("////", 1_000_000) + "\n" },
 	"comments": func() string {
