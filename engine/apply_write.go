@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -59,15 +60,23 @@ func (r *run) write(ctx context.Context, i int, w write) error {
 			return r.overwrite(ctx, i, w)
 		}
 		u, err := r.e.serverSideApply(ctx, o.target, w.body, w.force, false)
-		if err == nil && (w.twice || o.live != nil && lacksEmpty(w.body.Object, o.live.Object, u.Object)) {
-			// A mapping that is emptied goes along with what was in it; applied
-			// once more it is only added.
-			u, err = r.e.serverSideApply(ctx, o.target, w.body, w.force, false)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			r.state.setLive(i, u)
+		r.state.setLive(i, u)
+		if w.twice || o.live != nil && (emptied{object: o.id}).lacks(w.body.Object, o.live.Object, u.Object) {
+			return r.writeAgain(ctx, i, w)
 		}
-		return err
+		return nil
+	})
+}
+
+// writeAgain applies the same body once more: a mapping that is emptied goes
+// along with what was in it, and is only added by the second apply. Another
+// manager that has it, too, is no conflict, since the first apply had none.
+func (r *run) writeAgain(ctx context.Context, i int, w write) error {
+	return r.whileAsPlanned(ctx, i, r.state.live(i), nil, w, func(resourceVersion string) (*unstructured.Unstructured, error) {
+		return r.e.serverSideApply(ctx, r.w.steps[i].object.target, withResourceVersion(w.body, resourceVersion), true, false)
 	})
 }
 

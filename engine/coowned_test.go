@@ -149,7 +149,7 @@ func TestChangedAndChangedBack(t *testing.T) {
 				t.Errorf("the correction is %+v", stored.Report.Changes)
 			}
 			before := f.object(c.path)
-			if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{NoWait: true}); err != nil {
+			if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: f.key, NoWait: true}); err != nil {
 				t.Fatal(err)
 			}
 			if d := observed(before, f.object(c.path)); len(d) > 0 {

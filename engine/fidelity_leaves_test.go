@@ -18,7 +18,7 @@ import (
 // list; "=" is a set.
 var mergeKeys = map[string][]string{
 	"spec.containers": {"name"}, "containers.env": {"name"}, "containers.ports": {"containerPort", "protocol"},
-	"containers.volumeMounts": {"mountPath"}, "spec.volumes": {"name"}, "spec.ports": {"port", "protocol"},
+	"containers.volumeMounts": {"mountPath"}, "spec.volumes": {"name"}, "spec.hostAliases": {"ip"}, "spec.ports": {"port", "protocol"},
 	"spec.parts": {"id"}, "spec.keyed": {"id"}, "spec.tags": {"="}, "metadata.finalizers": {"="},
 }
 
@@ -60,6 +60,35 @@ func leaves(out map[string]any, path string, names []string, v any) {
 	default:
 		out[path] = scalar(v)
 	}
+}
+
+// twiceIn are the paths of lists that merge by key, at and below path, in which
+// two items have the same keys.
+func twiceIn(path string, names []string, v any) (out []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			out = append(out, twiceIn(below(path, k), append(names[:len(names):len(names)], k), e)...)
+		}
+	case []any:
+		var keys []string
+		if n := len(names); n > 1 {
+			keys = mergeKeys[names[n-2]+"."+names[n-1]]
+		}
+		if len(keys) == 0 || keys[0] == "=" {
+			return nil
+		}
+		seen := map[string]bool{}
+		for _, e := range v {
+			at := itemOf(keys, e)
+			if seen[at] {
+				return []string{path}
+			}
+			seen[at] = true
+			out = append(out, twiceIn(path+at, names, e)...)
+		}
+	}
+	return out
 }
 
 func below(path, k string) string {
@@ -163,7 +192,8 @@ func between(before, after map[string]any) difference {
 	}
 	// A value that became empty is shown by what was removed, and the reverse.
 	for path, v := range d {
-		if v[1] == "{}" && hasBelow(before, path) || v[0] == "{}" && hasBelow(after, path) {
+		isEmpty := func(v any) bool { return v == "{}" || v == "[]" }
+		if isEmpty(v[1]) && hasBelow(before, path) || isEmpty(v[0]) && hasBelow(after, path) {
 			delete(d, path)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -29,7 +30,7 @@ import (
 
 var (
 	fidelitySeed  = flag.Uint64("fidelity.seed", 1, "the first seed of TestPlansAreFaithful")
-	fidelitySeeds = flag.Uint64("fidelity.seeds", 6, "how many histories TestPlansAreFaithful draws")
+	fidelitySeeds = flag.Uint64("fidelity.seeds", 9, "how many histories TestPlansAreFaithful draws")
 	fidelitySteps = flag.Int("fidelity.steps", 56, "how many steps each has")
 )
 
@@ -81,6 +82,9 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       terminationGracePeriodSeconds: {0|1} #?
+      affinity: {EMPTY|NONE} #?
+      nodeSelector: {EMPTY|NONE|DISK} #?
+      hostAliases: [{ip: 10.0.0.1, hostnames: [{a|b}]}, {ip: 10.0.0.2, hostnames: [c]}] #?
       tolerations: [{key: "{a|b}", operator: Exists}] #?
       containers:
       - name: a
@@ -94,6 +98,8 @@ spec:
         - {name: C, value: "{1|2}"}
         resources: {limits: {cpu: {1000m|500m}, memory: 1Gi}} #?
         livenessProbe: {httpGet: {path: /, port: {80|81}}} #?
+        readinessProbe: {NONE|PROBE} #?
+        securityContext: {EMPTY|NONE|USER} #?
         volumeMounts: [{name: v, mountPath: /v}] #?
       - {name: b, image: {b:1|b:2}} #?
       volumes:
@@ -157,9 +163,14 @@ spec:
   - {id: c, weight: {3|4}, more: {a: {1|2}}} #?
   tags: [x, {v|z}] #?
   whole: [{v|w}] #?
-  free: {k: {v|w}} #?
+  free: {k: {v|w}, n: {NONE|x}} #?
+  maybe: {NONE|x} #?
+  box: {EMPTY|NONE|BOX} #?
 `},
 }
+
+// faithfulWords are what a shape cannot spell.
+var faithfulWords = strings.NewReplacer("EMPTY", "{}", "NONE", "null", "USER", "{runAsUser: 1}", "PROBE", "{tcpSocket: {port: 80}}", "DISK", "{disk: fast}", "BOX", "{a: 1, maybe: null}")
 
 const faithfulWidgets = `
 apiVersion: apiextensions.k8s.io/v1
@@ -196,6 +207,10 @@ spec:
               tags: {type: array, x-kubernetes-list-type: set, items: {type: string}}
               whole: {type: array, items: {type: string}}
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+              maybe: {type: string, nullable: true}
+              box: {type: object, properties: {a: {type: integer}, maybe: {type: integer, nullable: true}}}
+          status: {type: object, x-kubernetes-preserve-unknown-fields: true}
+    subresources: {status: {}}
 `
 
 // TestPlansAreFaithful plans and applies random manifests, while other managers
@@ -256,7 +271,7 @@ func (h *faithful) next() {
 		var docs []string
 		for _, s := range faithfulShapes {
 			if h.g.IntN(8) > 0 {
-				docs = append(docs, shape.Draw(h.g, s.text))
+				docs = append(docs, faithfulWords.Replace(shape.Draw(h.g, s.text)))
 			}
 		}
 		h.last = strings.Join(docs, "---")
@@ -367,6 +382,11 @@ func (h *faithful) compare(p *engine.Plan, before, after map[string]map[string]a
 		}
 		real := observed(was, is)
 		reported, secrets := reportedBy(c)
+		// A list in which an item is twice is reported by the places of its items.
+		for _, list := range twiceIn("", nil, was) {
+			maps.DeleteFunc(real, func(path string, _ [2]any) bool { return strings.HasPrefix(path, list) })
+			maps.DeleteFunc(reported, func(path string, _ [2]any) bool { return strings.HasPrefix(path, list) })
+		}
 		h.seen["fields"] += len(real)
 		for path, v := range real {
 			t, ok := reported[path]
@@ -397,7 +417,7 @@ var assigned = map[string]bool{"clusterIP": true, "nodePort": true}
 func (h *faithful) meddle() {
 	h.Helper()
 	s := faithfulShapes[h.g.IntN(len(faithfulShapes))]
-	u := fromYAML(h, shape.Draw(h.g, s.text))
+	u := fromYAML(h, faithfulWords.Replace(shape.Draw(h.g, s.text)))
 	u.SetNamespace(h.namespace)
 	objects := h.dyn.Resource(s.resource).Namespace(h.namespace)
 	live, err := objects.Get(h.ctx, u.GetName(), metav1.GetOptions{})
@@ -414,7 +434,8 @@ func (h *faithful) meddle() {
 		_, err = objects.Patch(h.ctx, u.GetName(), kind, data, metav1.PatchOptions{FieldManager: manager}, sub...)
 		return err
 	}
-	what := []string{"edit", "patch", "unset", "apply", "client-side apply", "scale", "delete", "forget", "reverse", "renumber"}[h.g.IntN(10)]
+	what := []string{"edit", "patch", "unset", "apply", "client-side apply", "scale", "delete", "forget", "reverse", "renumber",
+		"duplicate", "rename", "empty", "apply scale", "status"}[h.g.IntN(15)]
 	switch what {
 	case "edit":
 		for k, v := range u.Object {
@@ -490,6 +511,28 @@ func (h *faithful) meddle() {
 	case "renumber": // what is a key of an item, or swap a member of a union
 		renumber(live.Object["spec"], h.g)
 		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+	case "duplicate": // items of lists, with another value
+		duplicate(live.Object["spec"], h.g)
+		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+	case "rename": // items of lists
+		rename(live.Object["spec"], h.g)
+		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+	case "empty": // mappings and lists, or null
+		empty(live.Object["spec"], h.g)
+		_, err = objects.Update(h.ctx, live, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+	case "apply scale":
+		if u.GetKind() != "Deployment" && u.GetKind() != "StatefulSet" {
+			return
+		}
+		force := true
+		scale := map[string]any{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": map[string]any{"name": u.GetName(), "namespace": h.namespace}, "spec": map[string]any{"replicas": h.g.IntN(4)}}
+		data, _ := json.Marshal(scale)
+		_, err = objects.Patch(h.ctx, u.GetName(), types.ApplyPatchType, data, metav1.PatchOptions{FieldManager: "kubectl-scale", Force: &force}, "scale")
+	case "status":
+		if u.GetKind() != "Deployment" && u.GetKind() != "Widget" {
+			return
+		}
+		err = patch(types.MergePatchType, map[string]any{"status": map[string]any{"collisionCount": h.step}}, "controller", "status")
 	case "forget":
 		err = patch(types.JSONPatchType, []any{map[string]any{"op": "replace", "path": "/metadata/managedFields", "value": []any{map[string]any{}}}}, "kubectl")
 	}
@@ -536,6 +579,83 @@ func renumber(v any, g *rand.Rand) {
 	case []any:
 		for _, below := range v {
 			renumber(below, g)
+		}
+	}
+}
+
+// faithfulLists are lists whose items others duplicate and rename, with the field
+// that names an item.
+var faithfulLists = map[string]string{"env": "name", "ports": "name", "hostAliases": "ip", "parts": "id", "tags": "", "whole": "", "tolerations": "key"}
+
+func duplicate(v any, g *rand.Rand) {
+	eachList(v, func(key string, list []any) []any {
+		if len(list) == 0 || g.IntN(2) == 0 {
+			return list
+		}
+		again := runtime.DeepCopyJSONValue(list[g.IntN(len(list))])
+		if item, ok := again.(map[string]any); ok {
+			if delete(item, "nodePort"); item["value"] != nil && g.IntN(2) == 0 {
+				item["value"] = "duplicate"
+			}
+		}
+		return append(list, again)
+	})
+}
+
+func rename(v any, g *rand.Rand) {
+	eachList(v, func(key string, list []any) []any {
+		for _, item := range list {
+			if item, ok := item.(map[string]any); ok && g.IntN(2) == 0 && item[faithfulLists[key]] != nil && key != "hostAliases" {
+				item[faithfulLists[key]] = fmt.Sprintf("x-%d", g.IntN(100))
+			}
+		}
+		return list
+	})
+}
+
+// eachList replaces the lists that change returns, in the order of their names.
+func eachList(v any, change func(key string, list []any) []any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if list, ok := v[key].([]any); ok {
+				if _, listed := faithfulLists[key]; listed {
+					v[key] = change(key, list)
+				}
+			}
+			eachList(v[key], change)
+		}
+	case []any:
+		for _, below := range v {
+			eachList(below, change)
+		}
+	}
+}
+
+func empty(v any, g *rand.Rand) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			switch key {
+			case "securityContext", "affinity", "nodeSelector", "free", "box", "limits", "emptyDir":
+				if g.IntN(2) == 0 {
+					v[key] = map[string]any{}
+				}
+			case "args", "tags", "whole", "tolerations", "hostAliases", "metrics":
+				if g.IntN(2) == 0 {
+					v[key] = []any{}
+				}
+			case "maybe", "readinessProbe", "sessionAffinity", "size":
+				if g.IntN(2) == 0 {
+					v[key] = nil
+				}
+			default:
+				empty(v[key], g)
+			}
+		}
+	case []any:
+		for _, below := range v {
+			empty(below, g)
 		}
 	}
 }

@@ -149,8 +149,8 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 		merged = withTemplateDefaults(o, merged)
 	}
 	if o.live != nil && merged != nil {
-		if object, emptied := withEmpty(f.body.Object, o.live.Object, merged.Object); emptied {
-			merged = &unstructured.Unstructured{Object: object.(map[string]any)}
+		if object, lacks := (emptied{o.id, in.schema}).in(nil, f.body.Object, o.live.Object, merged.Object); lacks {
+			merged, f.twice = &unstructured.Unstructured{Object: object.(map[string]any)}, true
 		}
 	}
 	change, err := j.compare(in, f, merged, j.redactor)
