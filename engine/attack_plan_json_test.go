@@ -49,10 +49,16 @@ var attackTexts = map[string]func(text string) string{
 		return strings.Replace(s, `"desired":"red"`, `"desired":`+strings.Repeat("[", 200_000), 1)
 	},
 	"huge": func(s string) string {
-		return strings.Replace(s, `"desired":"red"`, `"desired":"`+strings.Repeat("x", 65<<20)+`"`, 1)
+		return strings.Replace(s, `"desired":"red"`, `"desired":"`+strings.Repeat("x", 33<<20)+`"`, 1)
 	},
 	"many changes": func(s string) string {
 		return strings.Replace(s, `"changes":[`, `"changes":[`+strings.Repeat(`{"object":{"kind":"A","name":"a"},"action":"Unchanged"},`, 100_000), 1)
+	},
+	"too many changes": func(s string) string {
+		return strings.Replace(s, `"changes":[`, `"changes":[`+strings.Repeat(`{},`, 3_000_000), 1)
+	},
+	"many changes that say nothing": func(s string) string {
+		return strings.Replace(s, `"changes":[`, `"changes":[`+strings.Repeat(`{},`, 1_000_000), 1)
 	},
 	"many members": func(s string) string {
 		var b strings.Builder
@@ -102,7 +108,10 @@ func TestAttackPlanTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"as written": plan.stored, "sorted and indented": string(text)} {
+	for name, text := range map[string]string{
+		"as written": plan.stored, "sorted and indented": string(text),
+		"with many notes": strings.Replace(plan.stored, `"notes":[`, `"notes":[`+strings.Repeat(`"[secret 00000000]",`, 500_000), 1),
+	} {
 		if err := f.applyText(e, text, plan.opts); err == nil || len(attempts()) == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -329,6 +329,7 @@ var attackEdits = map[string]planEdit{
 	"changes: a field less":                drop("report.changes.1.fields.0"),
 	"changes: a field more":                add("report.changes.1.fields", `{"path":"data.planted","desired":"x","cause":"Chart"}`),
 	"changes: fields twice":                again("report.changes.1.fields", 1),
+	"changes: fields repeated often":       again("report.changes.1.fields", 200_000),
 	"changes: fields in another order":     reversed("report.changes.1.fields"),
 	"changes: another desired value":       set("report.changes.1.fields.0.desired", "good:2"),
 	"changes: no desired value":            drop("report.changes.1.fields.0.desired"),

@@ -110,7 +110,8 @@ type Options struct {
 	PlanKey []byte
 	// PlanSigners are public keys: only plans that one of them has signed
 	// ([Plan.Sign]) are applied, and Deploy, Rollback, Rollout and Uninstall,
-	// which plan and apply in one, are refused. Accepted are ed25519.PublicKey,
+	// which plan and apply in one, are refused; what ApplyOptions.OnFailure does
+	// is part of applying. Accepted are ed25519.PublicKey,
 	// *ecdsa.PublicKey (P-256, P-384, P-521) and *rsa.PublicKey (2048 bits).
 	// Nil: plans need no signature.
 	PlanSigners []crypto.PublicKey

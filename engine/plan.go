@@ -59,6 +59,15 @@ const (
 	DryRunNone DryRun = "None"
 )
 
+// again selects the objects when a plan is made again to be applied: what was
+// planned without the API server is applied only with its consent.
+func (d DryRun) again() DryRun {
+	if d == DryRunAll {
+		return DryRunAll
+	}
+	return DryRunChanged
+}
+
 // Plan is what a call would do, and what it was computed from. It is plain
 // data: print its Report, store it as JSON, apply it later, even in another
 // process. The JSON holds no manifest and no values, and so no secret. One that

@@ -45,6 +45,9 @@ const maxShown = 500
 // printable is a text of a stored plan as an error shows it: in one line,
 // without what a terminal would execute.
 func printable(text string) string {
+	if cut := 4 * maxShown; len(text) > cut {
+		text = text[:cut]
+	}
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return ' '
@@ -179,28 +182,34 @@ func (c *comparison) change(was, is diff.Change) error {
 // hooks compares the hooks that would run, and those that are recorded to run
 // later.
 func (c *comparison) hooks() error {
-	if !c.noHooks && !sameValue(c.then.Hooks, c.now.Hooks) {
+	now, err := c.asMuchAsked()
+	if err != nil {
+		return err
+	}
+	if !c.noHooks && !sameValue(c.then.Hooks, now.Hooks) {
 		return c.stale(diff.Object{}, "hooks", "as planned", "different")
 	}
-	if !sameValue(c.then.LaterHooks, c.now.LaterHooks) {
+	if !sameValue(c.then.LaterHooks, now.LaterHooks) {
 		return c.stale(diff.Object{}, "hooks of later operations", "as planned", "different")
 	}
 	return nil
 }
 
+// asMuchAsked is the fresh plan, or the local one if the reviewed one was made
+// where the API server could not be asked for everything.
+func (c *comparison) asMuchAsked() (*Plan, error) {
+	if c.then.asksAll() {
+		return c.now, nil
+	}
+	return c.local()
+}
+
 // texts fails if the fresh plan warns of, or notes, anything that the reviewed
 // one did not. What blocks the plan is reported as such.
 func (c *comparison) texts() error {
-	now := c.now
-	if !c.then.asksAll() {
-		if !c.stored {
-			return nil
-		}
-		local, err := c.local()
-		if err != nil {
-			return err
-		}
-		now = local
+	now, err := c.asMuchAsked()
+	if err != nil {
+		return err
 	}
 	blocking := now.blockingTexts()
 	warnings := slices.DeleteFunc(slices.Clone(now.Report.Warnings), func(w string) bool { return slices.Contains(blocking, w) })
@@ -222,8 +231,15 @@ func (p *Plan) asksAll() bool { return p.DryRun != DryRunNone && len(p.Missing) 
 // missingText finds a text of the fresh plan that the reviewed one does not
 // have.
 func missingText(then, now []string) (text string, ok bool) {
+	if len(now) == 0 {
+		return "", false
+	}
+	has := make(map[string]bool, len(then))
+	for _, was := range then {
+		has[withoutHashes(was)] = true
+	}
 	for _, text := range now {
-		if !slices.ContainsFunc(then, func(was string) bool { return withoutHashes(was) == withoutHashes(text) }) {
+		if !has[withoutHashes(text)] {
 			return text, true
 		}
 	}

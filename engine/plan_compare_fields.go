@@ -12,21 +12,15 @@ import (
 // follows from the digests.
 func (c *comparison) fields(was, is diff.Change) error {
 	differs := func(path, then, now string) error { return c.stale(is.Object, path, then, now) }
-	has := func(fields []diff.Field, path string) bool {
-		return slices.ContainsFunc(fields, func(f diff.Field) bool { return steady(f.Path) == path })
-	}
-	for i := range max(len(was.Fields), len(is.Fields)) {
-		if i < len(is.Fields) {
-			if path := steady(is.Fields[i].Path); !has(was.Fields, path) {
-				return differs(path, "as desired", "different")
-			}
-		}
-		if i < len(was.Fields) {
-			if path := steady(was.Fields[i].Path); !has(is.Fields, path) {
-				return differs(path, "different", "as desired")
-			}
-		}
-		if i >= len(is.Fields) || i >= len(was.Fields) || steady(was.Fields[i].Path) != steady(is.Fields[i].Path) {
+	then, now := pathsOf(was.Fields), pathsOf(is.Fields)
+	inThen, inNow := setOf(then), setOf(now)
+	for i := range max(len(then), len(now)) {
+		switch {
+		case i < len(now) && !inThen[now[i]]:
+			return differs(now[i], "as desired", "different")
+		case i < len(then) && !inNow[then[i]]:
+			return differs(then[i], "different", "as desired")
+		case i >= len(now) || i >= len(then) || then[i] != now[i]:
 			return differs("", "of other fields", "different")
 		}
 		if err := c.field(was.Fields[i], is, i); err != nil {
@@ -34,6 +28,22 @@ func (c *comparison) fields(was, is diff.Change) error {
 		}
 	}
 	return nil
+}
+
+func pathsOf(fields []diff.Field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = steady(f.Path)
+	}
+	return out
+}
+
+func setOf(texts []string) map[string]bool {
+	out := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		out[text] = true
+	}
+	return out
 }
 
 // field compares one field of the reviewed plan with that of the fresh one, at

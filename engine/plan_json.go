@@ -5,16 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 )
 
 // planSchema names the JSON schema of [Plan].
 const planSchema = "fairlead.dev/plan/v1"
 
-// A plan that is read may be as long and as deep as this.
+// A plan that is read may be as long, as deep and of as many values as this. It
+// takes some hundred bytes of memory for each value.
 const (
-	maxPlanSize  = 64 << 20
-	maxPlanDepth = 1000
+	maxPlanSize   = 32 << 20
+	maxPlanDepth  = 1000
+	maxPlanValues = 2_000_000
 )
 
 type planDocument struct {
@@ -32,7 +33,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON wrote. Other spacing and another order
 // of members are accepted; a member that is unknown, or stands twice, is not: a
 // reviewer may have seen another value of it. Neither is another schema, nor a
-// document beyond 64 MiB. The error wraps ErrPlanInvalid.
+// document beyond 32 MiB or two million values. The error wraps ErrPlanInvalid.
 func (p *Plan) UnmarshalJSON(data []byte) error {
 	read, err := readPlan(data)
 	if err != nil {
@@ -46,8 +47,11 @@ func readPlan(data []byte) (*Plan, error) {
 	if len(data) > maxPlanSize {
 		return nil, fmt.Errorf("it has %d bytes, and may have %d", len(data), maxPlanSize)
 	}
-	if depthOf(data) > maxPlanDepth {
+	switch depth, values := extentOf(data); {
+	case depth > maxPlanDepth:
 		return nil, fmt.Errorf("it is nested more than %d deep", maxPlanDepth)
+	case values > maxPlanValues:
+		return nil, fmt.Errorf("it has more than %d values", maxPlanValues)
 	}
 	var head struct {
 		Schema string `json:"schema"`
@@ -70,9 +74,10 @@ func readPlan(data []byte) (*Plan, error) {
 	return p, sameDocument(data, again)
 }
 
-// depthOf is how deep a JSON text is nested at most.
-func depthOf(text []byte) int {
-	depth, most := 0, 0
+// extentOf is how deep a JSON text is nested at most, and how many values it
+// has, those that hold others included.
+func extentOf(text []byte) (most, values int) {
+	depth := 0
 	for at := 0; at < len(text); at++ {
 		switch text[at] {
 		case '"':
@@ -81,15 +86,21 @@ func depthOf(text []byte) int {
 					at++
 				}
 			}
+		case ',':
+			values++
 		case '{', '[':
 			depth++
+			values++
 			most = max(most, depth)
 		case '}', ']':
 			depth--
 		}
 	}
-	return most
+	return most, values
 }
+
+// errOtherDocument is for what an encoder would not have written.
+var errOtherDocument = errors.New("it has members that are unknown, or not written as they would be")
 
 // sameDocument returns an error unless what was read is all that a text says.
 func sameDocument(text, read []byte) error {
@@ -97,24 +108,38 @@ func sameDocument(text, read []byte) error {
 	if json.Compact(&compact, text) == nil && bytes.Equal(compact.Bytes(), read) {
 		return nil
 	}
+	if _, values := extentOf(text); !hasValues(read, values) {
+		return errOtherDocument // found before much is made of it
+	}
 	if err := uniqueMembers(json.NewDecoder(bytes.NewReader(text))); err != nil {
 		return err
 	}
-	var a, b any
-	for _, d := range []struct {
-		text []byte
-		into *any
-	}{{text, &a}, {read, &b}} {
-		decoder := json.NewDecoder(bytes.NewReader(d.text))
-		decoder.UseNumber()
-		if err := decoder.Decode(d.into); err != nil {
-			return err
-		}
+	a, err := sorted(text)
+	if err != nil {
+		return err
 	}
-	if !reflect.DeepEqual(a, b) {
-		return errors.New("it has members that are unknown, or not written as they would be")
+	b, err := sorted(read)
+	if err == nil && !bytes.Equal(a, b) {
+		err = errOtherDocument
 	}
-	return nil
+	return err
+}
+
+func hasValues(text []byte, want int) bool {
+	_, values := extentOf(text)
+	return values == want
+}
+
+// sorted is a JSON text without spaces, and with the members of each object in
+// order.
+func sorted(text []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var v any
+	if err := decoder.Decode(&v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
 }
 
 // uniqueMembers returns an error if an object of the value that comes next has

@@ -262,7 +262,7 @@ func reviewedPlan(nonce string, keyed, local bool) *Plan {
 	}
 	d := digester{nonce: nonce}
 	if keyed {
-		d.keyedBy, d.key = KeyedByRevision, []byte("key")
+		d.keyedBy, d.key = KeyedByRevision, []byte("derived with "+nonce)
 	}
 	if err := p.addDigests(d); err != nil {
 		panic(err)

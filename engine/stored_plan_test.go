@@ -220,3 +220,69 @@ func validPlan(t *testing.T, text string) {
 		t.Errorf("the stored plan is not what docs/plan.schema.json says: %v\n%s", err, text)
 	}
 }
+
+// A plan may be made by who may only read, and applied by someone else. What its
+// author could not ask the API server is compared with what is computed without
+// it.
+func TestStoredPlansOfReadOnlyAuthors(t *testing.T) {
+	f := newFixture(t)
+	author := f.newEngine(f.cluster.ReadOnly(t, f.namespace))
+	templates := map[string]string{"service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {a: {{ .Values.colour | default \"green\" }}}, ports: [{port: 80}]}\n"}
+	for name, text := range attackChart {
+		templates[name] = text
+	}
+	c := f.chart(templates)
+	for i, set := range [][]string{{"password=first-password"}, {"password=second-password", "colour=red", "tag=2.0"}} {
+		r, evil := f.release(c, set...), f.release(c, append(set, "tag=666")...)
+		p, err := author.Plan(f.ctx, r, engine.PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, text := f.store(p)
+		validPlan(t, text)
+		if len(p.Missing) == 0 || !strings.Contains(text, `"local":true`) {
+			t.Errorf("the author may write: %v", p.Missing)
+		}
+		var stale *engine.StalePlanError
+		if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &evil}); !errors.As(err, &stale) {
+			t.Errorf("with another image: %v", err)
+		}
+		rev, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r})
+		if err != nil || rev.Revision != i+1 {
+			t.Errorf("%v, %v", rev, err)
+		}
+	}
+	p, err := author.PlanRollback(f.ctx, f.key, 1, engine.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, _ := f.store(p)
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: f.key}); err != nil {
+		t.Error(err)
+	}
+	if p, err = author.PlanUninstall(f.ctx, f.key, engine.PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	stored, _ = f.store(p)
+	if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Key: f.key, Kinds: []engine.PlanKind{engine.PlanUninstall}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A plan with dry-runs of all objects, or of none, is applied as it was made.
+func TestStoredPlansWithOtherDryRuns(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(attackChart)
+	for i, dryRun := range []engine.DryRun{engine.DryRunAll, engine.DryRunNone, engine.DryRunAll, engine.DryRunNone} {
+		r := f.release(c, "password=some-password", "colour="+[]string{"red", "green", "blue", "white"}[i])
+		p, err := f.engine.Plan(f.ctx, r, engine.PlanOptions{DryRun: dryRun})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, text := f.store(p)
+		validPlan(t, text)
+		if _, err := f.engine.Apply(f.ctx, stored, engine.ApplyOptions{Release: &r}); err != nil {
+			t.Errorf("%q: %v", dryRun, err)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 		if err := e.expected(p, opts); err != nil { // it may have expired while waiting
 			return nil, err
 		}
-		fresh, err := e.planAgain(ctx, p, opts, p.DryRun)
+		fresh, err := e.planAgain(ctx, p, opts, p.DryRun.again())
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 // compare returns an error unless the fresh plan is the one that was reviewed.
 func (e *Engine) compare(ctx context.Context, p, fresh *Plan, opts ApplyOptions) error {
 	c := &comparison{then: p, now: fresh, stored: p.work == nil, noHooks: opts.NoHooks}
-	c.again = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, p.DryRun) })
+	c.again = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, p.DryRun.again()) })
 	c.local = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, DryRunNone) })
 	return c.run()
 }
