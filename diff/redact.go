@@ -146,7 +146,8 @@ func (r *Redactor) value(o Object, p path, v any, all bool) (any, bool) {
 	case nil:
 		return nil, false
 	default:
-		if text := scalarText(v); all || r.Contains(text) {
+		// Short numbers are those of ports and replicas.
+		if text := scalarText(v); all || r.containsLong(text) {
 			return r.placeholder(text), true
 		}
 		return v, false

@@ -53,8 +53,8 @@ type Redactor struct {
 	opts RedactorOptions
 	// sets are what is searched for; each With adds one.
 	sets []*redact.Set
-	// names of objects, which are shown anyway: a short value that is one is not
-	// hidden.
+	// names and labels of objects, which are shown anyway: a short value that is
+	// one is not hidden.
 	names map[string]bool
 }
 
@@ -83,6 +83,9 @@ func (r *Redactor) With(objects ...*unstructured.Unstructured) *Redactor {
 			continue
 		}
 		out.names[strings.ToLower(u.GetName())], out.names[strings.ToLower(u.GetNamespace())] = true, true
+		for _, label := range u.GetLabels() {
+			out.names[strings.ToLower(label)] = true
+		}
 		if ObjectOf(u).isSecret() {
 			out.learnSecret(u.Object, set)
 		} else if len(r.opts.Names) > 0 {

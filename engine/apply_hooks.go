@@ -148,7 +148,7 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 		return out, nil
 	}
 	out.live = u
-	return out, r.wait(ctx, []readiness.Target{readinessTarget(out.target, u)}, r.completionOptions(), newWaitReporter(r, true))
+	return out, r.wait(ctx, []readiness.Target{readinessTarget(out.target, u)}, r.completionOptions(), newWaitReporter(ctx, r, true))
 }
 
 // endsByItself reports whether a hook has to complete.
@@ -200,7 +200,7 @@ func (r *run) deleteHook(ctx context.Context, h hook) error {
 		return r.redactedError(t.id, "delete hook", err)
 	}
 	if err := readiness.WaitGone(ctx, []readiness.Target{readinessTarget(t, live)}, r.e.waitOptions()); err != nil {
-		return &Error{Op: "delete hook", Key: r.p.Key, Object: t.id, Err: notReady(r.p.Key, r.record.Revision, r.w.redactor, err)}
+		return &Error{Op: "delete hook", Key: r.p.Key, Object: t.id, Err: notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)}
 	}
 	return nil
 }

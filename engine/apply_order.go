@@ -160,7 +160,7 @@ func (r *run) waitFor(ctx context.Context, op string, steps []int) error {
 			targets = append(targets, readinessTarget(r.w.steps[i].object.target, live))
 		}
 	}
-	err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(r, false))
+	err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false))
 	if err == nil {
 		return r.lock.Check(ctx)
 	}
@@ -181,7 +181,7 @@ func (r *run) waitGone(ctx context.Context, steps []int) error {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
 	if err := readiness.WaitGone(ctx, targets, r.e.waitOptions()); err != nil {
-		return r.waitError("wait for the deletion", steps, notReady(r.p.Key, r.record.Revision, r.w.redactor, err))
+		return r.waitError("wait for the deletion", steps, notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err))
 	}
 	return nil
 }

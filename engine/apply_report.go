@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,18 +20,29 @@ type waitReporter struct {
 	emit     func(Event)
 	key      Key
 	redactor *diff.Redactor
-	hook     bool // HookEnded stands for Ready and Unready
+	// podText hides Secret values in what pods say; nil: the redactor does.
+	podText func(string) string
+	hook    bool // HookEnded stands for Ready and Unready
 
 	last     map[diff.Object]string // the last Waiting; empty: it is not waited for, or no longer
 	reported map[string]bool        // troubles and log lines
 	pods     map[string]int         // reported ones, by object and cause
 }
 
-func newWaitReporter(r *run, hook bool) *waitReporter {
+func newWaitReporter(ctx context.Context, r *run, hook bool) *waitReporter {
 	return &waitReporter{
-		emit: r.e.events.emit, key: r.p.Key, redactor: r.w.redactor, hook: hook,
+		emit: r.e.events.emit, key: r.p.Key, redactor: r.w.redactor, podText: r.texts.in(ctx), hook: hook,
 		last: map[diff.Object]string{}, reported: map[string]bool{}, pods: map[string]int{},
 	}
+}
+
+// ofPods returns what a pod says, or what is said about one, without Secret
+// values.
+func (w *waitReporter) ofPods(text string) string {
+	if w.podText == nil {
+		return w.redactor.String(text)
+	}
+	return w.podText(text)
 }
 
 // isNew reports whether something has not been reported, and notes that it is.
@@ -49,10 +61,14 @@ func (w *waitReporter) update(u readiness.Update) {
 		w.ready(o, u.Status)
 		return
 	}
+	redact := w.redactor.String
+	if len(u.Troubles) > 0 {
+		redact = w.ofPods // the status may repeat them
+	}
 	e := Waiting{
 		EventMeta: about(w.key), Object: o,
 		Ready: u.Status.Ready, Updated: u.Status.Updated, Desired: u.Status.Desired,
-		Reason: u.Status.Reason, Message: w.redactor.String(u.Status.Message),
+		Reason: redact(u.Status.Reason), Message: redact(u.Status.Message),
 	}
 	for _, trouble := range u.Troubles {
 		if p := trouble.Pod; p != nil && !slices.Contains(e.Troubled, p.Name) {
@@ -86,11 +102,11 @@ func (w *waitReporter) trouble(o diff.Object, trouble readiness.Trouble) {
 		key += "\x00" + trouble.Pod.Name + "\x00" + trouble.Pod.Container
 	}
 	if w.isNew(key) {
-		e := Trouble{about(w.key), o, Cause(trouble.Cause), trouble.Reason, w.redactor.String(trouble.Message), nil}
+		e := Trouble{about(w.key), o, Cause(trouble.Cause), w.ofPods(trouble.Reason), w.ofPods(trouble.Message), nil}
 		count := o.String() + "\x00" + string(trouble.Cause)
 		if trouble.Pod != nil {
 			w.pods[count]++
-			pod := podDiagnosis(*trouble.Pod, w.redactor)
+			pod := podDiagnosis(*trouble.Pod, w.ofPods)
 			pod.Logs = nil
 			e.Pod = &pod
 		}
@@ -106,7 +122,7 @@ func (w *waitReporter) trouble(o diff.Object, trouble readiness.Trouble) {
 func (w *waitReporter) logs(o diff.Object, pod, container string, lines []string) {
 	for _, line := range lines {
 		if w.isNew("log\x00" + pod + "\x00" + container + "\x00" + line) {
-			w.emit(LogLine{about(w.key), o, pod, container, w.redactor.String(line)})
+			w.emit(LogLine{about(w.key), o, pod, container, w.ofPods(line)})
 		}
 	}
 }

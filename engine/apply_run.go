@@ -19,10 +19,13 @@ type run struct {
 	opts  ApplyOptions
 	lock  *lock.Lock // nil without permission on Leases
 	state *runState
+	texts *podTexts
 }
 
 func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {
-	return &run{recorder{e: e, p: p, record: p.work.record}, p.work, opts, l, newRunState(p.work.steps)}
+	r := &run{recorder: recorder{e: e, p: p, record: p.work.record}, w: p.work, opts: opts, lock: l, state: newRunState(p.work.steps)}
+	r.texts = &podTexts{e: e, key: p.Key, redactor: p.work.redactor, objects: p.work.objects}
+	return r
 }
 
 // execute applies the plan under the lock, and records the outcome.

@@ -128,7 +128,7 @@ func (t *testRun) runTest(ctx context.Context, h hook) TestResult {
 		r.Took = h.stored.LastRun.CompletedAt.Sub(h.stored.LastRun.StartedAt) // without deleting and reading
 	}
 	if r.Err != nil {
-		r.Phase, r.Reason = TestFailed, t.w.redactor.String(r.Err.Error())
+		r.Phase, r.Reason = TestFailed, t.texts.in(ctx)(r.Err.Error())
 	}
 	return r
 }
@@ -140,6 +140,7 @@ func (t *testRun) logs(ctx context.Context, test createdHook) []ContainerLog {
 	}
 	ctx, cancel := context.WithTimeout(ctx, recordingTime)
 	defer cancel()
+	redact := t.texts.in(ctx)
 	core := t.e.cluster.Typed.CoreV1()
 	list := metav1.ListOptions{FieldSelector: "metadata.name=" + test.id.Name}
 	if test.id.Kind == "Job" {
@@ -147,7 +148,7 @@ func (t *testRun) logs(ctx context.Context, test createdHook) []ContainerLog {
 	}
 	pods, err := core.Pods(test.id.Namespace).List(ctx, list)
 	if err != nil {
-		return []ContainerLog{{Unread: t.w.redactor.String(err.Error())}}
+		return []ContainerLog{{Unread: redact(err.Error())}}
 	}
 	var out []ContainerLog
 	for _, pod := range pods.Items {
@@ -155,10 +156,10 @@ func (t *testRun) logs(ctx context.Context, test createdHook) []ContainerLog {
 			log := ContainerLog{Pod: pod.Name, Container: c.Name}
 			text, err := readiness.PodLogs(core)(ctx, pod.Namespace, pod.Name, c.Name, false, int64(t.logLines))
 			if err != nil {
-				log.Unread = t.w.redactor.String(err.Error())
+				log.Unread = redact(err.Error())
 			}
 			for _, line := range text {
-				log.Lines = append(log.Lines, t.w.redactor.String(line))
+				log.Lines = append(log.Lines, redact(line))
 			}
 			out = append(out, log)
 		}

@@ -51,7 +51,7 @@ func (r *run) waitDeleted(ctx context.Context, steps []int) error {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
 	if err := readiness.WaitGone(ctx, targets, r.e.waitOptions()); err != nil {
-		return notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+		return notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (r *run) waitReady(ctx context.Context) error {
 			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
 		}
 	}
-	return r.wait(ctx, targets, r.waitOptions(), newWaitReporter(r, false))
+	return r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false))
 }
 
 // waitServed waits until the API server serves what new CRDs define.
@@ -35,7 +35,7 @@ func (r *run) waitServed(ctx context.Context, crds []int) error {
 	for _, i := range crds {
 		targets = append(targets, readinessTarget(r.w.steps[i].object.target, r.state.live(i)))
 	}
-	if err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(r, false)); err != nil {
+	if err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false)); err != nil {
 		return err
 	}
 	r.e.cluster.ForgetDiscovery(ctx)
@@ -56,7 +56,7 @@ func (r *run) wait(ctx context.Context, targets []readiness.Target, o readiness.
 	o.OnUpdate = reporter.update
 	result, err := readiness.Wait(ctx, targets, o)
 	if err != nil {
-		err = notReady(r.p.Key, r.record.Revision, r.w.redactor, err)
+		err = notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
 	}
 	reporter.end(result, err)
 	return err

@@ -85,50 +85,50 @@ type ClusterEvent struct {
 	Last    time.Time `json:"last"`
 }
 
-// notReady returns the error of a wait as one of this package, with Secret
-// values hidden.
-func notReady(k Key, revision int, redactor *diff.Redactor, err error) error {
+// notReady returns the error of a wait as one of this package. redact hides Secret
+// values in a text.
+func notReady(k Key, revision int, redact func(string) string, err error) error {
 	var not *readiness.NotReady
 	var there *readiness.NotGone
 	e := &NotReadyError{Key: k, Revision: revision}
 	var objects []readiness.Diagnosis
 	switch {
 	case errors.As(err, &not):
-		e.Waited, e.text, e.err, objects = not.Waited, redactor.String(not.Error()), not.Err, not.Objects
+		e.Waited, e.text, e.err, objects = not.Waited, redact(not.Error()), not.Err, not.Objects
 	case errors.As(err, &there):
-		e.Waited, e.text, e.err, objects = there.Waited, redactor.String(there.Error()), there.Err, there.Objects
+		e.Waited, e.text, e.err, objects = there.Waited, redact(there.Error()), there.Err, there.Objects
 	default:
 		return explain("wait", k, diff.Object{}, err)
 	}
 	for _, d := range objects {
-		e.Objects = append(e.Objects, diagnosis(d, redactor))
+		e.Objects = append(e.Objects, diagnosis(d, redact))
 	}
 	return e
 }
 
-func diagnosis(d readiness.Diagnosis, redactor *diff.Redactor) Diagnosis {
+func diagnosis(d readiness.Diagnosis, redact func(string) string) Diagnosis {
 	out := Diagnosis{
 		Object: diff.Object{Group: d.Group, Version: d.Version, Kind: d.Kind, Namespace: d.Namespace, Name: d.Name},
-		State:  State(d.State), Cause: Cause(d.Cause), Reason: d.Reason, Message: redactor.String(d.Message),
-		Ready: d.Ready, Updated: d.Updated, Desired: d.Desired, Hint: redactor.String(d.Hint),
+		State:  State(d.State), Cause: Cause(d.Cause), Reason: redact(d.Reason), Message: redact(d.Message),
+		Ready: d.Ready, Updated: d.Updated, Desired: d.Desired, Hint: redact(d.Hint),
 	}
 	for _, p := range d.Pods {
-		out.Pods = append(out.Pods, podDiagnosis(p, redactor))
+		out.Pods = append(out.Pods, podDiagnosis(p, redact))
 	}
 	for _, ev := range d.Events {
-		out.Events = append(out.Events, ClusterEvent{ev.Object, ev.Reason, redactor.String(ev.Message), ev.Count, ev.Last})
+		out.Events = append(out.Events, ClusterEvent{ev.Object, redact(ev.Reason), redact(ev.Message), ev.Count, ev.Last})
 	}
 	return out
 }
 
-func podDiagnosis(p readiness.PodDiagnosis, redactor *diff.Redactor) PodDiagnosis {
+func podDiagnosis(p readiness.PodDiagnosis, redact func(string) string) PodDiagnosis {
 	out := PodDiagnosis{
 		Name: p.Name, Node: p.Node, Phase: p.Phase, Container: p.Container, Init: p.Init, Old: p.Old,
-		Cause: Cause(p.Cause), Reason: p.Reason, Message: redactor.String(p.Message),
-		ExitCode: p.ExitCode, Restarts: p.Restarts, Image: redactor.String(p.Image),
+		Cause: Cause(p.Cause), Reason: redact(p.Reason), Message: redact(p.Message),
+		ExitCode: p.ExitCode, Restarts: p.Restarts, Image: redact(p.Image),
 	}
 	for _, line := range p.Logs {
-		out.Logs = append(out.Logs, redactor.String(line))
+		out.Logs = append(out.Logs, redact(line))
 	}
 	return out
 }

@@ -34,6 +34,16 @@ func (e *Error) hide(redactor *diff.Redactor, o diff.Object) {
 	}
 }
 
+// withoutSecrets returns err with Secret values in its text replaced; err itself
+// if there are none.
+func withoutSecrets(redactor *diff.Redactor, err error) error {
+	text := err.Error()
+	if shown := redactor.String(text); shown != text {
+		return &redacted{shown, err}
+	}
+	return err
+}
+
 // reworded is an error of the API server in other words.
 type reworded struct {
 	text string

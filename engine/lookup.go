@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -15,9 +17,29 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
+// lookedUp collects the Secrets that templates have read, whose values may be
+// anywhere in what they render.
+type lookedUp struct {
+	mu      sync.Mutex
+	secrets []*unstructured.Unstructured
+}
+
+func (l *lookedUp) note(m *meta.RESTMapping, objects ...unstructured.Unstructured) {
+	if m.GroupVersionKind.Group != "" || m.GroupVersionKind.Kind != "Secret" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range objects {
+		u := objects[i].DeepCopy() // templates can change theirs
+		u.SetGroupVersionKind(m.GroupVersionKind)
+		l.secrets = append(l.secrets, u)
+	}
+}
+
 // lookup returns the template function of that name, which reads what
-// Options.Lookup allows.
-func (e *Engine) lookup(k Key) render.LookupFunc {
+// Options.Lookup allows. It notes the Secrets that it reads.
+func (e *Engine) lookup(k Key, seen *lookedUp) render.LookupFunc {
 	allowed := e.opts.Lookup
 	if allowed == nil {
 		allowed = func(k Key, _ schema.GroupVersionKind, namespace, _ string) bool { return namespace == k.Namespace }
@@ -49,6 +71,7 @@ func (e *Engine) lookup(k Key) render.LookupFunc {
 			if err != nil {
 				return nil, fmt.Errorf("lookup %s %s: %w", apiVersion, kind, err)
 			}
+			seen.note(m, list.Items...)
 			return list.UnstructuredContent(), nil
 		}
 		u, err := resource.Get(ctx, name, metav1.GetOptions{})
@@ -58,6 +81,7 @@ func (e *Engine) lookup(k Key) render.LookupFunc {
 		if err != nil {
 			return nil, fmt.Errorf("lookup %s %s: %w", kind, name, err)
 		}
+		seen.note(m, *u)
 		return u.UnstructuredContent(), nil
 	}
 }

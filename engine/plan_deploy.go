@@ -6,6 +6,8 @@ import (
 	"errors"
 	"reflect"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
@@ -66,7 +68,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if in.history.upgrades() {
 		kind, event, record.Status = PlanUpgrade, "upgrade", storage.StatusPendingUpgrade
 	}
-	hidden := hookObjects(record)
+	hidden := append(hookObjects(record), in.secrets...)
 	kept, err := carryOverrides(r.Key, in.history.last, in.manifest.Objects, record.Manifest)
 	if err != nil {
 		return nil, err
@@ -79,7 +81,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	begun := Plan{
 		Kind: kind, Cause: r.Cause,
 		Chart: chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
-		work:  &work{release: r, manifest: in.manifest},
+		work:  &work{release: r, manifest: in.manifest, lookedUp: in.secrets},
 	}
 	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
 }
@@ -89,6 +91,7 @@ type deployInput struct {
 	history   *history
 	namespace namespaceState
 	manifest  *render.Manifest
+	secrets   []*unstructured.Unstructured // that templates have looked up
 }
 
 // readDeploy reads history and namespace, and renders beside reading.
@@ -106,10 +109,10 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	if err != nil {
 		return deployInput{}, err
 	}
-	in.manifest, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+	in.manifest, in.secrets, err = e.renderBesideReading(ctx, r, a, in.history, caps)
 	if errors.Is(err, storage.ErrNotFound) { // another operation has trimmed the history meanwhile
 		if in.history, err = e.listHistory(ctx, r.Key); err == nil {
-			in.manifest, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
+			in.manifest, in.secrets, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
 		}
 	}
 	if err != nil {
@@ -119,9 +122,10 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 }
 
 // renderBesideReading completes the history, and renders the release at the same
-// time. If both fail, the error is always that of reading.
-func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (*render.Manifest, error) {
-	manifest := a.rendered
+// time. If both fail, the error is always that of reading. It also returns the
+// Secrets that templates have looked up; the error shows no value of them.
+func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (*render.Manifest, []*unstructured.Unstructured, error) {
+	manifest, seen := a.rendered, &lookedUp{secrets: a.lookedUp}
 	var unread, unrendered error
 	err := parallel.All(ctx,
 		func(ctx context.Context) error { unread = e.readRecords(ctx, r.Key, h); return nil },
@@ -132,11 +136,14 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 			manifest, unrendered = r.Source.Render(ctx, render.Input{
 				Name: r.Name, Namespace: r.Namespace,
 				Revision: h.nextRevision(), Upgrade: h.upgrades(),
-				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key),
+				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
 				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
 			})
 			return nil
 		},
 	)
-	return manifest, cmp.Or(unread, unrendered, err)
+	if unrendered != nil {
+		unrendered = withoutSecrets(redactorOf(seen.secrets...), unrendered)
+	}
+	return manifest, seen.secrets, cmp.Or(unread, unrendered, err)
 }

@@ -58,6 +58,8 @@ type asking struct {
 	purpose purpose
 	// rendered is planned in place of rendering again; nil: render.
 	rendered *render.Manifest
+	// lookedUp are the Secrets that its templates have looked up.
+	lookedUp []*unstructured.Unstructured
 	// force and adopt are as in Release, for every mode.
 	force, adopt bool
 	// purge plans the deletion of the history of an uninstalled release.

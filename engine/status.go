@@ -49,16 +49,16 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	var secrets []*unstructured.Unstructured
+	all := hookObjects(h.last)
 	for _, o := range objects {
-		secrets = append(secrets, o.desired, o.live)
+		all = append(all, o.desired, o.live)
 	}
-	redactor := redactorOf(secrets...)
+	texts := &podTexts{e: e, key: k, redactor: redactorOf(all...), objects: func() []*unstructured.Unstructured { return all }}
 	s := &Status{Revision: *revisionOf(h.last), Ready: h.last.Status == storage.StatusDeployed, Objects: make([]Diagnosis, len(objects))}
 	work := parallel.New(ctx, e.opts.Concurrency)
 	for i, o := range objects {
 		work.Do(func(ctx context.Context) (err error) {
-			s.Objects[i], err = e.diagnose(ctx, o, redactor)
+			s.Objects[i], err = e.diagnose(ctx, o, texts)
 			return err
 		})
 	}
@@ -94,7 +94,7 @@ func (e *Engine) readRecorded(ctx context.Context, k Key, record *storage.Record
 }
 
 // diagnose judges one live object. What is ready takes no request.
-func (e *Engine) diagnose(ctx context.Context, o *object, redactor *diff.Redactor) (Diagnosis, error) {
+func (e *Engine) diagnose(ctx context.Context, o *object, texts *podTexts) (Diagnosis, error) {
 	if o.live == nil && deletedByTTL(o.desired) {
 		return Diagnosis{Object: o.id, State: StateReady, Reason: "Finished", Message: "it has finished, and ttlSecondsAfterFinished has deleted it"}, nil
 	}
@@ -111,7 +111,11 @@ func (e *Engine) diagnose(ctx context.Context, o *object, redactor *diff.Redacto
 			return Diagnosis{}, err
 		}
 	}
-	out := diagnosis(d, redactor)
+	redact := texts.redactor.String
+	if st.State != readiness.Ready {
+		redact = texts.in(ctx)
+	}
+	out := diagnosis(d, redact)
 	out.Object = o.id
 	return out, nil
 }

@@ -81,7 +81,7 @@ func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions, dryR
 	var r Release
 	switch {
 	case p.work != nil:
-		r, ask.rendered = p.work.release, p.work.manifest
+		r, ask.rendered, ask.lookedUp = p.work.release, p.work.manifest, p.work.lookedUp
 	case opts.Release != nil:
 		r = *opts.Release
 	default:

@@ -15,9 +15,10 @@ import (
 // leaves the process. Apart from record, which becomes the outcome, nothing of
 // it is changed.
 type work struct {
-	planner  *Engine          // that made the plan
-	release  Release          // of a deploy; zero otherwise
-	manifest *render.Manifest // of a deploy
+	planner  *Engine                      // that made the plan
+	release  Release                      // of a deploy; zero otherwise
+	manifest *render.Manifest             // of a deploy
+	lookedUp []*unstructured.Unstructured // Secrets that its templates have looked up
 	// unsafeDelete is the permission that the plan was made with.
 	unsafeDelete []diff.Object
 	record       *storage.Record // the revision to record; nil for an uninstall
@@ -55,6 +56,18 @@ type namespaceState struct {
 type annotatedOrder struct {
 	waves map[int]int   // of the steps that are not in wave 0
 	needs map[int][]int // the steps that come before each
+}
+
+// objects are all that the plan is about, in all states, and its hooks.
+func (w *work) objects() []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, s := range w.steps {
+		out = append(out, s.object.desired, s.object.live, s.object.base)
+	}
+	if w.record != nil {
+		out = append(out, hookObjects(w.record)...)
+	}
+	return out
 }
 
 // ownNamespace is the step of the release's own namespace, if the manifest

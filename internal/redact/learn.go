@@ -181,7 +181,7 @@ func (l leaves) encoded(value string) bool {
 		return false
 	}
 	raw := base64Digits.decode(nil, []byte(digits))
-	if !utf8.Valid(raw) || !printable(raw) {
+	if !isText(raw) {
 		return false
 	}
 	l.learn(string(raw))

@@ -134,7 +134,7 @@ func TestAttackShortValues(t *testing.T) {
 
 // The cost is linear, whatever the values and the text are.
 func TestAttackCost(t *testing.T) {
-	const size = 1 << 18
+	const size = 1 << 17
 	var lines strings.Builder
 	for i := 0; lines.Len() < size; i++ {
 		lines.WriteString(strings.Repeat("a", i%40) + "\n")

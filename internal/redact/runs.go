@@ -69,7 +69,7 @@ func (s *scan) runs(sq *squeezed, found func(decoded chars, e *encoding)) {
 			for shift := 0; shift < e.shifts && j-i-shift >= least; shift++ {
 				s.scratch = e.decode(s.scratch[:0], sq.b[i+shift:j])
 				s.budget -= len(s.scratch) / 4
-				if s.set.mayShow(s.scratch) || printable(s.scratch) {
+				if s.set.mayShow(s.scratch) || hasText(s.scratch) {
 					found(sq.decoded(e, s.scratch, i+shift, j), e)
 				}
 			}

@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -103,10 +104,9 @@ func (s *scan) form(c *chars, e *encoding, depth int) {
 		if s.budget < 0 {
 			return
 		}
-		if printable(decoded.b) {
-			s.chars(decoded, e, depth+1)
-		} else {
-			s.form(&decoded, e, maxNested)
+		s.form(&decoded, e, maxNested)
+		for i, j := range texts(decoded.b) {
+			s.chars(chars{decoded.b[i:j], decoded.from[i:j], decoded.to[i:j]}, e, depth+1)
 		}
 	}
 	s.runs(&sq, deeper)
@@ -165,15 +165,42 @@ func Merge(spans []Span) []Span {
 	return out
 }
 
-// printable reports whether b is text, so that something may be encoded in it.
-func printable(b []byte) bool {
-	odd := 0
-	for i := 0; i < len(b); {
-		r, size := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) && !unicode.IsSpace(r) {
-			odd++
+// minText is the length from which something may be encoded in a part of what
+// was decoded.
+const minText = 8
+
+// texts returns where the parts of b are that are text: what is encoded may have
+// other letters before it, which decode to anything.
+func texts(b []byte) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		for i := 0; i < len(b); {
+			j := i
+			for j < len(b) {
+				r, size := utf8.DecodeRune(b[j:])
+				if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+					break
+				}
+				j += size
+			}
+			if j-i >= minText && !yield(i, j) {
+				return
+			}
+			i = j + 1
 		}
-		i += size
 	}
-	return odd*10 <= len(b)
+}
+
+func hasText(b []byte) bool {
+	for range texts(b) {
+		return true
+	}
+	return false
+}
+
+// isText reports whether all of b is text.
+func isText(b []byte) bool {
+	for i, j := range texts(b) {
+		return i == 0 && j == len(b)
+	}
+	return false
 }

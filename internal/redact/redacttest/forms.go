@@ -56,7 +56,7 @@ func runesOf(format, separator string) func(string) string {
 
 func every(n int, v, separator string) string {
 	var out []string
-	for part := range slices.Chunk([]byte(v), n) {
+	for part := range slices.Chunk([]rune(v), n) {
 		out = append(out, string(part))
 	}
 	return strings.Join(out, separator)
@@ -213,6 +213,9 @@ func found(_ string, forms []Form) []Form {
 	return forms
 }
 
+// sign matches what may tell something of a value: other than quotes.
+var sign = regexp.MustCompile(`[^\\"']`)
+
 // Shows reports what of a form an output shows: a part of at least eight bytes
 // that the form of another value does not have.
 func Shows(f Form, value, out string) string {
@@ -220,7 +223,7 @@ func Shows(f Form, value, out string) string {
 	text := f.Of(value)
 	const part = 8
 	for i := 0; i+part <= len(text); i++ {
-		if w := text[i : i+part]; strings.Contains(out, w) && !strings.Contains(other, w) {
+		if w := text[i : i+part]; sign.MatchString(w) && strings.Contains(out, w) && !strings.Contains(other, w) {
 			return w
 		}
 	}
