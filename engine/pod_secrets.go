@@ -134,6 +134,9 @@ func eachSecretName(v any, do func(string)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if name, ok := v[key].(string); ok && key == "secretName" {
+				do(name)
+			}
 			if slices.Contains(secretRefs, key) {
 				eachName(v[key], do)
 			}
@@ -149,10 +152,8 @@ func eachSecretName(v any, do func(string)) {
 func eachName(v any, do func(string)) {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, key := range []string{"name", "secretName"} {
-			if name, ok := v[key].(string); ok && name != "" {
-				do(name)
-			}
+		if name, ok := v["name"].(string); ok && name != "" {
+			do(name)
 		}
 	case []any:
 		for _, e := range v {
