@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Input is what a render depends on, apart from the chart: the same input gives
@@ -44,8 +47,14 @@ type Input struct {
 
 // String returns the release without its values.
 func (in Input) String() string {
-	return fmt.Sprintf("release %s/%s, revision %d, %s", in.Namespace, in.Name, in.Revision, in.Values)
+	return clean.Line(fmt.Sprintf("release %s/%s, revision %d, %s", in.Namespace, in.Name, in.Revision, in.Values))
 }
+
+// GoString returns [Input.String].
+func (in Input) GoString() string { return "render.Input{ " + in.String() + " }" }
+
+// Format writes [Input.String] for every verb.
+func (in Input) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, in.String()) }
 
 // MarshalJSON writes the release without its values, for logs: an input is not
 // stored.

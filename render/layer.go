@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // Layer is one source of values. Its makers do nothing but remember their
@@ -28,10 +29,10 @@ type layerContent struct {
 }
 
 // String returns the name of the layer, which has none of its values.
-func (l Layer) String() string { return "layer " + l.name }
+func (l Layer) String() string { return clean.Line("layer " + l.name) }
 
 // GoString returns the type and the name of the layer.
-func (l Layer) GoString() string { return "render.Layer{ " + l.name + " }" }
+func (l Layer) GoString() string { return "render.Layer{ " + l.String() + " }" }
 
 // Format writes [Layer.String] for every verb.
 func (l Layer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }

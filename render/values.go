@@ -9,9 +9,9 @@ import (
 // concurrent use, encoding/json both ways with their origins. The zero value is
 // no values: the chart's own defaults apply.
 //
-// Values may be secret. Formatting and printing them, and logging them as text,
-// shows how many there are and none of them. Encoding/json stores them, so a log
-// in JSON is to be given their String.
+// Values may be secret. Formatting, printing and logging them shows how many
+// there are and none of them. Encoding/json stores them: a struct with values in
+// it shows them where it is written as JSON, in a log too.
 type Values struct {
 	data    *hidden[map[string]any] // nil: none
 	origins *origins
