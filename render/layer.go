@@ -92,12 +92,24 @@ func fromSet(kind chartfile.SetKind, expr string) Layer {
 
 // setName is the flag and the first path: what is set may be a secret.
 func setName(kind chartfile.SetKind, expr string) string {
-	path, _, _ := strings.Cut(expr, "=")
-	if strings.ContainsAny(path, "{\"'") {
+	path := firstPath(expr)
+	if path == "" || strings.ContainsAny(path, "{\"'") {
 		return string(kind)
 	}
 	return string(kind) + " " + shorten(path, 80)
 }
+
+// firstPath returns the first path of a set expression. Without an equals sign
+// that may be a value, unless it is a plain word.
+func firstPath(expr string) string {
+	path, _, ok := strings.Cut(expr, "=")
+	if !ok && !plainPath.MatchString(path) {
+		return ""
+	}
+	return path
+}
+
+var plainPath = regexp.MustCompile(`^[a-z]{1,12}(\.[a-z]{1,12})*$`)
 
 // MergeValues merges layers, later ones over earlier ones, by Helm's rules:
 // maps merge, all else is replaced, null stays to delete the chart's default.
@@ -149,7 +161,7 @@ var quotedText = regexp.MustCompile(`"[^"]*"|\(data: [^)]*\)`)
 // hideValues takes out of an error what it quotes of an expression behind its
 // first path: a comma in a secret makes a key of what follows.
 func hideValues(text, expr string) string {
-	path, _, _ := strings.Cut(expr, "=")
+	path := firstPath(expr)
 	return quotedText.ReplaceAllStringFunc(text, func(quoted string) string {
 		if inner := strings.Trim(quoted, `"`); inner != "" && strings.Contains(path, inner) {
 			return quoted

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fairlead-dev/fairlead/internal/account"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
@@ -64,7 +65,10 @@ func kindOf(v any) string {
 	case bool:
 		return "a boolean"
 	case string:
-		return "text: " + strconv.Quote(shorten(v, 40))
+		if plainWord.MatchString(v) {
+			return "text: " + strconv.Quote(v)
+		}
+		return fmt.Sprintf("a text of %d characters", utf8.RuneCountInString(v))
 	case []any:
 		return "a list"
 	case map[string]any:
@@ -74,6 +78,9 @@ func kindOf(v any) string {
 	}
 	return fmt.Sprintf("%T", v)
 }
+
+// plainWord is a text that an error shows: others may be secret.
+var plainWord = regexp.MustCompile(`^[A-Za-z][a-z]{0,11}$`)
 
 func shorten(s string, most int) string {
 	n := 0
@@ -87,7 +94,9 @@ func shorten(s string, most int) string {
 }
 
 var (
-	yamlLine   = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
+	yamlLine = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
+	// yamlValue is what the decoder repeats of a value.
+	yamlValue  = regexp.MustCompile("(?s)(cannot (?:unmarshal|decode) \\S+ )`.*`|(unknown anchor )'.*'")
 	yamlPrefix = regexp.MustCompile(`^(error converting YAML to JSON: )?(error unmarshaling JSON: )?(while decoding JSON: )?(yaml: )?`)
 )
 
@@ -96,7 +105,7 @@ func yamlError(err error) *Error {
 	if limit := yamlLimit(err); limit != nil {
 		return &Error{Err: limit, Hint: aliasHint}
 	}
-	text := yamlPrefix.ReplaceAllString(err.Error(), "")
+	text := yamlValue.ReplaceAllString(yamlPrefix.ReplaceAllString(err.Error(), ""), "$1…")
 	e := &Error{Hint: yamlHint(text)}
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])

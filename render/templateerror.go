@@ -34,7 +34,7 @@ func (c *Chart) templateError(err error, given Values) error {
 			e.Include = append(e.Include, Frame{File: f.Template, Line: f.Line, Column: f.Column + 1, Call: f.Expr})
 		}
 		// The text of a tpl has no file: its caller does.
-		for i := len(e.Include) - 1; i >= 0 && e.File == "gotpl"; i-- {
+		for i := len(e.Include) - 1; i >= 0 && e.File == tplFile; i-- {
 			e.File, e.Line, e.Column = e.Include[i].File, e.Include[i].Line, e.Include[i].Column
 		}
 		e.Chart = chartOf(e.File, c.info.Name)
@@ -44,9 +44,26 @@ func (c *Chart) templateError(err error, given Values) error {
 		return e.exceeded(limit, err)
 	}
 	if at != nil {
-		e.Path, e.Looked, e.Hint = missingValue(at, e.Chart, given, c.valuesFiles(given))
+		e.Err = withoutValues(at, given)
+		e.Path, e.Looked, e.Hint = missingValue(at, e.Err.Error(), e.Chart, given, c.valuesFiles(given))
+		e.hideTpl(at)
 	}
 	return e
+}
+
+// tplFile is the name that a text given to tpl has in errors.
+const tplFile = "gotpl"
+
+// hideTpl leaves out the expressions of texts given to tpl, which are values.
+func (e *Error) hideTpl(at *template.Error) {
+	if at.Template == tplFile {
+		e.Expr = ""
+	}
+	for i := range e.Include {
+		if e.Include[i].File == tplFile {
+			e.Include[i].Call = ""
+		}
+	}
 }
 
 // exceeded makes the error of a limit that templates exceeded. Time may also be
@@ -94,10 +111,10 @@ func (c *Chart) valuesFiles(given Values) map[string]bool {
 }
 
 // missingValue names the values path that an expression needed, seen from the
-// top chart, and says what to do. has are the charts that have a values.yaml.
-func missingValue(at *template.Error, chart string, given Values, has map[string]bool) (path string, looked []string, hint string) {
+// top chart, and says what to do. text is the error without values, has are the charts that have a values.yaml.
+func missingValue(at *template.Error, text, chart string, given Values, has map[string]bool) (path string, looked []string, hint string) {
 	m := at.Missing
-	if named := noTemplate.FindStringSubmatch(at.Error()); named != nil {
+	if named := noTemplate.FindStringSubmatch(text); named != nil {
 		return "", nil, fmt.Sprintf("no file of the chart defines %q: look for a subchart that is missing or disabled; an embed.FS needs the prefix all: to have files that begin with _", named[1])
 	}
 	if m == nil || m.Root != "." && m.Root != "$" {

@@ -21,7 +21,7 @@ func show(v any, path []string) string {
 		return "a list"
 	case bool, string, float64, int64, int:
 		for _, key := range path {
-			if secretive(key) {
+			if Secretive(key) {
 				return fmt.Sprintf("a hidden value of type %s", typeName(v))
 			}
 		}
@@ -63,8 +63,8 @@ func typeName(v any) string {
 	return "number"
 }
 
-// secretive reports whether the value of a key may be a secret.
-func secretive(key string) bool {
+// Secretive reports whether the value of a key may be a secret.
+func Secretive(key string) bool {
 	key = strings.ToLower(key)
 	for _, word := range []string{
 		"password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "api-key", "private", "credential", "auth",

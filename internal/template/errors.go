@@ -1,7 +1,9 @@
 package template
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template/parse"
@@ -19,6 +21,9 @@ type Error struct {
 	Err          error // the cause, if it was an error of a function, or a *LimitError
 
 	text string
+	// For Hidden: where it failed, without the texts of tpl, and what it said.
+	where, said string
+	tpl         string // the text of the tpl that failed; empty: none
 }
 
 // Frame is a call of include, tpl or {{template}} on the way to an error.
@@ -40,6 +45,52 @@ func (e *Error) Error() string { return e.text }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Hidden returns the text of the error without what may be a value: the texts
+// given to tpl are left out, and what a function says is what hide returns of it.
+// own is for what required and fail say, which is the chart author's own text.
+func (e *Error) Hidden(hide, own func(string) string) string {
+	if e.where == "" {
+		return own(e.text)
+	}
+	said := hide(e.said)
+	if e.tpl != "" {
+		said = words.ReplaceAllStringFunc(said, func(word string) string {
+			if strings.Contains(e.tpl, word) && !strings.Contains(ordinary, " "+word+" ") {
+				return "…"
+			}
+			return word
+		})
+	}
+	return e.where + said
+}
+
+var words = regexp.MustCompile(`[\pL\d_-]{3,}`)
+
+// ordinary are words of text/template's own messages.
+const ordinary = " nil pointer evaluating interface can't evaluate field type map string slice int float64 bool error calling has arguments value wrong number args for want got not function "
+
+// TplError is a text given to tpl that cannot be parsed.
+type TplError struct {
+	Text string
+	Err  error
+}
+
+func (e *TplError) Error() string { return fmt.Sprintf("cannot parse template %q: %v", e.Text, e.Err) }
+
+// Unwrap returns the parser's error.
+func (e *TplError) Unwrap() error { return e.Err }
+
+// hidden returns the message without the text and what the parser repeats of it.
+func (e *TplError) hidden() string {
+	at := ""
+	if m := tplLine.FindStringSubmatch(e.Err.Error()); m != nil {
+		at = " line " + m[1] + ":"
+	}
+	return "cannot parse the text given to tpl:" + at + " it is no valid template"
+}
+
+var tplLine = regexp.MustCompile(tplName + `:(\d+)`)
 
 // fault is a failure while it travels up: what failed at the node of the
 // template that was executing. The calls that led there are still on the run's
@@ -113,7 +164,7 @@ type located struct {
 // failed makes the error of a fault out of the calls that led to it.
 func (r *Run) failed(name string, f *fault) *Error {
 	e := &Error{Missing: f.missing, Err: f.err}
-	var b strings.Builder
+	var b, where strings.Builder
 	places := make(map[parse.Node]located)
 	for i := range r.calls {
 		c := &r.calls[i]
@@ -131,6 +182,8 @@ func (r *Run) failed(name string, f *fault) *Error {
 		case callInclude:
 			writePlace(&b, c.tmpl, location, context)
 			b.WriteString("error calling include: ")
+			writePlace(&where, c.tmpl, location, shownContext(file, context))
+			where.WriteString("error calling include: ")
 		case callTpl:
 			writePlace(&b, c.tmpl, location, context)
 			text := c.text
@@ -138,17 +191,41 @@ func (r *Run) failed(name string, f *fault) *Error {
 				text = text[:min(len(text), 80)] + " ..."
 			}
 			fmt.Fprintf(&b, "error calling tpl: error during tpl function execution for %q: ", text)
+			writePlace(&where, c.tmpl, location, shownContext(file, context))
+			where.WriteString("error calling tpl: error in the text given to it: ")
+			e.tpl = c.text
 		}
 	}
 	file, line, column, location, context := place(r.tmpl, r.node)
 	e.Template, e.Line, e.Column, e.Expr = file, line, column, context
 	writePlace(&b, r.tmpl, location, context)
+	placed := b.Len()
 	b.WriteString(f.msg)
 	if f.err != nil {
 		b.WriteString(f.err.Error())
 	}
 	e.text = cleanExec(name, b.String())
+	if e.text == b.String() {
+		writePlace(&where, r.tmpl, location, shownContext(file, context))
+		e.where, e.said = where.String(), b.String()[placed:]
+		var tpl *TplError
+		if errors.As(f.err, &tpl) {
+			e.said = f.msg + tpl.hidden()
+		}
+		if file != tplName {
+			e.tpl = ""
+		}
+	}
 	return e
+}
+
+// shownContext returns the expression that failed, unless it is part of the text
+// of a tpl, which is a value.
+func shownContext(file, context string) string {
+	if file == tplName {
+		return "…"
+	}
+	return context
 }
 
 // stopped makes the error of a breached limit, with the place but without the

@@ -104,7 +104,7 @@ func (e *tplExpr) eval(r *Run, dot, final value) value {
 		if limit, ok := u.err.(*LimitError); ok {
 			panic(&stop{err: limit})
 		}
-		r.calling(e.blame, "tpl", fmt.Errorf("cannot parse template %q: %w", text, u.err))
+		r.calling(e.blame, "tpl", &TplError{text, u.err})
 	}
 	out := r.captured(call{how: callTpl, at: e.blame, text: text}, u.main, r.scope.within(u), rootData(data), "tpl")
 	return concrete(strings.ReplaceAll(out, noValue, ""))
