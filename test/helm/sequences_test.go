@@ -494,7 +494,7 @@ func TestSequencesAsHelmEndsThem(t *testing.T) {
 
 func first(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	return text[:min(len(text), 160)]
+	return text[:min(len(text), 900)]
 }
 
 // playedBy plays the sequence by one tool. played is the error of the tool, and
@@ -505,37 +505,45 @@ func (s sequence) playedBy(p *place, who string, cluster *testcluster.Cluster) (
 		if err != nil {
 			return nil, nil, err
 		}
-		played := s.play(p, tool{
-			install:  func() error { return h.install(p.ctx, p.folder, nil) },
-			upgrade:  func() error { return h.upgrade(p.ctx, p.folder, nil) },
-			rollback: func() error { return h.rollback(1) },
-		})
-		return played, h.uninstall, nil
+		return s.play(p, helmTool(p, h)), h.uninstall, nil
 	}
 	e, err := engine.New(cluster.Config(), s.options)
 	if err != nil {
 		return nil, nil, err
 	}
 	key := engine.Key{Namespace: p.namespace, Name: releaseName}
-	opts := engine.ApplyOptions{NoWait: true}
+	return s.play(p, engineTool(p, e, s.release)), func() error { return e.Uninstall(p.ctx, key, engine.ApplyOptions{NoHooks: true}) }, nil
+}
+
+func helmTool(p *place, h helm) tool {
+	return tool{
+		install:  func() error { return h.install(p.ctx, p.folder, nil) },
+		upgrade:  func() error { return h.upgrade(p.ctx, p.folder, nil) },
+		rollback: func() error { return h.rollback(1) },
+	}
+}
+
+// engineTool deploys with the engine, without waiting, as Helm does; change is
+// applied to the release unless it is nil.
+func engineTool(p *place, e *engine.Engine, change func(*engine.Release)) tool {
+	key, opts := engine.Key{Namespace: p.namespace, Name: releaseName}, engine.ApplyOptions{NoWait: true}
 	deploy := func() error {
 		c, err := render.LoadFS(os.DirFS(p.folder))
 		if err != nil {
 			return err
 		}
 		r := engine.Release{Key: key, Source: c}
-		if s.release != nil {
-			s.release(&r)
+		if change != nil {
+			change(&r)
 			opts.Force = r.Force
 		}
 		_, err = e.Deploy(p.ctx, r, opts)
 		return err
 	}
-	played = s.play(p, tool{install: deploy, upgrade: deploy, rollback: func() error {
+	return tool{install: deploy, upgrade: deploy, rollback: func() error {
 		_, err := e.Rollback(p.ctx, key, 1, opts)
 		return err
-	}})
-	return played, func() error { return e.Uninstall(p.ctx, key, engine.ApplyOptions{NoHooks: true}) }, nil
+	}}
 }
 
 // defineThings creates the definition of a custom resource, and waits until it is
