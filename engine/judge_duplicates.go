@@ -9,29 +9,24 @@ import (
 )
 
 // saysDuplicate matches what server-side apply says of a list in which two
-// items have the same keys: the list's path, and the keys.
-var saysDuplicate = regexp.MustCompile(`(\.(?:"(?:[^"\\]|\\.)*"|[^"\s:])+): duplicate entries for key \[((?:"(?:[^"\\]|\\.)*"|[^"\]])*)\]`)
-
-// otherFault matches what it says of other faults of the same object.
-var otherFault = regexp.MustCompile(`field not declared in schema|expected \w+, got`)
+// items have the same keys, in the words of [readable]: the list's path, and the
+// keys.
+var saysDuplicate = regexp.MustCompile(`^(.*[a-zA-Z].*): duplicate entries for key \[=?(.*)\]$`)
 
 // fixDuplicates is what to do about items that are there more than once.
 const fixDuplicates = "server-side apply identifies the items of this list by these fields, so that each can be there only once: remove all but one, from the template or from the values that it adds them from"
 
-// duplicates are the lists in an API server's refusal that have an item more
-// than once, and sentences that say so, and what else it says; empty if it says
-// nothing of the kind.
-func duplicates(refusal string) (message string, fields []string) {
-	var texts []string
-	for _, m := range saysDuplicate.FindAllStringSubmatch(refusal, -1) {
-		list, keys := strings.TrimPrefix(m[1], "."), strings.TrimPrefix(m[2], "=")
-		texts = appendNew(texts, fmt.Sprintf("%s has more than one item with %s", list, keys))
-		fields = appendNew(fields, list)
+// duplicates is a readable refusal in which the lists that have an item more
+// than once are named in a sentence; found is false if there are none.
+func duplicates(refusal string) (message string, found bool) {
+	var parts []string
+	for part := range strings.SplitSeq(refusal, "; ") {
+		if m := saysDuplicate.FindStringSubmatch(part); m != nil {
+			part, found = fmt.Sprintf("%s has more than one item with %s", m[1], m[2]), true
+		}
+		parts = appendNew(parts, part)
 	}
-	if rest := saysDuplicate.ReplaceAllString(refusal, ""); len(texts) > 0 && otherFault.MatchString(rest) {
-		texts = append(texts, strings.Join(strings.Fields(rest), " "))
-	}
-	return strings.Join(texts, "; "), fields
+	return strings.Join(parts, "; "), found
 }
 
 // namesTwice reports whether two items of a list have the same name.

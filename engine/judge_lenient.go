@@ -44,7 +44,7 @@ func (j *judge) predictLenient(ctx context.Context, in intended) (intended, pred
 	}
 	f, err := j.predict(ctx, in)
 	for range 2 { // what a repeated item hides shows when it is gone
-		fewer, ok := in.withoutMisfits(f.refusal.problems)
+		fewer, ok := in.withoutMisfits(f.refusal.text)
 		if err != nil || !ok || !j.isLenient() {
 			break
 		}
@@ -65,31 +65,29 @@ func (j *judge) withoutUndefined(in intended) intended {
 	if err != nil {
 		return in
 	}
-	var unknown []Problem
+	var unknown []string
 	for _, fault := range faults {
 		if fault.Unknown {
-			unknown = append(unknown, Problem{Message: fault.Field + ": field not declared in schema"})
+			unknown = append(unknown, fault.Field+": field not declared in schema")
 		}
 	}
-	in, _ = in.withoutMisfits(unknown)
+	in, _ = in.withoutMisfits(strings.Join(unknown, "; "))
 	return in
 }
 
-// withoutMisfits is in without the fields that refusals say the schema lacks,
+// withoutMisfits is in without the fields that a refusal says the schema lacks,
 // and without items of lists that a later one repeats; not ok if there are none.
-func (in intended) withoutMisfits(problems []Problem) (out intended, ok bool) {
+func (in intended) withoutMisfits(refusal string) (out intended, ok bool) {
 	body := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(in.body.Object)}
 	var left []string
-	for _, p := range problems {
-		for _, m := range undeclared.FindAllStringSubmatch(p.Message, -1) {
-			if removeAt(body.Object, "."+m[1]) {
-				left = append(left, fmt.Sprintf("unknown field %s is left out", m[1]))
-			}
+	for _, m := range undeclared.FindAllStringSubmatch(refusal, -1) {
+		if removeAt(body.Object, "."+m[1]) {
+			left = append(left, fmt.Sprintf("unknown field %s is left out", m[1]))
 		}
-		for _, m := range duplicated.FindAllStringSubmatch(p.Message, -1) {
-			if removeAt(body.Object, "."+m[1]+m[2]) {
-				left = append(left, fmt.Sprintf("%s has several items %s: the last one is applied", m[1], m[2]))
-			}
+	}
+	for _, m := range duplicated.FindAllStringSubmatch(refusal, -1) {
+		if removeAt(body.Object, "."+m[1]+m[2]) {
+			left = append(left, fmt.Sprintf("%s has several items %s: the last one is applied", m[1], m[2]))
 		}
 	}
 	if len(left) == 0 {

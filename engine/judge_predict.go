@@ -92,7 +92,8 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 		}
 	}
 	if invalid != nil { // and the API server could not be asked
-		f.refusal.problems = append(f.refusal.problems, refusalOf(in.id, in.live != nil, invalid.Err, j.redactor).problems...)
+		local := refusalOf(in.id, in.live != nil, invalid.Err, j.redactor)
+		f.refusal.text, f.refusal.problems = local.text, append(f.refusal.problems, local.problems...)
 	}
 	return f, nil
 }

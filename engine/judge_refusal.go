@@ -33,6 +33,7 @@ func (p Problem) ofMode(m mode) Problem {
 
 // refusal is what the API server says against a dry-run.
 type refusal struct {
+	text     string    // of the refusal, readable
 	problems []Problem // ProblemInvalid or ProblemTerminating
 	// immutable says which fields cannot change, or, without fields, that
 	// something cannot; nil: nothing of the kind. Whether that is a problem
@@ -64,10 +65,13 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	}
 	slices.Sort(immutable.Fields)
 	slices.Sort(invalid.Fields)
-	if message, fields := duplicates(err.Error()); message != "" {
-		invalid.Message, invalid.Hint, invalid.Fields = hide(redactor, o, message), fixDuplicates, fields
+	if message, found := duplicates(text); found {
+		invalid.Message, invalid.Hint = message, fixDuplicates
+		if other := refusalHint(err.Error()); other != "" {
+			invalid.Hint += "; " + other
+		}
 	}
-	var out refusal
+	out := refusal{text: text}
 	if len(immutable.Fields) > 0 || len(causes) == 0 && exists && saysImmutable.MatchString(err.Error()) {
 		out.immutable = &immutable
 		if len(invalid.Fields) == 0 {

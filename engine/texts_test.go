@@ -272,7 +272,7 @@ func TestUnknownFieldsCanBeWarnings(t *testing.T) {
 	f.deleteCRD("rays." + group)
 	release := func(v string) engine.Release { return f.release(f.chart(templates), "v="+v) }
 	p := f.plan(release("1"))
-	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "spec.template.spec.replicants", "imagee", "Job", "spec.backoffLimitt", "Options.FieldValidation", "duplicate entries")
+	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "spec.template.spec.replicants", "imagee", "Job", "spec.backoffLimitt", "Options.FieldValidation", "more than one item with")
 
 	strict := f.engine
 	var err error

@@ -494,7 +494,7 @@ func TestSequencesAsHelmEndsThem(t *testing.T) {
 
 func first(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	return text[:min(len(text), 900)]
+	return text[:min(len(text), 160)]
 }
 
 // playedBy plays the sequence by one tool. played is the error of the tool, and
