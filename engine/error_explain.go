@@ -38,7 +38,7 @@ func explain(op string, k Key, o diff.Object, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case isQuota(err):
 		e.Err = &classified{ErrQuota, err}
-		e.Hint = quotaHint
+		e.Hint = quotaHintFor(err.Error())
 	case isAdmission(err), apierrors.IsForbidden(err) && saysAdmission.MatchString(err.Error()), isUntyped(err):
 		e.Hint = refusalHint(err.Error())
 	case isTerminating(err):

@@ -9,6 +9,15 @@ import (
 // quotaHint is what to do about a ResourceQuota that does not allow an object.
 const quotaHint = "raise the quota, ask for less, or delete what is no longer needed; kubectl describe quota shows what is used"
 
+// quotaHintFor is quotaHint, but for an object that does not say how much it
+// takes of what the quota counts.
+func quotaHintFor(text string) string {
+	if strings.Contains(text, "must specify") {
+		return "set the requests and limits that the message names, or give the namespace a LimitRange with defaults"
+	}
+	return quotaHint
+}
+
 // Values of the wrong type, in the words of [readable] and of the validation of
 // custom resources.
 var (
@@ -25,7 +34,7 @@ func refusalHint(text string) string {
 	refuser := refuserIn(text)
 	switch {
 	case saysQuota.MatchString(text):
-		return quotaHint
+		return quotaHintFor(text)
 	case saysUncalled.MatchString(text):
 		return fmt.Sprintf("get webhook %s running again: its configuration names its Service, whose pods have to respond", saysUncalled.FindStringSubmatch(text)[1])
 	case refuser != "":

@@ -59,6 +59,10 @@ func TestReadable(t *testing.T) {
 			text: `pods "a" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1`,
 			want: `pods "a" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1`, hint: "raise the quota",
 		},
+		"a quota of what is not set": {
+			text: `pods "a" is forbidden: failed quota: small: must specify limits.cpu for: web`,
+			want: `pods "a" is forbidden: failed quota: small: must specify limits.cpu for: web`, hint: "set the requests and limits",
+		},
 		"a webhook that does not respond": {
 			text: `Internal error occurred: failed calling webhook "a.example.com": Post "https://a": connection refused`,
 			want: `Internal error occurred: failed calling webhook "a.example.com": Post "https://a": connection refused`, hint: "get webhook a.example.com running",
