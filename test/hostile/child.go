@@ -50,7 +50,7 @@ func measured(c Case) outcome {
 	err := c.Run(context.Background())
 	o := outcome{Took: processorTime() - begin, Peak: memory("VmHWM:") - before}
 	if err != nil {
-		o.Error = err.Error()
+		o.Error = shorten(err.Error()) // it may repeat what the input has
 	}
 	o.Fault = c.fault(err, o)
 	if o.Fault == "" {
