@@ -231,7 +231,9 @@ func (c *choices) objects() string {
 	return c.many(3, "", func() string {
 		body := c.one("data: {a: b}\n", "data: {"+c.times("k%d: v, ")+"}\n", "spec: {containers: ["+c.times("{name: c%d, image: i}, ")+"]}\n", "data: {a: "+strings.Repeat("x", 20*c.count())+"}\n",
 			"data: {a: '"+strings.Repeat("$(V)", c.count())+"'}\n", "spec: "+strings.Repeat("{a: ", 60)+strings.Repeat("}", 60)+"\n", "data: {a: b/c}\nspec: {a: &a [x, x], b: ["+strings.Repeat("*a, ", c.count())+"]}\n")
-		return c.times("---\napiVersion: v1\nkind: " + c.one("ConfigMap", "Pod", "Secret", "List") + "\nmetadata: {name: a%d}\n" + strings.ReplaceAll(body, "%", "%%"))
+		object := "---\napiVersion: v1\nkind: " + c.one("ConfigMap", "Pod", "Secret", "List") + "\nmetadata: {name: a%d}\n" + strings.ReplaceAll(body, "%", "%%")
+		// Building the input must not be what takes the memory.
+		return numbered(object, min(c.count(), 1+300_000/len(object)))()
 	})
 }
 
