@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
@@ -459,8 +461,12 @@ func TestAttackEditedPlans(t *testing.T) {
 			}
 			tried++
 			f.requests.Reset()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			f.ctx = ctx
 			f.wantHarmless(name+" of the "+kind, f.applyText(e, edited, plan.opts), attempts(), neighbour)
+			cancel()
 		}
+		f.ctx = t.Context()
 		// Nothing but the edit keeps the plan from being applied.
 		if err := f.applyText(e, plan.stored, plan.opts); err == nil || len(attempts()) == 0 {
 			t.Errorf("the plan of the %s as it was reviewed: %v", kind, err)

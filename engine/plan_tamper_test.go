@@ -193,7 +193,9 @@ func SaysNoLess(edited, original string) error {
 		if !was.Changed() {
 			was.Reason, is.Reason = "", ""
 		}
-		if is.Local && !a.asksAll() || !was.Changed() { // it claims less
+		// It claims less; or it claims that the API server has confirmed the
+		// change, as it does when the plan is applied.
+		if is.Local && !a.asksAll() || was.Local && !b.asksAll() || !was.Changed() {
 			was.Local, is.Local = false, false
 		}
 	}
@@ -221,7 +223,12 @@ func SaysNoLess(edited, original string) error {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	if errX != nil || errY != nil || steady(string(x)) != steady(string(y)) {
-		return fmt.Errorf("it says %s\nin place of %s", x, y)
+		a, b := steady(string(x)), steady(string(y))
+		at := 0
+		for at < min(len(a), len(b)) && a[at] == b[at] {
+			at++
+		}
+		return fmt.Errorf("it says …%s\nin place of …%s", a[max(0, at-200):min(len(a), at+200)], b[max(0, at-200):min(len(b), at+200)])
 	}
 	return nil
 }
