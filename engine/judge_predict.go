@@ -141,7 +141,17 @@ func (j *judge) askServer(ctx context.Context, in intended, f prediction, local 
 // what is no longer desired, and what cannot be expressed in that version loses
 // its order or its place.
 func (j *judge) needsSecond(ctx context.Context, in intended, f prediction) (prediction, error) {
-	if in.live == nil || !slices.ContainsFunc(in.live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+	if in.live == nil {
+		return f, nil
+	}
+	if to := in.withoutV2(f.merged); to != nil {
+		merged, err := j.askPatch(ctx, in, to)
+		if merged != nil {
+			f.merged, f.overwrite = merged, to
+		}
+		return f, err
+	}
+	if !slices.ContainsFunc(in.live.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
 		return e.Manager == j.manager && e.Operation == metav1.ManagedFieldsOperationApply && e.APIVersion != f.body.GetAPIVersion()
 	}) {
 		return f, nil

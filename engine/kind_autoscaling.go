@@ -112,3 +112,25 @@ func (s scalers) yield(in intended, manager string) intended {
 	}
 	return in.withBodyField(value, replicasAt...).withNote(fmt.Sprintf("spec.replicas stays %v: %s sets it", have, who))
 }
+
+// v2Annotations hold, in an autoscaler that is read as autoscaling/v1, what only
+// autoscaling/v2 has fields for.
+var v2Annotations = []string{"autoscaling.alpha.kubernetes.io/metrics", "autoscaling.alpha.kubernetes.io/behavior"}
+
+// withoutV2 is an autoscaler v1 without what the release has applied to it as v2,
+// where the manifest asks for v1 now; nil: there is nothing to remove.
+func (in intended) withoutV2(merged *unstructured.Unstructured) *unstructured.Unstructured {
+	if in.id.Group != "autoscaling" || in.id.Version != "v1" || in.base == nil || in.base.GroupVersionKind().Version == "v1" {
+		return nil
+	}
+	out := merged
+	for _, key := range v2Annotations {
+		if annotation(in.body, key) == "" && annotation(out, key) != "" {
+			out = withAnnotation(out, key, "")
+		}
+	}
+	if out == merged {
+		return nil
+	}
+	return out
+}

@@ -118,7 +118,7 @@ func TestNothingGoesUnseenWithADefinition(t *testing.T) {
 		t.Errorf("the plan says %q", reason)
 	}
 	stored, _ := g.store(p)
-	_, err = g.engine.Apply(g.ctx, stored, engine.ApplyOptions{})
+	_, err = g.engine.Apply(g.ctx, stored, engine.ApplyOptions{Key: g.key, Kinds: []engine.PlanKind{engine.PlanUninstall}})
 	g.wantContents(err, "4 objects")
 	refused, err := g.engine.PlanUninstall(g.ctx, g.key, engine.PlanOptions{})
 	if err != nil {
@@ -134,7 +134,7 @@ func TestNothingGoesUnseenWithADefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	edited.Problems = nil
-	_, err = g.engine.Apply(g.ctx, edited, engine.ApplyOptions{})
+	_, err = g.engine.Apply(g.ctx, edited, engine.ApplyOptions{Key: g.key, Kinds: []engine.PlanKind{engine.PlanUninstall}})
 	g.wantContents(err, "4 objects")
 
 	if _, err := g.engine.Deploy(g.ctx, without, agreed); err != nil {

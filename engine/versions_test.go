@@ -53,6 +53,9 @@ func TestVersionsChangeInOneDeploy(t *testing.T) {
 		"v1 to v2, three and behavior": {[]string{hpa("v1", ", targetCPUUtilizationPercentage: 80")}, hpa("v2", metrics(memory, pods, cpu)+behavior), false, []string{"resource memory", "pods rps", "resource cpu"}},
 		"v1 without a metric to v2":    {[]string{hpa("v1", "")}, hpa("v2", metrics(memory, container)), false, []string{"resource memory", "containerResource cpu"}},
 		"v1 of Helm to v2":             {[]string{hpa("v1", ", targetCPUUtilizationPercentage: 80")}, hpa("v2", metrics(memory, cpu)), true, []string{"resource memory", "resource cpu"}},
+		"v2 to v1":                     {[]string{hpa("v2", metrics(memory, cpu)+behavior)}, hpa("v1", ", targetCPUUtilizationPercentage: 50"), false, []string{"resource cpu"}},
+		"v2 to v1, no cpu before":      {[]string{hpa("v2", metrics(memory, pods))}, hpa("v1", ", targetCPUUtilizationPercentage: 50"), false, []string{"resource cpu"}},
+		"v2 of Helm to v1":             {[]string{hpa("v2", metrics(memory, cpu))}, hpa("v1", ", targetCPUUtilizationPercentage: 50"), true, []string{"resource cpu"}},
 		"v2, one more":                 {[]string{hpa("v2", metrics(cpu))}, hpa("v2", metrics(cpu, memory)), false, []string{"resource cpu", "resource memory"}},
 		"v2, one less":                 {[]string{hpa("v2", metrics(cpu, memory))}, hpa("v2", metrics(memory)), false, []string{"resource memory"}},
 		"v2, the order":                {[]string{hpa("v2", metrics(cpu, memory))}, hpa("v2", metrics(memory, cpu)), false, []string{"resource memory", "resource cpu"}},
@@ -81,6 +84,9 @@ func TestVersionsChangeInOneDeploy(t *testing.T) {
 			if got := kinds(o); !reflect.DeepEqual(got, c.want) {
 				text, _ := json.MarshalIndent(at(o, "spec", "metrics"), "", " ")
 				t.Errorf("metrics are %v, want %v\n%s", got, c.want, text)
+			}
+			if strings.Contains(c.after, "/v1") && !strings.Contains(c.after, "behavior") && at(o, "spec", "behavior", "scaleDown", "stabilizationWindowSeconds") == float64(60) {
+				t.Error("the behavior is still there")
 			}
 			if strings.Contains(c.after, "/v2") {
 				f.wantFields(p, "h", before, o)
