@@ -1,11 +1,15 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,6 +29,14 @@ func TestHistoryOfFailuresIsBounded(t *testing.T) {
 	opts := engine.ApplyOptions{History: 3}
 	quota := "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: small}\nspec: {hard: {count/serviceaccounts: '0'}}"
 	f.create(quota)
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error { // admission learns of it by its own watch
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "try"}}
+		_, err := f.client.CoreV1().ServiceAccounts(f.namespace).Create(ctx, account, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return errors.New("the quota does not hold yet")
+		}
+		return nil
+	})
 	failing := f.release(f.chart(map[string]string{"config.yaml": configMap, "named.yaml": named, "account.yaml": noAccount}))
 	for range 8 {
 		if _, err := f.engine.Deploy(f.ctx, failing, opts); err == nil {
