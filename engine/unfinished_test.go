@@ -129,7 +129,7 @@ func TestAFailedCorrectionCanBeRepeated(t *testing.T) {
 	f.interrupt(1, "deployed")
 	f.interrupt(2, "failed")
 	correct()
-	f.wantHistory("1 superseded", "2 failed", "3 deployed")
+	f.wantHistory("1 superseded", "3 deployed") // which takes the place of the one that failed
 }
 
 // An interrupted uninstall is continued, and nothing recreates its objects.

@@ -125,9 +125,9 @@ func (k *Kustomization) Build(ctx context.Context, r Request) ([][]byte, error) 
 	}
 	out := make(chan result, 1)
 	go func() {
-		defer r.Done()
-		defer running.Release(1)
-		docs, err := k.build(ctx, r.Objects)
+		docs, err := k.build(ctx, r.Objects) // which does not panic
+		running.Release(1)
+		r.Done() // before Build returns, if it still waits
 		out <- result{docs, err}
 	}()
 	select {
