@@ -91,7 +91,7 @@ faults: cluster-build
 
 # FAIRLEAD_TAMPER is for how long plans are edited at random.
 attack: cluster-build
-	@binary=$(CLUSTER) && FAIRLEAD_ATTACK_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -run TestAttack ./engine/...
+	@binary=$(CLUSTER) && FAIRLEAD_ATTACK_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -run TestAttack $$(go list ./... | grep -v /test/hostile)
 
 hostile:
 	FAIRLEAD_HOSTILE_ALL=1 go test -count=1 -v -timeout 60m ./test/hostile
