@@ -52,7 +52,7 @@ func learnValues(all, secret *redact.Set, v any, secretive bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, item := range v {
-			learnValues(all, secret, item, secretive || chartfile.Secretive(key))
+			learnValues(all, secret, item, (secretive || chartfile.Secretive(key)) && !isName(key))
 		}
 	case []any:
 		for _, item := range v {
@@ -66,6 +66,19 @@ func learnValues(all, secret *redact.Set, v any, secretive bool) {
 			secret.Learn(text)
 		}
 	}
+}
+
+// isName reports whether a key such as passwordKey, username or existingSecret
+// has a name for a value, also where it is below one such as auth: messages of a
+// chart's author need it.
+func isName(key string) bool {
+	key = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key))
+	for _, end := range []string{"passwordkey", "name", "user", "existingsecret"} {
+		if strings.HasSuffix(key, end) {
+			return true
+		}
+	}
+	return false
 }
 
 func scalar(v any) string {
