@@ -1,14 +1,18 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 const nullable = `
@@ -84,6 +88,14 @@ func TestNullInCustomResources(t *testing.T) {
 		return g.release(g.chart(map[string]string{"crds/gadget.yaml": definition, "gadget.yaml": chart(spec)}))
 	}, "", "", "{size: null, head: null, maybe: null, maybeFilled: null, parts: [{id: a, note: null, maybe: null}], free: {a: null}}",
 		`{"filled":7,"free":{},"maybe":null,"maybeFilled":null,"parts":[{"filled":5,"id":"a","maybe":null}]}`)
+	// By its schema, which is published a moment later, items of lists have keys.
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
+		text, err := g.client.Discovery().RESTClient().Get().AbsPath("/openapi/v3/apis/" + g.group + "/v1").DoRaw(ctx)
+		if err == nil && !strings.Contains(string(text), `"keyed"`) {
+			err = errors.New("the schema is not published yet")
+		}
+		return err
+	})
 	for name, c := range map[string]struct {
 		before string // of spec; empty: it does not exist
 		edit   string

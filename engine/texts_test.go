@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -272,7 +273,11 @@ func TestUnknownFieldsCanBeWarnings(t *testing.T) {
 	f.deleteCRD("rays." + group)
 	release := func(v string) engine.Release { return f.release(f.chart(templates), "v="+v) }
 	p := f.plan(release("1"))
-	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "spec.template.spec.replicants", "imagee", "Job", "spec.backoffLimitt", "Options.FieldValidation", "more than one item with")
+	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "spec.template.spec.replicants", "imagee", "Job", "spec.backoffLimitt", "Options.FieldValidation")
+	// Beside an unknown field a repeated item may be found only when that is gone.
+	repeated := maps.Clone(templates)
+	repeated["web.yaml"] = strings.NewReplacer("replicants: 2, ", "", ", imagee: x", "").Replace(templates["web.yaml"])
+	f.says(t, f.plan(f.release(f.chart(repeated), "v=1")).Err(), "Deployment", "more than one item with")
 
 	strict := f.engine
 	var err error

@@ -24,8 +24,6 @@ const (
 	maxReading         = 256 << 20
 	maxOne             = maxReading / 2
 	costText, costNode = 3, 100
-	// maxReserved bounds what is believed of it beforehand.
-	maxReserved = 8 << 20
 )
 
 var gzipMagic = []byte{0x1f, 0x8b, 0x08}
@@ -49,8 +47,12 @@ func decompress(packed []byte, account yamlread.Account) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not gzip: %w", err)
 	}
+	size := unpackedSize(packed)
+	if size > maxDecoded {
+		return nil, fmt.Errorf("unpacks to more than %d MiB", maxDecoded>>20)
+	}
 	var text bytes.Buffer
-	text.Grow(unpackedSize(packed) + bytes.MinRead) // to read into without growing
+	text.Grow(size + bytes.MinRead) // to read into without growing, which would leave large blocks behind
 	if _, err := text.ReadFrom(io.LimitReader(&charged{z, account}, maxDecoded+1)); err != nil {
 		return nil, fmt.Errorf("broken gzip: %w", err)
 	}
@@ -81,7 +83,7 @@ func unpackedSize(packed []byte) int {
 		return 0
 	}
 	noted := binary.LittleEndian.Uint32(packed[len(packed)-4:])
-	return int(min(int64(noted), 1032*int64(len(packed)), maxReserved))
+	return int(min(int64(noted), 1032*int64(len(packed))))
 }
 
 // pack writes a document as Helm does. What lasts of it is compressed only if

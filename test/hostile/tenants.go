@@ -23,7 +23,7 @@ func SortCases(cases []Case) {
 var memoryChart = func() *render.Chart {
 	chart, err := render.LoadFS(fstest.MapFS{
 		"Chart.yaml":       {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")},
-		"templates/x.yaml": {Data: []byte(`{{ $kept := dict }}{{ range $i := until 7 }}{{ $_ := set $kept (print $i) (repeat 7000000 (print $i)) }}{{ end }}`)},
+		"templates/x.yaml": {Data: []byte(`{{ $kept := dict }}{{ range $i := until 7 }}{{ $_ := set $kept (print $i) (repeat 3500000 (print $i)) }}{{ end }}`)},
 	})
 	if err != nil {
 		panic(err)
@@ -32,7 +32,7 @@ var memoryChart = func() *render.Chart {
 }()
 
 // tenantLimits are those of each tenant.
-var tenantLimits = render.Limits{MemoryBytes: 64 << 20}
+var tenantLimits = render.Limits{MemoryBytes: 32 << 20}
 
 // atOnce runs something for so many tenants at once, who share twice that.
 func atOnce(tenants int, run func(*render.Share) error) error {
