@@ -30,6 +30,11 @@ func fieldsIn(text string) []string {
 	return out
 }
 
+// maxMisfits bounds how many unknown fields and repeated items of one object are
+// left out in turn: what is read of an object with one may end with it, so that
+// the next shows only when it is gone.
+const maxMisfits = 100
+
 // isLenient reports whether fields that the schema lacks are left out with a
 // warning: if the options say so, and of what was stored, which ran with them
 // before and cannot be fixed any more.
@@ -43,7 +48,7 @@ func (j *judge) predictLenient(ctx context.Context, in intended) (intended, pred
 		in = j.withoutUndefined(in)
 	}
 	f, err := j.predict(ctx, in)
-	for range 2 { // what a repeated item hides shows when it is gone
+	for range maxMisfits {
 		fewer, ok := in.withoutMisfits(f.refusal.text)
 		if err != nil || !ok || !j.isLenient() {
 			break

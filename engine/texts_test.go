@@ -273,8 +273,9 @@ func TestUnknownFieldsCanBeWarnings(t *testing.T) {
 	f.deleteCRD("rays." + group)
 	release := func(v string) engine.Release { return f.release(f.chart(templates), "v="+v) }
 	p := f.plan(release("1"))
-	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "spec.template.spec.replicants", "imagee", "Job", "spec.backoffLimitt", "Options.FieldValidation")
-	// Beside an unknown field a repeated item may be found only when that is gone.
+	f.says(t, p.Err(), "Ray", "spec.sise", "Deployment", "field not declared in schema", "Job", "spec.backoffLimitt", "Options.FieldValidation")
+	// Beside an unknown field others, and repeated items, may be found only when
+	// that is gone.
 	repeated := maps.Clone(templates)
 	repeated["web.yaml"] = strings.NewReplacer("replicants: 2, ", "", ", imagee: x", "").Replace(templates["web.yaml"])
 	f.says(t, f.plan(f.release(f.chart(repeated), "v=1")).Err(), "Deployment", "more than one item with")
