@@ -69,7 +69,7 @@ func PodSecurity(level Level) Rule {
 		if found.Allowed {
 			return nil
 		}
-		return fmt.Errorf("Pod Security level %s: %s", level, strings.TrimSpace(found.ForbiddenDetail()))
+		return fmt.Errorf("not of Pod Security level %s: %s", level, strings.TrimSpace(found.ForbiddenDetail()))
 	}
 }
 

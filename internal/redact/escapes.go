@@ -17,7 +17,7 @@ const maxUnescaped = 3
 // whether there are any: those of JSON, Go and shells, of URLs, of HTML, and the
 // doubled quotes of YAML.
 func (c *chars) unescaped() (chars, bool) {
-	if bytes.IndexAny(c.b, `\%&'`) < 0 {
+	if !bytes.ContainsAny(c.b, `\%&'`) {
 		return chars{}, false
 	}
 	out, changed := newChars(len(c.b)), false

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"runtime"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
@@ -69,6 +70,7 @@ func TestHostileHistory(t *testing.T) {
 							return err
 						}
 					}
+					runtime.KeepAlive(kept) // as a history keeps them
 					return failed
 				},
 			})
