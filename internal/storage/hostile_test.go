@@ -6,8 +6,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"strings"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
