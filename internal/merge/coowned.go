@@ -112,12 +112,9 @@ func (m *Merger) lost(ctx context.Context, live, desired *unstructured.Unstructu
 	foldStringData(wanted)
 	delete(wanted.Object, "status")
 	wanted.SetAPIVersion(live.GetAPIVersion())
-	converter, err := m.schemas.of(ctx, live.GroupVersionKind().GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, live)
+	if err != nil {
 		return nil, err
-	case err != nil || converter == nil:
-		return nil, undecided(live, ErrNoSchema, err)
 	}
 	value, err := converter.ObjectToTyped(wanted)
 	if err != nil {

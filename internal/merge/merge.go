@@ -111,12 +111,9 @@ func (m *Merger) Merge(ctx context.Context, req Request) (Result, error) {
 		}
 		delete(desired.Object, "status")
 	}
-	converter, err := m.schemas.of(ctx, gvk.GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, desired)
+	if err != nil {
 		return Result{}, err
-	case err != nil || converter == nil:
-		return Result{}, undecided(desired, ErrNoSchema, err)
 	}
 
 	live, who := emptyOf(desired), &managers{sets: fieldpath.ManagedFields{}}

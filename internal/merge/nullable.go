@@ -57,12 +57,9 @@ func (n *Nullable) Item() *Nullable {
 func (m *Merger) Nullable(ctx context.Context, gvk schema.GroupVersionKind) (*Nullable, error) {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(gvk)
-	converter, err := m.schemas.of(ctx, gvk.GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, u)
+	if err != nil {
 		return nil, err
-	case err != nil || converter == nil:
-		return nil, undecided(u, ErrNoSchema, err)
 	}
 	if k, ok := converter.(*kinds); ok && k.names[gvk] == "" {
 		return nil, undecided(u, ErrNoSchema, errors.New("the kind has no type"))

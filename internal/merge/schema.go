@@ -7,10 +7,24 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
 	smd "sigs.k8s.io/structured-merge-diff/v6/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
+
+// converterOf returns what reads objects of u's version by the server's schema.
+// Its error is an [*UndecidedError] about u, or that of ctx.
+func (m *Merger) converterOf(ctx context.Context, u *unstructured.Unstructured) (managedfields.TypeConverter, error) {
+	converter, err := m.schemas.of(ctx, u.GroupVersionKind().GroupVersion())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil || converter == nil:
+		return nil, undecided(u, ErrNoSchema, err)
+	}
+	return converter, nil
+}
 
 // Schema returns for diff how the lists and maps of a kind merge by the server's
 // schema, including the list keys of custom resources. diff.Builtin is used for
@@ -19,12 +33,9 @@ import (
 func (m *Merger) Schema(ctx context.Context, gvk schema.GroupVersionKind) (diff.Schema, error) {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	u.SetGroupVersionKind(gvk)
-	converter, err := m.schemas.of(ctx, gvk.GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, u)
+	if err != nil {
 		return nil, err
-	case err != nil || converter == nil:
-		return nil, undecided(u, ErrNoSchema, err)
 	}
 	v, err := converter.ObjectToTyped(u)
 	if err != nil {

@@ -92,12 +92,9 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 	}) {
 		return live, nil
 	}
-	converter, err := m.schemas.of(ctx, live.GroupVersionKind().GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, live)
+	if err != nil {
 		return nil, err
-	case err != nil || converter == nil:
-		return nil, undecided(live, ErrNoSchema, err)
 	}
 	last, err := f.lastApplied(converter, live)
 	if err != nil {
@@ -134,11 +131,7 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 		}
 		taken = true
 		ours = ours.Union(moved)
-		rest := set.Set().Leaves().Difference(moved)
-		if p := fieldpath.MakePathOrDie("metadata", "annotations", f.Mark); f.Mark != "" && set.Set().Has(p) {
-			rest.Insert(p)
-		}
-		if rest.Empty() || unmanaged || own {
+		if rest := f.rest(set.Set(), moved); rest.Empty() || unmanaged || own {
 			// Of an object without managedFields, and of what manager patched as a
 			// whole, the rest is defaults, which have no owner elsewhere either: an
 			// owner would keep them when what they belong to is removed.
@@ -157,6 +150,16 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 		return nil, undecided(live, ErrLive, err)
 	}
 	return out, nil
+}
+
+// rest are the fields that stay a former manager's: those that do not move, and
+// the mark.
+func (f Former) rest(set, moved *fieldpath.Set) *fieldpath.Set {
+	rest := set.Leaves().Difference(moved)
+	if p := fieldpath.MakePathOrDie("metadata", "annotations", f.Mark); f.Mark != "" && set.Has(p) {
+		rest.Insert(p)
+	}
+	return rest
 }
 
 // lastApplied are the fields of Base in the version of live.
@@ -178,12 +181,9 @@ func (f Former) lastApplied(converter managedfields.TypeConverter, live *unstruc
 
 // reversion returns live with all entries of managedFields in its own version.
 func (m *Merger) reversion(ctx context.Context, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	converter, err := m.schemas.of(ctx, live.GroupVersionKind().GroupVersion())
-	switch {
-	case err != nil && ctx.Err() != nil:
+	converter, err := m.converterOf(ctx, live)
+	if err != nil {
 		return nil, err
-	case err != nil || converter == nil:
-		return nil, undecided(live, ErrNoSchema, err)
 	}
 	whole := prepare(live)
 	delete(whole.Object, "status") // which is its controllers' business
