@@ -3,10 +3,9 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // comparison compares a plan that was reviewed with one that was made just now.
@@ -42,23 +41,8 @@ func (c *comparison) stale(o diff.Object, field, was, is string) error {
 // maxShown bounds a text of a stored plan in an error.
 const maxShown = 500
 
-// printable is a text of a stored plan as an error shows it: in one line,
-// without what a terminal would execute.
-func printable(text string) string {
-	if cut := 4 * maxShown; len(text) > cut {
-		text = text[:cut]
-	}
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if runes := []rune(text); len(runes) > maxShown {
-		text = string(runes[:maxShown]) + "…"
-	}
-	return text
-}
+// printable is a text of a stored plan as an error shows it.
+func printable(text string) string { return clean.Short(text, maxShown) }
 
 // heads compares what the plans say of the release as a whole.
 func (c *comparison) heads() error {

@@ -24,6 +24,19 @@ func Line(s string) string {
 	return Command(Escape(s))
 }
 
+// Short is Line of a text that is cut after so many runes, with "…" for the rest.
+// It costs no more for a longer text.
+func Short(s string, runes int) string {
+	if len(s) > utf8.UTFMax*runes {
+		s = s[:utf8.UTFMax*runes]
+	}
+	s = Line(strings.ToValidUTF8(s, "\uFFFD"))
+	if short := []rune(s); len(short) > runes {
+		return string(short[:runes]) + "…"
+	}
+	return s
+}
+
 // oneLine replaces what starts a new line, or a new page.
 var oneLine = strings.NewReplacer(
 	"\r\n", " ", "\n", " ", "\r", " ", "\t", " ", "\v", " ", "\f", " ", "\u0085", " ", "\u2028", " ", "\u2029", " ",

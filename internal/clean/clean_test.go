@@ -157,3 +157,19 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func TestShort(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"short":    {"web", "web"},
+		"long":     {strings.Repeat("é", 30), strings.Repeat("é", 10) + "…"},
+		"just":     {strings.Repeat("é", 10), strings.Repeat("é", 10)},
+		"huge":     {strings.Repeat("a", 1<<20), strings.Repeat("a", 10) + "…"},
+		"lines":    {"a\nb", "a b"},
+		"cut rune": {strings.Repeat("a", 39) + "é", strings.Repeat("a", 10) + "…"},
+		"invalid":  {"a\xff", "a\uFFFD"},
+	} {
+		if got := Short(c.text, 10); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -175,14 +175,7 @@ func validity(l *coordinationv1.Lease) time.Duration {
 
 // shown is the identity of a holder for messages: anyone who may write Leases
 // has chosen it.
-func shown(holder string) string {
-	const most = 100
-	text := []rune(clean.Line(holder))
-	if len(text) > most {
-		return string(text[:most]) + "…"
-	}
-	return string(text)
-}
+func shown(holder string) string { return clean.Short(holder, 100) }
 
 func holderOf(l *coordinationv1.Lease) string {
 	if l.Spec.HolderIdentity == nil {
