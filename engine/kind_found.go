@@ -37,13 +37,8 @@ func (f foundObjects) named() string {
 
 // some names the first ones, and says how many more there are.
 func (f foundObjects) some() string {
-	const most = 3
 	if len(f.names) == 0 {
 		return fmt.Sprintf("%d objects that Options.Allow blocks", f.unnamed)
 	}
-	text := strings.Join(f.names[:min(len(f.names), most)], ", ")
-	if more := f.count() - min(len(f.names), most); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return someAnd(f.names, f.unnamed)
 }

@@ -169,10 +169,14 @@ func removeAllocated(u *unstructured.Unstructured) {
 }
 
 // someOf is the first names of a list, and how many more there are.
-func someOf(names []string) string {
+func someOf(names []string) string { return someAnd(names, 0) }
+
+// someAnd is someOf with others that have no names.
+func someAnd(names []string, others int) string {
 	const most = 3
-	text := strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
+	named := min(len(names), most)
+	text := strings.Join(names[:named], ", ")
+	if more := len(names) - named + others; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
