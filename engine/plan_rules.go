@@ -112,6 +112,9 @@ func (r ruleSet) addWaits(p *Plan) {
 		await(h.target)
 		r.addDiagnosis(h.target, h.desired)
 	}
+	for _, o := range secretsOfPods(p.Key, p.work.objects()) {
+		r.add(o.Namespace, "", "secrets", o.Name, "get") // to hide their values in what pods say
+	}
 	for at, names := range awaited {
 		name := ""
 		if len(names) == 1 {

@@ -55,7 +55,7 @@ func (p *podTexts) in(ctx context.Context) func(string) string {
 func (p *podTexts) read(ctx context.Context) []*unstructured.Unstructured {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), podSecretsTime)
 	defer cancel()
-	names := p.names()
+	names := secretsOfPods(p.key, p.objects())
 	found := make([]*unstructured.Unstructured, len(names))
 	work := parallel.New(ctx, p.e.opts.Concurrency)
 	for i, o := range names {
@@ -73,17 +73,18 @@ func (p *podTexts) read(ctx context.Context) []*unstructured.Unstructured {
 	return found
 }
 
-// names returns the Secrets that the pods use and that are not among the objects.
-func (p *podTexts) names() []diff.Object {
+// secretsOfPods returns the Secrets that pods of a release's objects use and that
+// are not among these; nil objects are ignored.
+func secretsOfPods(k Key, objects []*unstructured.Unstructured) []diff.Object {
 	var used []diff.Object
 	own := map[diff.Object]bool{}
-	for _, u := range p.objects() {
+	for _, u := range objects {
 		if u == nil {
 			continue
 		}
 		namespace := u.GetNamespace()
 		if namespace == "" {
-			namespace = p.key.Namespace
+			namespace = k.Namespace
 		}
 		if u.GetKind() == "Secret" {
 			own[secretNamed(namespace, u.GetName())] = true

@@ -42,9 +42,8 @@ spec:
 	own.SetKind("Secret")
 	own.SetName("own")
 	own.SetNamespace("other")
-	p := &podTexts{key: Key{"shop", "web"}, objects: func() []*unstructured.Unstructured { return []*unstructured.Unstructured{&runner, nil, &own} }}
 	var got []string
-	for _, o := range p.names() {
+	for _, o := range secretsOfPods(Key{"shop", "web"}, []*unstructured.Unstructured{&runner, nil, &own}) {
 		if o.Namespace != "other" {
 			t.Errorf("%s", o)
 		}
