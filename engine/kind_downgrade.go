@@ -23,7 +23,7 @@ func (j *judge) keepsNewer(ctx context.Context, o *object) (string, error) {
 	}
 	lost, err := definition.Downgrades(o.live, o.desired)
 	if err != nil || len(lost) == 0 {
-		return "", nil //nolint:nilerr // checkDefinition reports what is wrong with a definition
+		return "", nil // checkDefinition reports what is wrong with a definition
 	}
 	const hint = "; upgrade the chart, or set Options.CRDs to CRDsUnsafeAll to go back"
 	older, err := j.isOlder(o)
@@ -51,7 +51,7 @@ func (j *judge) keepsNewer(ctx context.Context, o *object) (string, error) {
 func (j *judge) isOlder(o *object) (bool, error) {
 	gained, err := definition.Downgrades(o.desired, o.live)
 	if err != nil || len(gained) == 0 {
-		return err == nil, nil //nolint:nilerr // checkDefinition reports what is wrong with a definition
+		return err == nil, nil // checkDefinition reports what is wrong with a definition
 	}
 	if definition.NewestVersion(o.live) != definition.NewestVersion(o.desired) {
 		return definition.IsNewer(definition.NewestVersion(o.live), definition.NewestVersion(o.desired)), nil
@@ -105,7 +105,7 @@ func withoutBrought(r *storage.Record, o *object, lost []string) ([]string, erro
 	}
 	brought, err := definition.Downgrades(crd, o.desired)
 	if err != nil {
-		return lost, nil //nolint:nilerr // nor was it installed
+		return lost, nil // nor was it installed
 	}
 	return slices.DeleteFunc(slices.Clone(lost), func(l string) bool { return slices.Contains(brought, l) }), nil
 }

@@ -44,7 +44,7 @@ func encodeError(err error, depth int) wireError {
 	}
 	w := wireError{}
 	var inner error
-	switch e := err.(type) { //nolint:errorlint // each error of the chain is looked at by itself
+	switch e := err.(type) { // each error of the chain is looked at by itself
 	case *render.Error:
 		plain := *e
 		plain.Err = nil
@@ -66,12 +66,12 @@ func encodeError(err error, depth int) wireError {
 	default:
 		w.Type, w.Text = typeOther, err.Error()
 		switch {
-		case err == context.Canceled: //nolint:errorlint // the error itself
+		case err == context.Canceled: // the error itself
 			w.Type = typeCanceled
-		case err == context.DeadlineExceeded: //nolint:errorlint // the error itself
+		case err == context.DeadlineExceeded: // the error itself
 			w.Type = typeDeadline
 		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this error's own
+		if many, ok := err.(interface{ Unwrap() []error }); ok { // this error's own
 			for _, one := range many.Unwrap() {
 				w.Wrapped = append(w.Wrapped, encodeError(one, depth+1))
 			}
