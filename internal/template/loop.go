@@ -118,13 +118,7 @@ func (s *rangeStmt) overReflect(r *Run, mark int, v value) bool {
 		if two {
 			r.errorf("can't use %v to iterate over more than one variable", val)
 		}
-		for e := range val.Seq() {
-			any = true
-			if !s.each(r, mark, value{}, fromReflect(e)) {
-				break
-			}
-		}
-		return any
+		return s.overSeq(r, mark, val)
 	case reflect.Slice, reflect.Array:
 		for i := range val.Len() {
 			if !s.each(r, mark, concrete(i), fromReflect(val.Index(i))) {
@@ -165,13 +159,7 @@ func (s *rangeStmt) overReflect(r *Run, mark int, v value) bool {
 			if two {
 				r.errorf("can't use %v iterate over more than one variable", val)
 			}
-			for e := range val.Seq() {
-				any = true
-				if !s.each(r, mark, value{}, fromReflect(e)) {
-					break
-				}
-			}
-			return any
+			return s.overSeq(r, mark, val)
 		}
 		if val.Type().CanSeq2() {
 			for k, e := range val.Seq2() {
@@ -189,6 +177,18 @@ func (s *rangeStmt) overReflect(r *Run, mark int, v value) bool {
 	}
 	r.errorf("range can't iterate over %v", val)
 	return false
+}
+
+// overSeq ranges over values without an index.
+func (s *rangeStmt) overSeq(r *Run, mark int, val reflect.Value) bool {
+	any := false
+	for e := range val.Seq() {
+		any = true
+		if !s.each(r, mark, value{}, fromReflect(e)) {
+			break
+		}
+	}
+	return any
 }
 
 // stringMap gives a map of a named type as a plain map, without copying.
