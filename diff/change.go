@@ -10,9 +10,9 @@ const (
 	Created Action = "Created"
 	// Updated: it exists, belongs to the release, and some of its fields change.
 	Updated Action = "Updated"
-	// Replaced: it is deleted and recreated, because a field that changes is
-	// immutable. Compare never returns this: only the caller knows what is
-	// immutable and may be replaced, and sets Action and Reason.
+	// Replaced: it is deleted and recreated, as a field that changes is
+	// immutable, or for another Reason. Compare never returns this: only the
+	// caller knows what may be replaced, and sets Action and Reason.
 	Replaced Action = "Replaced"
 	// Deleted: it exists and is no longer in the manifest.
 	Deleted Action = "Deleted"

@@ -204,17 +204,17 @@ func (j *judge) applyKindRules(ctx context.Context, in intended, f prediction, v
 		return verdict{}, err
 	}
 	v.change.Warnings = append(v.change.Warnings, definition.warnings...)
-	immutable, err := j.judgeImmutable(ctx, in, f, v)
+	judged, err := j.judgeReplacement(ctx, in, f, v)
 	if err != nil {
 		return verdict{}, err
 	}
-	if immutable.change.Action != diff.Replaced { // otherwise it was asked whether it can be created
-		immutable.problems = slices.Concat(v.problems, definition.unexplained(f.refusal.problems), definition.problems, immutable.problems[len(v.problems):])
+	if judged.change.Action != diff.Replaced { // otherwise it was asked whether it can be created
+		judged.problems = slices.Concat(v.problems, definition.unexplained(f.refusal.problems), definition.problems, judged.problems[len(v.problems):])
 	} else {
 		others := slices.DeleteFunc(slices.Clone(f.refusal.problems), func(p Problem) bool { return p.Kind == ProblemInvalid })
-		immutable.problems = slices.Concat(v.problems, others, definition.problems, immutable.problems[len(v.problems):])
+		judged.problems = slices.Concat(v.problems, others, definition.problems, judged.problems[len(v.problems):])
 	}
-	v = immutable
+	v = judged
 	v.problems = append(v.problems, j.checkDefined(in, f)...)
 	v.problems = append(v.problems, overflows(in, f.body, f.merged)...)
 	storage, err := j.checkStorage(ctx, in, f, v.change)

@@ -41,20 +41,24 @@ func (p premise) replacePolicy(o *object) (ReplacePolicy, []Problem) {
 		}
 	}
 	text := annotation(o.desired, AnnotationReplace)
-	for _, policy := range []ReplacePolicy{ReplaceNever, ReplaceRecreate, ReplaceOrphan} {
-		if text == strings.ToLower(string(policy)) {
-			return policy, nil
+	if text == "" {
+		return "", nil
+	}
+	var accepted []string
+	for _, p := range replacePolicies {
+		name := strings.ToLower(string(p.policy))
+		if text == name {
+			return p.policy, nil
 		}
+		accepted = append(accepted, name)
 	}
-	if text != "" {
-		return "", []Problem{newProblem(ProblemInvalid, o.id, fmt.Sprintf("annotation %s is %q", AnnotationReplace, text), "it may be never, recreate or orphan")}
-	}
-	return "", nil
+	return "", []Problem{newProblem(ProblemInvalid, o.id, fmt.Sprintf("annotation %s is %q", AnnotationReplace, text), "accepted are "+strings.Join(accepted, ", "))}
 }
 
-// judgeImmutable decides about fields that change and cannot: whether the
-// object is replaced, or that is a problem.
-func (j *judge) judgeImmutable(ctx context.Context, in intended, f prediction, v verdict) (verdict, error) {
+// judgeReplacement decides whether the object is replaced: where fields change
+// that cannot, by the policy for it, or that is a problem. It adds to v, and
+// changes nothing of it but the marks of such fields.
+func (j *judge) judgeReplacement(ctx context.Context, in intended, f prediction, v verdict) (verdict, error) {
 	if in.live == nil || f.confirmed {
 		return v, nil // what the API server accepts can change
 	}

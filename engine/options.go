@@ -236,7 +236,11 @@ func (o Ownership) validate(field string) error {
 }
 
 func (r Replace) validate(field string) error {
-	if err := oneOf(field+".Policy", r.Policy, ReplaceDefault, ReplaceNever, ReplaceRecreate, ReplaceOrphan); err != nil {
+	accepted := []ReplacePolicy{ReplaceDefault}
+	for _, p := range replacePolicies {
+		accepted = append(accepted, p.policy)
+	}
+	if err := oneOf(field+".Policy", r.Policy, accepted...); err != nil {
 		return err
 	}
 	if err := validKind(field+".Kind", r.Kind); err != nil {

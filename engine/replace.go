@@ -19,7 +19,25 @@ const (
 	ReplaceOrphan ReplacePolicy = "Orphan"
 )
 
-func (p ReplacePolicy) replaces() bool { return p == ReplaceRecreate || p == ReplaceOrphan }
+// replacePolicies are the policies that can be named, by Options.Replace and in
+// lower case by AnnotationReplace, in the order in which they are listed.
+var replacePolicies = []struct {
+	policy   ReplacePolicy
+	replaces bool // it deletes the object and creates it again
+}{
+	{ReplaceNever, false},
+	{ReplaceRecreate, true},
+	{ReplaceOrphan, true},
+}
+
+func (p ReplacePolicy) replaces() bool {
+	for _, r := range replacePolicies {
+		if r.policy == p {
+			return r.replaces
+		}
+	}
+	return false
+}
 
 // Replace is the policy for some objects. Empty parts match all, except that
 // objects whose deletion would lose data (PersistentVolumeClaim,
@@ -35,5 +53,6 @@ type Replace struct {
 }
 
 // AnnotationReplace on an object of the release is its policy, in lower case:
-// never, recreate, orphan. Options.Replace goes before it.
+// never, recreate, orphan. Options.Replace goes before it. Another value is a
+// problem of the plan once the policy matters.
 const AnnotationReplace = "fairlead.dev/replace"
