@@ -275,7 +275,7 @@ func TestHostileBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := (&Store{}).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxOne))
 			broken, ok := err.(*DecodeError)
-			if !ok || broken.Namespace != "team" || broken.Secret != "sh.helm.release.v1.old.v3" || broken.Err == nil {
+			if !ok || broken.Object != "Secret team/sh.helm.release.v1.old.v3" || broken.Err == nil {
 				t.Fatalf("read as %+v with error %v, want a *DecodeError that names the Secret", r, err)
 			}
 			if !strings.Contains(err.Error(), "sh.helm.release.v1.old.v3") {

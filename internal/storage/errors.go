@@ -31,12 +31,16 @@ var (
 // DecodeError says that a stored revision cannot be read. Err may be ErrTorn.
 // Others of the same release may be readable.
 type DecodeError struct {
-	Namespace, Secret string
-	Err               error
+	Object string // kind, namespace and name of what holds it
+	Err    error
+}
+
+func brokenSecret(namespace, name string, err error) *DecodeError {
+	return &DecodeError{fmt.Sprintf("Secret %s/%s", namespace, name), err}
 }
 
 func (e *DecodeError) Error() string {
-	return fmt.Sprintf("Secret %s/%s holds no readable revision: %v", e.Namespace, e.Secret, e.Err)
+	return fmt.Sprintf("%s holds no readable revision: %v", e.Object, e.Err)
 }
 
 func (e *DecodeError) Unwrap() error { return e.Err }

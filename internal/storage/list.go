@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -27,7 +28,8 @@ const (
 )
 
 // HistoryMeta lists the revisions of one release, oldest first, without
-// their bodies.
+// their bodies. It is more than a list to show: who owns objects and what a
+// failed deploy goes back to is decided by it.
 func (s *Store) HistoryMeta(ctx context.Context, namespace, name string) ([]Meta, error) {
 	items, err := s.list(ctx, namespace, labelOwner+"="+ownerHelm+","+labelName+"="+name)
 	return metas(items), err
@@ -42,7 +44,7 @@ func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) (
 	selector := newestSelector(superseded)
 	type release struct{ namespace, name string }
 	newest := map[release]Meta{}
-	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
+	err := pages(ctx, s.secretsMeta(namespace), selector, func(page []metav1.PartialObjectMetadata) {
 		for i := range page {
 			m, ok := metaOf(page[i].ObjectMeta)
 			if r := (release{m.Namespace, m.Name}); ok && m.Revision <= maxListed && m.Revision > newest[r].Revision {
@@ -149,7 +151,7 @@ func compareMeta(a, b Meta) int {
 // list reads the metadata of Secrets.
 func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
 	var out []metav1.PartialObjectMetadata
-	err := s.pages(ctx, namespace, selector, func(page []metav1.PartialObjectMetadata) {
+	err := pages(ctx, s.secretsMeta(namespace), selector, func(page []metav1.PartialObjectMetadata) {
 		for _, item := range page {
 			item.ManagedFields = nil // the greater part of it
 			out = append(out, item)
@@ -158,11 +160,14 @@ func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.
 	return out, err
 }
 
-// pages reads the metadata of Secrets page by page, so that no more than one
-// is in memory. Pages that became too old to go on from are forgotten, and
-// come again.
-func (s *Store) pages(ctx context.Context, namespace, selector string, each func([]metav1.PartialObjectMetadata), forget func()) error {
-	client := s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
+func (s *Store) secretsMeta(namespace string) metadata.ResourceInterface {
+	return s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
+}
+
+// pages reads the metadata of a client's objects page by page, so that no more
+// than one is in memory. Pages that became too old to go on from are forgotten,
+// and come again.
+func pages(ctx context.Context, client metadata.ResourceInterface, selector string, each func([]metav1.PartialObjectMetadata), forget func()) error {
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: listPage}
 	tries := 1
 	for {

@@ -168,7 +168,7 @@ func (r *reading) all(ctx context.Context, order []int, concurrency int) error {
 		for i, at := range chunk {
 			m := r.inventory.Revisions[at]
 			if r.tried++; r.tried > maxRead {
-				r.broken = append(r.broken, &DecodeError{m.Namespace, secretName(m.Name, m.Revision), ErrTooMany})
+				r.broken = append(r.broken, brokenSecret(m.Namespace, secretName(m.Name, m.Revision), ErrTooMany))
 				continue
 			}
 			if secrets[i] = r.inventory.present[secretName(m.Name, m.Revision)]; secrets[i] != nil {
@@ -216,7 +216,7 @@ func (r *reading) decode(ctx context.Context, at int, secret *corev1.Secret) err
 // the account for what the record takes; a revision beyond that is a
 // *DecodeError, too.
 func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlread.Account) (*Record, error) {
-	broken := func(err error) error { return &DecodeError{secret.Namespace, secret.Name, err} }
+	broken := func(err error) error { return brokenSecret(secret.Namespace, secret.Name, err) }
 	doc, manifest, lasting, err := unpack(secret.Data[bodyKey], account)
 	if err != nil {
 		return nil, broken(err)

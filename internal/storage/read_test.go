@@ -37,7 +37,7 @@ func (s *shelf) relevant(from int) string {
 	}
 	out := strings.Join(got, ", ")
 	for _, b := range broken {
-		out += "; broken " + b.Secret
+		out += "; broken " + strings.TrimPrefix(b.Object, "Secret team/")
 	}
 	return out
 }
