@@ -45,7 +45,8 @@ func ownsMark(entry metav1.ManagedFieldsEntry) bool {
 }
 
 // ownersOf reports whether manager's own applies own the field at p in the live
-// object, and whether another manager does. The API server treats an object
+// object, and whether another manager does, former managers of the release
+// (formerManagers) among these. The API server treats an object
 // without managedFields as owned by another manager.
 func ownersOf(live *unstructured.Unstructured, manager string, p fieldpath.Path) (ours, others bool) {
 	if live == nil {
