@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"runtime"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func (s *shelf) relevant(from int) string {
 	}
 	out := strings.Join(got, ", ")
 	for _, b := range broken {
-		out += "; broken " + strings.TrimPrefix(b.Object, "Secret team/")
+		out += "; broken " + path.Base(b.Object)
 	}
 	return out
 }
