@@ -38,7 +38,8 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 			return nil, explain(op, k, diff.Object{}, err)
 		}
 		if p.work.historyOnly {
-			return revisionOf(p.work.history.last), explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.history.inventory))
+			last := revisionFrom(p.work.history.last.Meta()) // without notes: its Secrets were not read
+			return &last, explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.history.inventory))
 		}
 		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {
@@ -94,10 +95,10 @@ func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions
 	r.reportUnchanged()
 	stored := p.work.history.inventory.Revisions
 	if err := r.retireAll(ctx, stored[:max(0, len(stored)-1)]); err != nil {
-		return revisionOf(r.record), explain("record", p.Key, diff.Object{}, err)
+		return r.revision(), explain("record", p.Key, diff.Object{}, err)
 	}
 	lock.Sweep(ctx, e.leases(p.Key), p.Key.Name)
-	return revisionOf(r.record), r.waitReady(ctx)
+	return r.revision(), r.waitReady(ctx)
 }
 
 // waitTerminated waits until objects that the plan wants, and that are being

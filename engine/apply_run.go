@@ -28,6 +28,9 @@ func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {
 	return r
 }
 
+// revision returns what is recorded, for the caller.
+func (r *run) revision() *Revision { return revisionOf(r.record, r.w.redactor) }
+
 // execute applies the plan under the lock, and records the outcome.
 func (r *run) execute(ctx context.Context) (*Revision, error) {
 	working := r.lock.Context(ctx)
@@ -39,7 +42,7 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	}
 	err := r.deploy(working)
 	if r.lock.Lost() {
-		return revisionOf(r.record), lostError(r.p.Key) // the other operation records the outcome, too
+		return r.revision(), lostError(r.p.Key) // the other operation records the outcome, too
 	}
 
 	// The outcome is recorded even if the caller's context has ended.
@@ -49,7 +52,7 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	if recordErr := r.recordOutcome(end, err, r.opts, r.lock.Release); recordErr != nil {
 		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}
-	return revisionOf(r.record), err
+	return r.revision(), err
 }
 
 // phase is a part of an apply or of an uninstall. Each begins when the one

@@ -27,14 +27,14 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 		failed.Operation, failed.Skipped = OperationUninstall, skipped
 	}
 	if r.lock.Lost() {
-		return revisionOf(r.record), lostError(r.p.Key)
+		return r.revision(), lostError(r.p.Key)
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
 	if err := r.recordUninstalled(end, failure, r.opts.KeepHistory); err != nil {
 		failure = errors.Join(failure, explain("record", r.p.Key, diff.Object{}, err))
 	}
-	return revisionOf(r.record), failure
+	return r.revision(), failure
 }
 
 // waitDeleted waits until what was deleted is gone.

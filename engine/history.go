@@ -36,8 +36,10 @@ type Revision struct {
 	Cause       string         `json:"cause,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Updated     time.Time      `json:"updated,omitzero"`
-	// Notes is the rendered NOTES.txt; set by calls that deploy, empty in
-	// listings.
+	// Notes is the rendered NOTES.txt, to be printed: values of the release's
+	// Secrets are hidden, and nothing in it controls a terminal or a CI system.
+	// The stored revision has it as it was rendered. Set by calls that deploy and
+	// by Status, empty in listings.
 	Notes string `json:"notes,omitempty"`
 	// Broken is why the stored revision cannot be read; empty if it can.
 	Broken string `json:"broken,omitempty"`
@@ -53,12 +55,14 @@ func (r Revision) String() string {
 	return clean.Line(s)
 }
 
-func revisionOf(r *storage.Record) *Revision {
+// revisionOf returns a revision with its notes, in which the redactor hides
+// values: a chart that generates a password mostly prints it there.
+func revisionOf(r *storage.Record, redactor *diff.Redactor) *Revision {
 	if r == nil {
 		return nil
 	}
 	rev := revisionFrom(r.Meta())
-	rev.Notes = r.Notes
+	rev.Notes = clean.Text(redactor.String(r.Notes))
 	return &rev
 }
 

@@ -43,7 +43,8 @@ func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []T
 			return fail(err)
 		}
 	}
-	rev = revisionOf(record)
+	tested := revisionFrom(record.Meta())
+	rev = &tested
 	t, err := e.newTestRun(working, k, record, l, opts)
 	if err != nil {
 		return fail(err)

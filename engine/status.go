@@ -54,7 +54,7 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 		all = append(all, o.desired, o.live)
 	}
 	texts := &podTexts{e: e, key: k, redactor: redactorOf(all...), objects: func() []*unstructured.Unstructured { return all }}
-	s := &Status{Revision: *revisionOf(h.last), Ready: h.last.Status == storage.StatusDeployed, Objects: make([]Diagnosis, len(objects))}
+	s := &Status{Revision: *revisionOf(h.last, texts.redactor), Ready: h.last.Status == storage.StatusDeployed, Objects: make([]Diagnosis, len(objects))}
 	work := parallel.New(ctx, e.opts.Concurrency)
 	for i, o := range objects {
 		work.Do(func(ctx context.Context) (err error) {
