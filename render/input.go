@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
-// Input is what a render depends on, apart from the chart: the same input gives
-// the same manifest, as far as the chart's templates are deterministic.
+// Input is what a render depends on, apart from the chart. The same input gives
+// the same manifest, if it has a Seed and a time for the templates that use them.
 type Input struct {
 	// Name of the release: a DNS subdomain of at most 53 characters, as in Helm.
 	Name string
@@ -24,6 +25,13 @@ type Input struct {
 	Values Values
 	// Capabilities of the cluster. Nil means the defaults: see [Capabilities].
 	Capabilities *Capabilities
+	// Seed makes the random functions of templates deterministic. Zero: they are
+	// random, and no two renders draw the same.
+	Seed Seed
+	// Now is the time for the functions now, date, ago and others of dates, and for
+	// certificates; local dates are then in UTC. Zero: the clock, read by each call,
+	// and the zone of the program.
+	Now time.Time
 	// Lookup serves the template function lookup. Nil means that it returns
 	// empty, as in helm template.
 	Lookup LookupFunc

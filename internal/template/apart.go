@@ -35,12 +35,17 @@ func (r *Run) apart(work int64, call func() (value, error)) (v value, err error)
 // counts them.
 func slow(call impl) impl {
 	return func(r *Run, a []value) (value, error) {
-		if err := r.account.Key(); err != nil {
-			r.exceeded(err)
-		}
 		args := append([]value(nil), a...)
-		return r.apart(apartFrom, func() (value, error) { return call(nil, args) })
+		return r.apartKey(func() (value, error) { return call(nil, args) })
 	}
+}
+
+// apartKey makes a call that makes a key or a slow hash apart, and counts it.
+func (r *Run) apartKey(call func() (value, error)) (value, error) {
+	if err := r.account.Key(); err != nil {
+		r.exceeded(err)
+	}
+	return r.apart(apartFrom, call)
 }
 
 // slowFunctions make keys and slow hashes.

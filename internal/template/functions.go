@@ -19,13 +19,17 @@ var functions = sync.OnceValue(func() map[string]*function {
 	for name, fn := range goFunctions() {
 		table[name] = newFunction(name, reflect.TypeOf(fn), adapt(fn))
 	}
-	for _, replacing := range []map[string]impl{lateFunctions(), ownFunctions(), equalFunctions(table), regexFunctions(table)} {
+	for _, replacing := range []map[string]impl{lateFunctions(), ownFunctions(), equalFunctions(table), regexFunctions(table), clockFunctions(table)} {
 		for name, call := range replacing {
 			table[name].call = call
 		}
 	}
+	seeded := seededFunctions(table)
 	for _, name := range slowFunctions {
 		table[name].call = slow(table[name].call)
+	}
+	for name, call := range seeded {
+		table[name].call = orSeeded(name, table[name].call, call)
 	}
 	for _, name := range sharing {
 		table[name].shares = true

@@ -20,15 +20,20 @@ type Env struct {
 	// Account is what the render is charged to; its context ends the render.
 	// Nil means one with the default limits.
 	Account *account.Account
-	// Now implements the function now; nil: the clock.
-	Now func() time.Time
+	// Now is the time for all functions of dates, whose local zone is then UTC;
+	// zero: the clock.
+	Now time.Time
+	// Seed makes random functions deterministic; zero: they are random.
+	Seed Seed
 }
 
 // Run is one render. It is for one goroutine, and ends with the first error.
 type Run struct {
 	set     *Set
 	lookup  func(apiVersion, kind, namespace, name string) (map[string]any, error)
-	now     func() time.Time
+	fixed   time.Time // zero: the clock
+	seed    Seed
+	draws   draws // of the file that is executed
 	account *account.Account
 	limits  account.Limits // of the account
 	strict  bool
@@ -55,11 +60,11 @@ type Run struct {
 // NewRun begins a render, which ends with the context of its account.
 func (s *Set) NewRun(ctx context.Context, env Env) *Run {
 	r := &Run{
-		set: s, lookup: env.Lookup, now: env.Now, strict: env.Strict,
+		set: s, lookup: env.Lookup, fixed: env.Now, seed: env.Seed, strict: env.Strict,
 		account: env.Account, included: make(map[string]int),
 	}
-	if r.now == nil {
-		r.now = time.Now
+	if !r.fixed.IsZero() {
+		r.fixed = r.fixed.UTC()
 	}
 	if r.account == nil {
 		r.account = account.New(ctx, account.Limits{})
@@ -68,6 +73,14 @@ func (s *Set) NewRun(ctx context.Context, env Env) *Run {
 	r.nesting = nestingOf(r.limits.TemplateDepth)
 	r.maxFrames = min(r.limits.TemplateDepth, maxFrames/framesPerLevel) * framesPerLevel
 	return r
+}
+
+// now is the time of the run.
+func (r *Run) now() time.Time {
+	if r.fixed.IsZero() {
+		return time.Now()
+	}
+	return r.fixed
 }
 
 // Execute executes the template of that name on data and returns what it
@@ -85,6 +98,7 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 	}
 	r.calls, r.stack, r.out, r.away, r.captures, r.base = r.calls[:0], r.stack[:0], r.out[:0], nil, 0, 0
 	r.function, r.frames = "", 0
+	r.draws = draws{file: name}
 	defer func() {
 		switch p := recover().(type) {
 		case nil:

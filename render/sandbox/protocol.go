@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -63,6 +64,9 @@ type renderRequest struct {
 	Limits       render.Limits        `json:"limits"`
 	Strict       bool                 `json:"strict"`
 	SkipSchema   bool                 `json:"skipSchema"`
+	Now          time.Time            `json:"now,omitzero"`
+	Seed         []byte               `json:"seed,omitempty"`
+	SeedSince    time.Time            `json:"seedSince,omitzero"`
 	Lookup       bool                 `json:"lookup"`
 	SchemaLoader bool                 `json:"schemaLoader"`
 }

@@ -16,6 +16,7 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 	r := &renderRequest{
 		Key: s.key, Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade,
 		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema,
+		Now: in.Now, Seed: in.Seed.Secret(), SeedSince: in.Seed.Since(),
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}
 	ctx, release, err := in.Share.Acquire(ctx, memory(in))

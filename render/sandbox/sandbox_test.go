@@ -439,3 +439,25 @@ func needsAddressSpace(t *testing.T) {
 		t.Skip("the race detector does not fit into the child")
 	}
 }
+
+// A seed and a time reach the child.
+func TestSeedInAChild(t *testing.T) {
+	source, err := open(t, Options{Children: 1}).LoadFS(t.Context(), chartFS("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '{{ randAlpha 20 }} {{ now }} {{ (genCA \"a\" 5).Cert | sha256sum }}'}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 5, 6, 7, 8, 9, 10, time.UTC)
+	in := render.Input{Name: "demo", Seed: render.NewSeed([]byte("secret"), at), Now: at.Add(time.Hour)}
+	first, err := source.Render(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := source.Render(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := first.Objects[0].Text
+	if text != second.Objects[0].Text || !strings.Contains(text, "2026-05-06 08:08:09") {
+		t.Errorf("%s and %s", text, second.Objects[0].Text)
+	}
+}
