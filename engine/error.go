@@ -20,6 +20,9 @@ var (
 	ErrReleaseNotFound = errors.New("release not found")
 	// ErrRevisionNotFound is returned when the release has no such revision.
 	ErrRevisionNotFound = errors.New("revision not found")
+	// ErrBrokenRevision is returned when a stored revision cannot be read: it was
+	// changed by another client, or is stored in part.
+	ErrBrokenRevision = errors.New("the stored revision cannot be read")
 	// ErrNamespaceNotFound is returned when a namespace that the release needs
 	// does not exist.
 	ErrNamespaceNotFound = errors.New("namespace not found")

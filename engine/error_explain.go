@@ -34,6 +34,7 @@ func explain(op string, k Key, o diff.Object, err error) error {
 	var broken *storage.DecodeError
 	switch {
 	case errors.As(err, &broken):
+		e.Err = &classified{ErrBrokenRevision, err}
 		e.Hint = "restore this Secret from a backup; or delete it: the release then continues from the revision before, and objects that only this revision had stay in the cluster"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case isQuota(err):
