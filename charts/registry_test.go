@@ -44,6 +44,21 @@ func TestRepositoryWithAQuery(t *testing.T) {
 	if _, err := Load(t.Context(), "shop", opts); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%v", err)
 	}
+	// Nor is it in what a redirect tells the host that it leads to.
+	for _, path := range []string{"/stable/index.yaml", "/stable/shop-1.0.0.tgz"} {
+		signed("/stable/index.yaml", []byte("entries:\n  shop:\n  - version: 1.0.0\n    urls: [shop-1.0.0.tgz]\n"))
+		web.on(path, http.RedirectHandler(other.URL+"/away", http.StatusFound).ServeHTTP)
+		asked := false
+		other.on("/away", func(w http.ResponseWriter, r *http.Request) {
+			if asked = true; strings.Contains(fmt.Sprint(r.Header, r.URL), "s3cret") {
+				t.Errorf("by a redirect of %s another host gets %v", path, r.Header)
+			}
+			http.NotFound(w, r)
+		})
+		if _, err := Load(t.Context(), "shop", opts); err == nil || !asked || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: asked: %v, %v", path, asked, err)
+		}
+	}
 	web.Close()
 	if _, err := Load(t.Context(), "shop", opts); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("%v", err)
@@ -180,12 +195,14 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestPublicTransport(t *testing.T) {
-	for _, address := range []string{"127.0.0.1:443", "10.1.2.3:443", "192.168.0.1:443", "169.254.169.254:80", "[::1]:443", "[fe80::1]:443", "[fd00::1]:443", "[::ffff:10.0.0.1]:443", "100.64.0.1:443", "0.0.0.0:443", "224.0.0.1:443", "x:1"} {
+	for _, address := range []string{"127.0.0.1:443", "10.1.2.3:443", "192.168.0.1:443", "169.254.169.254:80", "[::1]:443", "[fe80::1]:443", "[fd00::1]:443", "[::ffff:10.0.0.1]:443", "100.64.0.1:443", "0.0.0.0:443", "224.0.0.1:443", "x:1",
+		"0.1.2.3:443", "192.0.0.192:80", "198.18.0.1:443", "240.0.0.1:443", "[::127.0.0.1]:443", "[64:ff9b::a9fe:a9fe]:80", "[64:ff9b:1::a00:1]:80",
+		"[2002:a00:1::1]:443", "[2001:0:a00:1::1]:443", "[fec0::1]:443", "[fe80::1%eth0]:443", "[64:ff9b::a9fe:a9fe%1]:80"} {
 		if err := refusePrivate("tcp", address, nil); !errors.Is(err, ErrPrivateAddress) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	for _, address := range []string{"1.1.1.1:443", "[2606:4700::1111]:443"} {
+	for _, address := range []string{"1.1.1.1:443", "[2606:4700::1111]:443", "[64:ff9b::101:101]:443"} {
 		if err := refusePrivate("tcp", address, nil); err != nil {
 			t.Error(err)
 		}

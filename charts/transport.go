@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -26,16 +27,30 @@ func PublicTransport() *http.Transport {
 	return transport
 }
 
-// sharedAddresses are those that carriers use behind their own translation of addresses.
-var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+// notPublic are addresses that are of no host of the internet, beside those that package netip knows: of carriers, of
+// tests and protocols, reserved and former ones, and those by which a tunnel reaches an IPv4 address.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+}
+
+// translated is how an IPv4 address looks in a network that has only IPv6 (NAT64).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
 
 func refusePrivate(_, address string, _ syscall.RawConn) error {
 	parsed, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("%s: %w", address, ErrPrivateAddress)
 	}
-	ip := parsed.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || sharedAddresses.Contains(ip) {
+	ip := parsed.Addr().WithZone("").Unmap()
+	if translated.Contains(ip) {
+		bytes := ip.As16()
+		ip = netip.AddrFrom4([4]byte(bytes[12:]))
+	}
+	among := func(p netip.Prefix) bool { return p.Contains(ip) }
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(notPublic, among) {
 		return fmt.Errorf("%s: %w", ip, ErrPrivateAddress)
 	}
 	return nil

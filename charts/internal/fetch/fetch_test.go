@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -217,4 +219,43 @@ func push(t *testing.T, server, repository, tag, mediaType, layer string) string
 	}
 	put(http.MethodPut, server+"/v2/"+repository+"/manifests/"+tag, ocispec.MediaTypeImageManifest, data)
 	return digest.FromBytes(data).String()
+}
+
+// The certificate of a login is shown to its host, and to none that a redirect or an index leads to.
+func TestCertificatesStayWithTheirHost(t *testing.T) {
+	shown := map[string]int{}
+	server := func(name string, handler http.HandlerFunc) *httptest.Server {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			shown[name] += len(r.TLS.PeerCertificates)
+			handler(w, r)
+		}))
+		s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		return s
+	}
+	other := server("other", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a chart")) })
+	home := server("home", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "index.yaml") {
+			_, _ = w.Write([]byte("entries: {shop: [{version: 1.0.0, urls: ['" + other.URL + "/shop.tgz']}]}"))
+			return
+		}
+		http.Redirect(w, r, other.URL, http.StatusFound)
+	})
+	own := home.TLS.Certificates
+	trusted := x509.NewCertPool()
+	trusted.AddCert(home.Certificate())
+	trusted.AddCert(other.Certificate())
+	opts := Options{Login: func(context.Context, *url.URL) (Login, error) {
+		return Login{TLS: &tls.Config{RootCAs: trusted, Certificates: own}}, nil
+	}}
+	if _, err := URL(t.Context(), home.URL+"/shop.tgz", opts); err != nil {
+		t.Error(err)
+	}
+	if _, err := Repository(t.Context(), home.URL, "shop", opts); err != nil {
+		t.Error(err)
+	}
+	if shown["home"] == 0 || shown["other"] != 0 {
+		t.Errorf("certificates that were shown: %v", shown)
+	}
 }

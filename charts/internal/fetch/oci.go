@@ -42,7 +42,7 @@ func OCI(ctx context.Context, ref string, opts Options) (*Archive, error) {
 	if opts.Cache, err = opts.Cache.of("oci://"+parsed.Registry+"/"+parsed.Repository, login); err != nil {
 		return nil, err
 	}
-	client := &auth.Client{Client: newClient(opts, login, parsed.Host()), Cache: auth.NewCache()}
+	client := &auth.Client{Client: newClient(opts, login, &url.URL{Scheme: "https", Host: parsed.Host()}, parsed.Host()), Cache: auth.NewCache()}
 	if login.Username != "" || login.RefreshToken != "" || login.AccessToken != "" {
 		client.Credential = auth.StaticCredential(parsed.Registry, auth.Credential{
 			Username: login.Username, Password: login.Password, RefreshToken: login.RefreshToken, AccessToken: login.AccessToken,

@@ -31,18 +31,20 @@ func newSite(ctx context.Context, home *url.URL, opts Options) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &site{home: home, login: login, opts: opts, cache: cache, http: newClient(opts, login, "")}, nil
+	return &site{home: home, login: login, opts: opts, cache: cache, http: newClient(opts, login, home, "")}, nil
 }
 
-// newClient returns a client that sends logins to the host of a registry alone, if there is one.
-func newClient(opts Options, login Login, registry string) *http.Client {
+// newClient returns a client that sends logins to the host of a registry alone, if there is one, and the certificate of
+// a login to home.
+func newClient(opts Options, login Login, home *url.URL, registry string) *http.Client {
 	transport := opts.Transport
 	if transport == nil {
 		transport = http.DefaultTransport
 		if base, ok := transport.(*http.Transport); ok && login.TLS != nil {
-			own := base.Clone()
-			own.TLSClientConfig = login.TLS
-			transport = own
+			own, others := base.Clone(), base.Clone()
+			own.TLSClientConfig, others.TLSClientConfig = login.TLS, login.TLS.Clone()
+			others.TLSClientConfig.Certificates, others.TLSClientConfig.GetClientCertificate = nil, nil
+			transport = certified{own, others, home}
 		}
 	}
 	return &http.Client{
@@ -55,9 +57,23 @@ func newClient(opts Options, login Login, registry string) *http.Client {
 			if origin(req.URL) != origin(via[0].URL) {
 				req.Header.Del("Authorization")
 			}
+			req.Header.Del("Referer") // has the query of the address before, which may be its signature
 			return nil
 		},
 	}
+}
+
+// certified shows the certificate of a login to one host alone.
+type certified struct {
+	own, others http.RoundTripper
+	home        *url.URL
+}
+
+func (c certified) RoundTrip(req *http.Request) (*http.Response, error) {
+	if origin(req.URL) == origin(c.home) {
+		return c.own.RoundTrip(req)
+	}
+	return c.others.RoundTrip(req)
 }
 
 // secured refuses http, wherever it comes from: a reference, an index, a redirect, the address of a token server. It also
