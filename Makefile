@@ -9,6 +9,7 @@
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deploy before and after every one of its requests: half an hour
 # make faults         100 deploys on a connection on which a fifth of all requests fail
+# make pipeline       plans of a read-only account, applied by another one that is killed
 # make attack         every attack on the engine: plans, tenants, secrets
 # make hostile        every hostile input of test/hostile in a child with 1 GiB of address space
 # make fuzz           every fuzzer for FUZZ_TIME, ten minutes each, with limited memory
@@ -34,7 +35,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
+.PHONY: kill faults pipeline attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -88,6 +89,9 @@ kill: cluster-build
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine
+
+pipeline: cluster-build
+	@binary=$(CLUSTER) && exec "$$binary" exec -- go test -count=1 -v -run TestPipeline ./examples/pipeline
 
 # FAIRLEAD_TAMPER is for how long plans are edited at random.
 attack: cluster-build

@@ -41,6 +41,9 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 			last := revisionFrom(p.work.history.last.Meta()) // without notes: its Secrets were not read
 			return &last, explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.history.inventory))
 		}
+		if p.work.applied {
+			return revisionOf(p.work.history.last), nil
+		}
 		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {
 				continue

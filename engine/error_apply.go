@@ -21,6 +21,9 @@ type StalePlanError struct {
 	// Applying is set if the change was found when the object was about to be
 	// written: it was not written, others may have been.
 	Applying bool
+	// Applied is the revision as which the very plan was applied before, if that
+	// is why it is stale; 0 otherwise.
+	Applied int
 }
 
 func (e *StalePlanError) Error() string {
@@ -32,6 +35,9 @@ func (e *StalePlanError) Error() string {
 		where += " " + e.Field
 	}
 	what := "nothing was written"
+	if e.Applied > 0 {
+		what = fmt.Sprintf("it was applied before, as revision %d, and others came after it; %s", e.Applied, what)
+	}
 	if e.Applying {
 		what = "it was not written"
 	}

@@ -76,9 +76,12 @@ type Problem struct {
 }
 
 func (p Problem) Error() string {
-	s := fmt.Sprintf("%s: %s", p.Object, p.Message)
-	if p.Source != "" {
+	s := p.Message
+	switch {
+	case p.Source != "":
 		s = fmt.Sprintf("%s from %s: %s", p.Object, p.Source, p.Message)
+	case p.Object != (diff.Object{}):
+		s = fmt.Sprintf("%s: %s", p.Object, p.Message)
 	}
 	if p.Hint != "" {
 		s += " (" + p.Hint + ")"

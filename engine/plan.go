@@ -118,9 +118,9 @@ type Plan struct {
 	LaterHooks []PlannedHook `json:"laterHooks,omitempty"`
 	// Problems block the plan: one with problems is not applied.
 	Problems []Problem `json:"problems,omitempty"`
-	// Missing lists all permissions to write that applying needs and that these
-	// credentials lack. Of a plan that was read from JSON it says what those of
-	// its author lack: applying looks at its own.
+	// Missing lists all permissions to write that applying needs and that the
+	// credentials of its author lack. They are no problem of the plan: applying
+	// it looks at those of the engine that does.
 	Missing []Permission `json:"missing,omitempty"`
 	// Signature is what Sign has added; nil: the plan is not signed.
 	Signature *Signature `json:"signature,omitempty"`
@@ -150,10 +150,12 @@ func (p *Plan) Changed() bool {
 	return p.To != 0 || slices.ContainsFunc(p.Report.Changes, diff.Change.Changed)
 }
 
-// Err is nil if the plan can be applied, and a *ProblemsError otherwise.
-func (p *Plan) Err() error { return p.refusal(false) }
+// Err is nil if the plan can be applied by who has the permissions that it takes,
+// and a *ProblemsError otherwise. Missing are those that its author lacks.
+func (p *Plan) Err() error { return problemsError(p.Key, p.Problems) }
 
-// blockingTexts are the warnings of the report that repeat what blocks the plan.
+// blockingTexts are the warnings of the report that repeat what blocks applying
+// the plan with the credentials that it was made with.
 func (p *Plan) blockingTexts() []string {
 	var out []string
 	for _, problem := range p.Problems {
@@ -164,12 +166,13 @@ func (p *Plan) blockingTexts() []string {
 		for _, m := range p.Missing {
 			texts = append(texts, m.String())
 		}
-		out = append(out, "missing permissions: "+strings.Join(texts, ", "))
+		out = append(out, "applying takes permissions that the credentials of the plan lack: "+strings.Join(texts, ", "))
 	}
 	return out
 }
 
-// refusal is Err for a call that runs hooks, or does not.
+// refusal is the error of applying the plan with the credentials that it was made
+// with, by a call that runs hooks, or does not.
 func (p *Plan) refusal(noHooks bool) error {
 	problems := slices.DeleteFunc(slices.Clone(p.Problems), func(pr Problem) bool { return noHooks && pr.Hook })
 	for _, m := range p.Missing {
@@ -180,10 +183,15 @@ func (p *Plan) refusal(noHooks bool) error {
 			Kind: ProblemForbidden, Message: "missing permission: " + m.String(), Hint: "grant it, or apply the plan with credentials that have it",
 		})
 	}
+	return problemsError(p.Key, problems)
+}
+
+// problemsError is nil without problems.
+func problemsError(k Key, problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &ProblemsError{Key: p.Key, Problems: problems}
+	return &ProblemsError{Key: k, Problems: problems}
 }
 
 func countChanged(r diff.Report) int {

@@ -45,7 +45,7 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 // protect adds what a plan that is stored is checked by: a new one, or one that
 // is made again to be compared with one that was reviewed.
 func (b *builder) protect(ctx context.Context, p *Plan) error {
-	nonce := b.asking.nonce
+	nonce := b.asking.reviewed.nonce
 	if nonce == "" {
 		if b.asking.purpose != forReview {
 			return nil
@@ -57,7 +57,7 @@ func (b *builder) protect(ctx context.Context, p *Plan) error {
 		nonce = newNonce()
 	}
 	p.DryRun = b.asking.DryRun
-	d, err := b.e.digester(b.history, nonce)
+	d, err := b.e.digester(b.keeper(), nonce)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 	w := p.work
 	w.record, w.history, w.namespace, w.redactor = b.record, b.history, b.namespace, b.redactor
 	w.unsafeDelete, w.rules = b.asking.unsafeDelete, b.e.rules
+	w.reviewed = b.asking.reviewed.plan
 	p.Key = b.key
 	if b.history.last != nil {
 		p.From = b.history.last.Revision

@@ -91,6 +91,7 @@ func (c *comparison) changes() error {
 	if !c.stored { // the fresh plan leaves out what is only shown
 		then, now = changed(then), changed(now)
 	}
+	then = slices.DeleteFunc(slices.Clone(then), func(ch diff.Change) bool { return c.createsNamespace(ch) && !c.now.work.namespace.missing })
 	was, is := objectsOf(then), objectsOf(now)
 	for i := range max(len(then), len(now)) {
 		switch {
@@ -100,6 +101,8 @@ func (c *comparison) changes() error {
 			return c.stale(then[i].Object, "", string(then[i].Action), "nothing to do")
 		case i >= len(now) || i >= len(then) || then[i].Object != now[i].Object:
 			return c.stale(diff.Object{}, "order of changes", "as planned", "different")
+		case then[i].Action == diff.Created && !now[i].Changed():
+			continue // it is there already as it would have been created
 		case then[i].Action != now[i].Action:
 			return c.stale(now[i].Object, "", string(then[i].Action), string(now[i].Action))
 		}
@@ -135,7 +138,7 @@ func (c *comparison) change(was, is diff.Change) error {
 		if !c.stored {
 			return nil // the very objects that were planned, of which less was asked
 		}
-		if !was.Local || c.then.asksAll() {
+		if !was.Local || c.asksAll() {
 			return c.stale(is.Object, "", "confirmed by the API server", "not, or the other way round")
 		}
 		local, err := c.local()
@@ -182,7 +185,7 @@ func (c *comparison) hooks() error {
 // asMuchAsked is the fresh plan, or the local one if the reviewed one was made
 // where the API server could not be asked for everything.
 func (c *comparison) asMuchAsked() (*Plan, error) {
-	if c.then.asksAll() {
+	if c.asksAll() {
 		return c.now, nil
 	}
 	return c.local()
@@ -208,9 +211,22 @@ func (c *comparison) texts() error {
 	return nil
 }
 
+// createsNamespace reports whether a change is that of the release's own
+// namespace, which another plan may create as well.
+func (c *comparison) createsNamespace(ch diff.Change) bool {
+	return ch.Action == diff.Created && isNamespace(ch.Object) && ch.Object.Name == c.now.Key.Namespace
+}
+
 // asksAll reports whether the API server could be asked whatever there was to
 // ask when the plan was made.
 func (p *Plan) asksAll() bool { return p.DryRun != DryRunNone && len(p.Missing) == 0 }
+
+// asksAll reports whether the API server could be asked when the reviewed plan
+// was made for all that it can be asked for now. Of objects in a namespace that
+// did not exist it could not.
+func (c *comparison) asksAll() bool {
+	return c.then.asksAll() && (c.now.work.namespace.missing || !slices.ContainsFunc(c.then.Report.Changes, c.createsNamespace))
+}
 
 // missingText finds a text of the fresh plan that the reviewed one does not
 // have.

@@ -121,6 +121,15 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	return in, refuseReserved(r.Key, in.manifest)
 }
 
+// revisionToRender is the revision that templates see. What is left of a plan is
+// rendered as all of it was.
+func (a asking) revisionToRender(h *history) int {
+	if h.resumes(a.reviewed) {
+		return a.reviewed.to
+	}
+	return h.nextRevision()
+}
+
 // renderBesideReading completes the history, and renders the release at the same
 // time. If both fail, the error is always that of reading. It also returns the
 // Secrets that templates have looked up; the error shows no value of them.
@@ -135,7 +144,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 			}
 			manifest, unrendered = r.Source.Render(ctx, render.Input{
 				Name: r.Name, Namespace: r.Namespace,
-				Revision: h.nextRevision(), Upgrade: h.upgrades(),
+				Revision: a.revisionToRender(h), Upgrade: h.upgrades(),
 				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
 				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
 			})

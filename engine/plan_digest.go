@@ -55,15 +55,25 @@ type digester struct {
 	key     []byte // nil: there is none, and nothing hidden has a digest
 }
 
-// digester returns that of a plan with a nonce, for a release with a history.
-func (e *Engine) digester(h *history, nonce string) (digester, error) {
+// keeper is the revision whose Secret holds the key of the plan's digests: the
+// newest one when the plan was made first; nil: there was none.
+func (p premise) keeper() *storage.Record {
+	if p.history.resumes(p.asking.reviewed) {
+		return p.history.revisionOf(p.asking.reviewed.from)
+	}
+	return p.history.last
+}
+
+// digester returns that of a plan with a nonce. keeper is the revision that holds
+// the key, if the caller has none.
+func (e *Engine) digester(keeper *storage.Record, nonce string) (digester, error) {
 	d := digester{nonce: nonce}
 	secret := e.opts.PlanKey
 	switch {
 	case len(secret) > 0:
 		d.keyedBy = KeyedByOptions
-	case h.last != nil:
-		secret, d.keyedBy = h.last.Key(), KeyedByRevision
+	case keeper != nil:
+		secret, d.keyedBy = keeper.Key(), KeyedByRevision
 	default:
 		return d, nil
 	}

@@ -103,8 +103,8 @@ func TestMissingPermissionsAreListedAtOnce(t *testing.T) {
 	// Without hooks their permissions are not needed.
 	hooked := f.release(f.chart(map[string]string{"a.yaml": configMap, "b.yaml": deployment, "e.yaml": hookJob}), "colour=red")
 	p, err := f.newEngine(cfg).Plan(f.ctx, hooked, engine.PlanOptions{})
-	if err != nil || p.Err() == nil {
-		t.Fatalf("%v, %v", err, p.Err())
+	if err != nil || p.Err() != nil || len(p.Missing) == 0 {
+		t.Fatalf("%v, %v, missing %v", err, p.Err(), p.Missing)
 	}
 	if _, err := f.newEngine(cfg).Apply(f.ctx, p, engine.ApplyOptions{NoHooks: true}); err != nil {
 		t.Error(err)
@@ -222,8 +222,8 @@ func TestPlanWithPermissionToReadOnly(t *testing.T) {
 			t.Errorf("%s: %s, local: %v", c.Object, c.Action, c.Local)
 		}
 	}
-	if len(got.Missing) == 0 || got.Err() == nil {
-		t.Error("no right is missing")
+	if len(got.Missing) == 0 || fmt.Sprint(got.Err()) != fmt.Sprint(want.Err()) || !strings.Contains(strings.Join(got.Report.Warnings, "\n"), "applying takes permissions that the credentials of the plan lack: ") {
+		t.Errorf("missing %v, %v, warnings %q", got.Missing, got.Err(), got.Report.Warnings)
 	}
 
 	// The history is in Secrets.

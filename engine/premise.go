@@ -68,9 +68,16 @@ type asking struct {
 	reverts bool
 	// unsafeDelete are objects that may be deleted along with what they hold.
 	unsafeDelete []diff.Object
-	// nonce is that of a plan that is made again, whose digests are computed
-	// again; empty: a plan for review gets a new one, others no digests.
-	nonce string
+	// reviewed is the plan that is made again, to be applied; zero: none. A plan
+	// for review gets a new nonce then, others no digests.
+	reviewed reviewed
+}
+
+// reviewed is what of a reviewed plan matters when it is made again.
+type reviewed struct {
+	nonce    string
+	plan     string // identifies it, with all that it says
+	from, to int    // its revisions
 }
 
 // policy is what the caller and the engine's options allow.

@@ -33,7 +33,7 @@ func (r *recorder) recordPending(ctx context.Context) error {
 	if last := r.p.work.history.last; last != nil && !last.FirstDeployed.IsZero() {
 		r.record.FirstDeployed = last.FirstDeployed
 	}
-	r.record.Description = describe(r.p, "in progress")
+	r.record.Description, r.record.AppliedPlan = describe(r.p, "in progress"), r.p.work.reviewed
 	err := r.e.store.Create(ctx, r.record)
 	if errors.Is(err, storage.ErrRevisionExists) {
 		return errRaced
@@ -51,7 +51,7 @@ func (r *recorder) recordPending(ctx context.Context) error {
 // operation has changed the revision.
 func (r *recorder) recordUninstalling(ctx context.Context) error {
 	record := *r.p.work.history.last
-	record.Status = storage.StatusUninstalling
+	record.Status, record.AppliedPlan = storage.StatusUninstalling, r.p.work.reviewed
 	record.Description = describe(r.p, "in progress")
 	r.record = &record
 	err := r.e.store.Update(ctx, r.record)

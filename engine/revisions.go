@@ -67,6 +67,31 @@ func (h *history) previous() int {
 	return 0
 }
 
+// appliedAs is the newest revision that a reviewed plan has recorded; 0: none.
+func (h *history) appliedAs(plan string) int {
+	for _, m := range slices.Backward(h.inventory.Revisions) {
+		if plan != "" && m.AppliedPlan == plan {
+			return m.Revision
+		}
+	}
+	return 0
+}
+
+// resumes reports whether the newest revision is that of the reviewed plan, so
+// that applying it goes on from there.
+func (h *history) resumes(r reviewed) bool {
+	return h.nextRevision() > 1 && h.appliedAs(r.plan) == h.nextRevision()-1
+}
+
+// revisionOf is the record of a revision that counts; nil: it does not.
+func (h *history) revisionOf(revision int) *storage.Record {
+	i := slices.IndexFunc(h.base, func(r *storage.Record) bool { return r.Revision == revision })
+	if i < 0 {
+		return nil
+	}
+	return h.base[i]
+}
+
 // onlyRepeats reports whether all attempts since the last healthy revision want
 // what that one applied, as a correction that failed does.
 func (h *history) onlyRepeats() bool {

@@ -18,6 +18,12 @@ import (
 // with ErrPlanKind, one for another cluster with ErrPlanCluster, before anything
 // of the release is read.
 //
+// Applying a plan again goes on where it stopped, if its revision is the newest:
+// what is left to do must be part of the plan, and what it says of the live
+// objects still true. A plan that was applied completely writes nothing, and the
+// revision that it recorded is returned. If other revisions came after it, the
+// plan is stale, and StalePlanError.Applied says which was its own.
+//
 // It returns the recorded revision; for a plan that changes nothing, the
 // newest one; for an uninstall, the last one. If something fails, the revision
 // is recorded as failed and returned along with the error (*ApplyError,
@@ -32,37 +38,60 @@ func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revisi
 	if err := e.admit(ctx, p, opts); err != nil {
 		return nil, err
 	}
-	reviewed := *p
-	if p.work == nil {
-		reviewed.Missing = nil // are those of its author
-	}
-	if err := reviewed.refusal(opts.NoHooks); err != nil {
+	withoutMissing := *p
+	withoutMissing.Missing = nil // are those of its author
+	if err := withoutMissing.refusal(opts.NoHooks); err != nil {
 		return nil, err
 	}
+	identity, err := p.identity()
+	if err != nil {
+		return nil, &Error{Op: "apply", Key: p.Key, Err: err}
+	}
+	a := application{p, identity, opts}
 	return e.carryOut(ctx, p.Key, OperationApply, opts, func(ctx context.Context) (*Plan, error) {
 		if err := e.expected(p, opts); err != nil { // it may have expired while waiting
 			return nil, err
 		}
-		fresh, err := e.planAgain(ctx, p, opts, p.DryRun.again())
+		fresh, err := e.planAgain(ctx, a, p.DryRun.again())
+		if p.Kind == PlanUninstall && errors.Is(err, ErrReleaseNotFound) {
+			return e.uninstalledBy(ctx, a, err)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return fresh, e.compare(ctx, p, fresh, opts)
+		return fresh, e.compare(ctx, a, fresh)
 	})
 }
 
-// compare returns an error unless the fresh plan is the one that was reviewed.
-func (e *Engine) compare(ctx context.Context, p, fresh *Plan, opts ApplyOptions) error {
-	c := &comparison{then: p, now: fresh, stored: p.work == nil, noHooks: opts.NoHooks}
-	c.again = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, p.DryRun.again()) })
-	c.local = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, p, opts, DryRunNone) })
-	return c.run()
+// application is a reviewed plan that is being applied.
+type application struct {
+	*Plan
+	identity string // of the plan, with all that it says
+	opts     ApplyOptions
+}
+
+// compare returns an error unless the fresh plan is the one that was reviewed, or
+// what is left of it.
+func (e *Engine) compare(ctx context.Context, a application, fresh *Plan) error {
+	c := &comparison{then: a.Plan, now: fresh, stored: a.work == nil, noHooks: a.opts.NoHooks}
+	c.again = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, a, a.DryRun.again()) })
+	c.local = sync.OnceValues(func() (*Plan, error) { return e.planAgain(ctx, a, DryRunNone) })
+	if last := fresh.work.history.last; fresh.work.history.resumes(a.reviewed()) && last != nil && last.AppliedPlan == a.identity {
+		return c.remainder()
+	}
+	err := c.run()
+	var stale *StalePlanError
+	if errors.As(err, &stale) {
+		stale.Applied = fresh.work.history.appliedAs(a.identity)
+	}
+	return err
 }
 
 // planAgain makes a plan again from the current state.
-func (e *Engine) planAgain(ctx context.Context, p *Plan, opts ApplyOptions, dryRun DryRun) (*Plan, error) {
+func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*Plan, error) {
+	p, opts := a.Plan, a.opts
 	ask := opts.asking(forApply)
-	ask.nonce, ask.DryRun = p.Nonce, dryRun
+	ask.reviewed, ask.DryRun = a.reviewed(), dryRun
 	if p.work != nil {
 		ask.unsafeDelete = slices.Concat(p.work.unsafeDelete, opts.UnsafeDelete)
 	} else {

@@ -38,6 +38,10 @@ type work struct {
 	asked []Permission
 	// rules are those of readiness, by kind, beside the built-in ones.
 	rules map[schema.GroupKind]readiness.Rule
+	// reviewed identifies the reviewed plan that is applied; empty: none was.
+	reviewed string
+	// applied: the reviewed plan was applied completely before.
+	applied bool
 	// recordOnly: no object changes, but what is recorded does.
 	recordOnly bool
 	// historyOnly: the release is uninstalled, and only its history goes.

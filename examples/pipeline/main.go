@@ -5,14 +5,18 @@
 //	pipeline plan  -namespace shop -name web -set image.tag=1.29 -out out
 //	pipeline apply -namespace shop -name web -set image.tag=1.29 -in out/plan.json
 //
+// The first process needs permission to read only. The second one can be killed
+// and run again: it goes on with the same plan, and does nothing once that is
+// applied.
+//
 // Whoever can change plan.json decides nothing: apply names the release that it
 // is for, and refuses a plan that is not what would be planned now. With
 // -plan-key, a file of 32 random bytes or more that both steps can read, that
 // holds for all that a first install hides, too.
 //
 // Its exit code is 0 on success and, for plan, if nothing would change; 2 if
-// something would; 3 if conflicts or other problems prevent applying; 4 if the
-// plan is stale; 1 for any other error.
+// something would; 3 if conflicts or other problems prevent applying, or
+// permissions that apply lacks; 4 if the plan is stale; 1 for any other error.
 package main
 
 import (
@@ -60,6 +64,7 @@ type settings struct {
 	values     []string
 	set        []string
 	force      bool
+	create     bool
 	kubeconfig string
 	planKey    string
 	in, out    string
@@ -112,6 +117,7 @@ func parse(name string, args []string) (settings, error) {
 	f.Func("values", "values file; may be given again", func(v string) error { s.values = append(s.values, v); return nil })
 	f.Func("set", "key=value; may be given again", func(v string) error { s.set = append(s.set, v); return nil })
 	f.BoolVar(&s.force, "force", false, "take fields from other field managers")
+	f.BoolVar(&s.create, "create-namespace", false, "create the namespace if it does not exist")
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "empty: as kubectl finds it")
 	f.StringVar(&s.planKey, "plan-key", "", "file with the key of the plan's digests; empty: that of the release's newest revision")
 	f.StringVar(&s.in, "in", "plan.json", "the plan to apply")
@@ -136,7 +142,7 @@ func (s settings) release(ctx context.Context) (engine.Release, error) {
 		layers = append(layers, render.FromSet(expr))
 	}
 	values, err := render.MergeValues(layers...)
-	return engine.Release{Key: s.key, Source: chart, Values: values, Force: s.force}, err
+	return engine.Release{Key: s.key, Source: chart, Values: values, Force: s.force, CreateNamespace: s.create}, err
 }
 
 // plan writes the plan, for reviewers and for apply.
@@ -158,6 +164,9 @@ func plan(ctx context.Context, e *engine.Engine, r engine.Release, s settings, o
 		return exitError, err
 	}
 	fmt.Fprintln(out, p.Report.Summary())
+	for _, permission := range p.Missing {
+		fmt.Fprintln(out, "applying takes the permission to", permission)
+	}
 	switch {
 	case p.Err() != nil:
 		return exitProblem, p.Err()

@@ -256,6 +256,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
 	r.ApplySet = secret.Annotations[annotationApplySet] != ""
+	r.AppliedPlan = secret.Annotations[annotationPlan]
 	r.splitCause(secret.Annotations)
 	for k, v := range secret.Labels {
 		if !systemLabel(k) {

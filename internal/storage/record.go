@@ -42,6 +42,9 @@ type Record struct {
 	Unproven bool
 	// ApplySet: its objects are labelled as members of an apply set.
 	ApplySet bool
+	// AppliedPlan identifies the reviewed plan that recorded the revision; empty:
+	// none did.
+	AppliedPlan string
 
 	FirstDeployed, LastDeployed, Deleted time.Time
 
@@ -112,8 +115,9 @@ type Meta struct {
 	// Written is when the Secret was written last, to the second; zero if its
 	// labels do not tell.
 	Written time.Time
-	// Unproven as in Record, if the writer said so.
-	Unproven bool
+	// Unproven and AppliedPlan as in Record, if the writer said so.
+	Unproven    bool
+	AppliedPlan string
 	// The rest is known only if Annotated: the engine wrote the revision, and
 	// no other writer has touched it since.
 	Annotated bool
@@ -126,7 +130,7 @@ type Meta struct {
 // Meta of the record.
 func (r *Record) Meta() Meta {
 	m := Meta{
-		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Unproven: r.Unproven, Annotated: true,
+		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Unproven: r.Unproven, AppliedPlan: r.AppliedPlan, Annotated: true,
 		Cause: r.Cause, Description: r.Description, Chart: r.Chart.Name, Version: r.Chart.Version, AppVersion: r.Chart.AppVersion,
 		LastDeployed: r.LastDeployed,
 	}
@@ -183,7 +187,7 @@ func (r *Record) Again(revision int) *Record {
 	again := *r
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
-	again.Unproven, again.ApplySet = false, false
+	again.Unproven, again.ApplySet, again.AppliedPlan = false, false, ""
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
 	again.secret, again.attempt, again.lasting, again.continued = nil, "", nil, continuation{}

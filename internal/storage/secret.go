@@ -46,6 +46,7 @@ const (
 	annotationAttempt     = annotationPrefix + "attempt"
 	annotationUnproven    = annotationPrefix + "unproven" // it was not waited for
 	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
+	annotationPlan        = annotationPrefix + "plan"     // that recorded it
 	annotationDigest      = annotationPrefix + "digest"   // keyed, of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
@@ -117,7 +118,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	}
 	for name, value := range map[string]string{
 		annotationTail: e.digest(), annotationAttempt: r.attempt,
-		annotationUnproven: said(r.Unproven), annotationApplySet: said(r.ApplySet),
+		annotationUnproven: said(r.Unproven), annotationApplySet: said(r.ApplySet), annotationPlan: r.AppliedPlan,
 	} {
 		if delete(a, name); value != "" {
 			a[name] = value
@@ -226,7 +227,7 @@ func metaOf(o metav1.ObjectMeta) (m Meta, ok bool) {
 	}
 	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), UID: o.UID, Written: written(o.Labels)}
 	a := o.Annotations
-	m.Unproven = a[annotationUnproven] != ""
+	m.Unproven, m.AppliedPlan = a[annotationUnproven] != "", a[annotationPlan]
 	if _, m.Annotated = a[annotationDeployed]; !m.Annotated {
 		return m, true
 	}
