@@ -37,12 +37,12 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		if err != nil {
 			return nil, explain(op, k, diff.Object{}, err)
 		}
-		if p.work.historyOnly {
+		if p.work.historyOnly || p.work.applied {
 			last := revisionFrom(p.work.history.last.Meta()) // without notes: its Secrets were not read
-			return &last, explain(op, k, diff.Object{}, e.store.Forget(ctx, k.Namespace, p.work.history.inventory))
-		}
-		if p.work.applied {
-			return revisionOf(p.work.history.last), nil
+			if p.work.historyOnly {
+				err = e.store.Forget(ctx, k.Namespace, p.work.history.inventory)
+			}
+			return &last, explain(op, k, diff.Object{}, err)
 		}
 		if err := p.refusal(opts.NoHooks); err != nil {
 			if race < maxRaces && e.waitTerminated(ctx, p, opts) {

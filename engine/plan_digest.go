@@ -59,7 +59,7 @@ type digester struct {
 // newest one when the plan was made first; nil: there was none.
 func (p premise) keeper() *storage.Record {
 	if p.history.resumes(p.asking.reviewed) {
-		return p.history.revisionOf(p.asking.reviewed.from)
+		return p.history.recordOf(p.asking.reviewed.from)
 	}
 	return p.history.last
 }

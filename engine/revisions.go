@@ -83,8 +83,8 @@ func (h *history) resumes(r reviewed) bool {
 	return h.nextRevision() > 1 && h.appliedAs(r.plan) == h.nextRevision()-1
 }
 
-// revisionOf is the record of a revision that counts; nil: it does not.
-func (h *history) revisionOf(revision int) *storage.Record {
+// recordOf is the record of a revision that counts; nil: it does not.
+func (h *history) recordOf(revision int) *storage.Record {
 	i := slices.IndexFunc(h.base, func(r *storage.Record) bool { return r.Revision == revision })
 	if i < 0 {
 		return nil
