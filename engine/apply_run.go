@@ -23,7 +23,7 @@ type run struct {
 }
 
 func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {
-	r := &run{recorder: recorder{e: e, p: p, record: p.work.record}, w: p.work, opts: opts, lock: l, state: newRunState(p.work.steps)}
+	r := &run{recorder: recorder{e: e, p: p, record: p.work.record, cause: opts.Cause, labels: opts.Labels}, w: p.work, opts: opts, lock: l, state: newRunState(p.work.steps)}
 	r.texts = &podTexts{e: e, key: p.Key, redactor: p.work.redactor, objects: p.work.objects}
 	return r
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -36,6 +38,8 @@ type Revision struct {
 	Cause       string         `json:"cause,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Updated     time.Time      `json:"updated,omitzero"`
+	// Labels are those of the release, which Helm lists too.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Notes is the rendered NOTES.txt, to be printed: values of the release's
 	// Secrets are hidden, and nothing in it controls a terminal or a CI system.
 	// The stored revision has it as it was rendered. Set by calls that deploy and
@@ -69,7 +73,7 @@ func revisionOf(r *storage.Record, redactor *diff.Redactor) *Revision {
 func revisionFrom(m storage.Meta) Revision {
 	return Revision{
 		Key: Key{m.Namespace, m.Name}, Revision: m.Revision, Status: RevisionStatus(m.Status),
-		Chart: chartName(m.Chart, m.Version), AppVersion: m.AppVersion, Cause: m.Cause, Description: m.Description, Updated: m.LastDeployed,
+		Chart: chartName(m.Chart, m.Version), AppVersion: m.AppVersion, Cause: m.Cause, Description: m.Description, Updated: m.LastDeployed, Labels: m.Labels,
 	}
 }
 
@@ -119,6 +123,9 @@ type ListOptions struct {
 	// newest revision has only if the newer ones were deleted by hand. Listing
 	// those reads all revisions. A status that does not exist is an error.
 	Statuses []RevisionStatus
+	// Selector selects by the labels of the newest revision, in the notation of
+	// kubectl get -l: "team=shop,tier!=test". Empty: all.
+	Selector string
 }
 
 // List returns the newest revision of each release, those that Helm recorded
@@ -128,13 +135,14 @@ func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error)
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
+	selector, _ := releaseSelector(opts.Selector) // which is valid
 	superseded := slices.Contains(opts.Statuses, StatusSuperseded)
 	metas, err := e.store.Newest(ctx, opts.Namespace, superseded)
 	if err != nil {
 		return nil, explain("list", Key{}, diff.Object{}, err)
 	}
 	metas = slices.DeleteFunc(metas, func(m storage.Meta) bool {
-		return len(opts.Statuses) > 0 && !slices.Contains(opts.Statuses, RevisionStatus(m.Status))
+		return len(opts.Statuses) > 0 && !slices.Contains(opts.Statuses, RevisionStatus(m.Status)) || !selector.Matches(labels.Set(m.Labels))
 	})
 	foreign := map[int]storage.Meta{} // by place
 	for i, m := range metas {

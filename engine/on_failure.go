@@ -24,6 +24,7 @@ func (e *Engine) revert(ctx context.Context, failed *run, failure error) error {
 	policy := opts.OnFailure
 	opts.OnFailure, opts.Release, opts.Supersede = LeaveFailed, nil, false
 	opts.Key, opts.Kinds = Key{}, nil
+	opts.Cause = "" // it has its own
 
 	// It has a time of its own, since the caller's may be what has ended:
 	// enough for hooks before, the wait, and hooks after.

@@ -66,6 +66,15 @@ type ApplyOptions struct {
 	// and Apply of a plan that was made with them in PlanOptions. Of a deploy
 	// they add to its Release. A deploy with Force goes back with Force, too.
 	Force, Adopt bool
+	// Cause says why, and Labels who and what, for people and for List: a ticket,
+	// who approved it, a commit. The revision that the call records has Cause in
+	// place of that of the plan or the Release, and Labels over those of the
+	// release; "null" removes one. They are no part of what is planned: a plan
+	// does not become stale by them, a call that changes nothing records none of
+	// them, and workloads keep the cause that was planned. As with Helm, labels
+	// stay on the revisions that follow.
+	Cause  string
+	Labels map[string]string
 	// Release is needed to apply a plan of a deploy that was read from JSON: it
 	// is rendered again and must render what the plan was computed from. A plan
 	// of another release, or of another kind than PlanInstall and PlanUpgrade,

@@ -51,6 +51,9 @@ func (o ApplyOptions) check(op Operation) error {
 	if err := validContainers("ApplyOptions.UnsafeDelete", o.UnsafeDelete); err != nil {
 		return err
 	}
+	if err := validLabels("ApplyOptions.Labels", o.Labels); err != nil {
+		return err
+	}
 	switch {
 	case len(o.UnsafeDelete) > 0 && op == OperationRollout:
 		return onlyFor("ApplyOptions.UnsafeDelete", op, "calls that delete")
@@ -123,7 +126,8 @@ func (o ListOptions) validate() error {
 			return refused("list", Key{}, err)
 		}
 	}
-	return nil
+	_, err := releaseSelector(o.Selector)
+	return refused("list", Key{}, err)
 }
 
 // validate returns an error for a verb that does not exist, and for fields that

@@ -54,6 +54,9 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if r.Source == nil || reflect.ValueOf(r.Source).Kind() == reflect.Pointer && reflect.ValueOf(r.Source).IsNil() {
 		return nil, &Error{Op: "plan", Key: r.Key, Hint: "set Release.Source, for example to charts.WebApp()", Err: errors.New("the release has no source")}
 	}
+	if err := validLabels("Release.Labels", r.Labels); err != nil {
+		return nil, refused("plan", r.Key, err)
+	}
 	in, err := e.readDeploy(ctx, r, a)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,11 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 		return nil, err
 	}
 	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
+	var before map[string]string
+	if last := in.history.last; last != nil {
+		before = last.Labels
+	}
+	record.Labels = mergedLabels(before, r.Labels)
 	record.Manifest = withoutOverrides(record.Manifest)
 	kind, event := PlanInstall, "install"
 	if in.history.upgrades() {
@@ -80,8 +88,9 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	}, r)
 	begun := Plan{
 		Kind: kind, Cause: r.Cause,
-		Chart: chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
-		work:  &work{release: r, manifest: in.manifest, lookedUp: in.secrets},
+		Chart:  chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
+		Report: diff.Report{Notes: labelNotes(before, record.Labels)},
+		work:   &work{release: r, manifest: in.manifest, lookedUp: in.secrets},
 	}
 	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
 }

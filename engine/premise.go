@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -151,5 +153,5 @@ func (p premise) recordDiffers() bool {
 	case p.mode == rollingOut && p.record.Manifest.Equal(p.history.last.Manifest):
 		return false
 	}
-	return recordDiffers(p.history.last, p.record)
+	return recordDiffers(p.history.last, p.record) || p.mode == deploying && !maps.Equal(p.history.last.Labels, p.record.Labels)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -14,7 +15,9 @@ type recorder struct {
 	e      *Engine
 	p      *Plan
 	record *storage.Record // the revision that stands for the outcome
-	begun  bool            // the pending revision is recorded
+	cause  string          // of this call; empty: as planned
+	labels map[string]string
+	begun  bool // the pending revision is recorded
 	// remaining are the objects that are no longer wanted and are still there,
 	// as inRelease has them.
 	remaining map[diff.Object]bool
@@ -34,6 +37,7 @@ func (r *recorder) recordPending(ctx context.Context) error {
 		r.record.FirstDeployed = last.FirstDeployed
 	}
 	r.record.Description, r.record.AppliedPlan = describe(r.p, "in progress"), r.p.work.reviewed
+	r.identify(r.record)
 	err := r.e.store.Create(ctx, r.record)
 	if errors.Is(err, storage.ErrRevisionExists) {
 		return errRaced
@@ -54,6 +58,7 @@ func (r *recorder) recordUninstalling(ctx context.Context) error {
 	record.Status, record.AppliedPlan = storage.StatusUninstalling, r.p.work.reviewed
 	record.Description = describe(r.p, "in progress")
 	r.record = &record
+	r.identify(r.record)
 	err := r.e.store.Update(ctx, r.record)
 	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
 		return errRaced
@@ -63,6 +68,12 @@ func (r *recorder) recordUninstalling(ctx context.Context) error {
 	}
 	r.reportPlanned()
 	return nil
+}
+
+// identify writes the cause and the labels of the call into a record.
+func (r *recorder) identify(record *storage.Record) {
+	record.Cause = cmp.Or(r.cause, record.Cause)
+	record.Labels = mergedLabels(record.Labels, r.labels)
 }
 
 // reportPlanned reports the plan, once its revision is recorded.

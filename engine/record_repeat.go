@@ -21,6 +21,7 @@ func (r *recorder) repeatsFailure() bool {
 func (r *recorder) amendFailure(ctx context.Context, last *storage.Record) error {
 	amended := *last
 	amended.Description, amended.LastDeployed = r.record.Description, r.record.LastDeployed
+	r.identify(&amended)
 	if err := r.e.store.Update(ctx, &amended); err != nil {
 		return err
 	}

@@ -63,6 +63,11 @@ type Release struct {
 	// kubernetes.io/change-cause on workloads whose pods change. It is not part
 	// of the desired state: a new cause alone changes nothing.
 	Cause string
+	// Labels of the release, for List and helm list: they are merged over those
+	// that its newest revision has, Helm's own included; the value "null" removes
+	// one. Changing them records a revision. They are not written to objects. Nil:
+	// it keeps what it has.
+	Labels map[string]string
 	// CreateNamespace creates the release's namespace if it does not exist.
 	// False: a missing namespace is an error.
 	CreateNamespace bool

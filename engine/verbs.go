@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -130,6 +131,7 @@ func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*
 // except for ConfigMaps, opaque Secrets and ServiceAccounts: for those the API
 // server's admission decides as they are written.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
+	r.Cause = cmp.Or(opts.Cause, r.Cause)
 	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planDeploy(ctx, r, opts.asking(immediate))
 	})

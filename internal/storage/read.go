@@ -258,13 +258,6 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	r.ApplySet = secret.Annotations[annotationApplySet] != ""
 	r.AppliedPlan = secret.Annotations[annotationPlan]
 	r.splitCause(secret.Annotations)
-	for k, v := range secret.Labels {
-		if !systemLabel(k) {
-			if r.Labels == nil {
-				r.Labels = map[string]string{}
-			}
-			r.Labels[k] = v
-		}
-	}
+	r.Labels = userLabels(secret.Labels)
 	return r, nil
 }

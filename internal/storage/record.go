@@ -115,6 +115,7 @@ type Meta struct {
 	// Written is when the Secret was written last, to the second; zero if its
 	// labels do not tell.
 	Written time.Time
+	Labels  map[string]string // the user's
 	// Unproven and AppliedPlan as in Record, if the writer said so.
 	Unproven    bool
 	AppliedPlan string
@@ -132,7 +133,7 @@ func (r *Record) Meta() Meta {
 	m := Meta{
 		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Status: r.Status, Unproven: r.Unproven, AppliedPlan: r.AppliedPlan, Annotated: true,
 		Cause: r.Cause, Description: r.Description, Chart: r.Chart.Name, Version: r.Chart.Version, AppVersion: r.Chart.AppVersion,
-		LastDeployed: r.LastDeployed,
+		LastDeployed: r.LastDeployed, Labels: r.Labels,
 	}
 	if r.secret != nil {
 		m.UID, m.Written = r.secret.UID, written(r.secret.Labels)

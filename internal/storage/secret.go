@@ -58,12 +58,24 @@ func secretName(name string, revision int) string {
 	return fmt.Sprintf("sh.helm.release.v1.%s.v%d", name, revision)
 }
 
-func systemLabel(name string) bool {
+// SystemLabel reports whether a label of a revision is Helm's, and not the user's.
+func SystemLabel(name string) bool {
 	switch name {
 	case labelOwner, labelName, labelStatus, labelRevision, labelCreated, labelModified:
 		return true
 	}
 	return false
+}
+
+// userLabels are the labels that are not Helm's own.
+func userLabels(labels map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range labels {
+		if !SystemLabel(k) {
+			out[k] = v
+		}
+	}
+	return out
 }
 
 // newSecret is the Secret of the record. What others have set on the one that
@@ -83,12 +95,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 		out.Data[randomKey] = random()
 	}
 
-	labels := map[string]string{}
-	for k, v := range r.Labels {
-		if !systemLabel(k) {
-			labels[k] = v
-		}
-	}
+	labels := userLabels(r.Labels)
 	if created, ok := out.Labels[labelCreated]; ok {
 		labels[labelCreated] = created
 	}
@@ -227,7 +234,7 @@ func metaOf(o metav1.ObjectMeta) (m Meta, ok bool) {
 	}
 	m = Meta{Name: o.Labels[labelName], Namespace: o.Namespace, Revision: revision, Status: Status(o.Labels[labelStatus]), UID: o.UID, Written: written(o.Labels)}
 	a := o.Annotations
-	m.Unproven, m.AppliedPlan = a[annotationUnproven] != "", a[annotationPlan]
+	m.Unproven, m.AppliedPlan, m.Labels = a[annotationUnproven] != "", a[annotationPlan], userLabels(o.Labels)
 	if _, m.Annotated = a[annotationDeployed]; !m.Annotated {
 		return m, true
 	}
