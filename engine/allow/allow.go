@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -54,11 +55,21 @@ func Tenant() Rule {
 // NoEscalation blocks RBAC by which the release's own ServiceAccounts, or
 // others, would get more than an application needs: ClusterRoles and
 // ClusterRoleBindings; rules with "*", or with the verbs bind, escalate and
-// impersonate, or that create tokens of ServiceAccounts; bindings to a
-// ClusterRole other than view and edit, or of others than ServiceAccounts in the
-// release's namespace.
+// impersonate, or that create tokens of ServiceAccounts; Secrets into which such
+// a token is written; bindings to a ClusterRole other than view (edit lets its
+// holder impersonate every ServiceAccount of the namespace), or of others than
+// ServiceAccounts in the release's namespace.
 func NoEscalation(a engine.Access) error {
-	if a.Desired == nil || a.Object.Group != rbacv1.GroupName {
+	if a.Desired == nil {
+		return nil
+	}
+	if a.Object.Group == "" && a.Object.Kind == "Secret" {
+		if kind, found, err := unstructured.NestedFieldNoCopy(a.Desired.Object, "type"); err != nil || found && kind == string(corev1.SecretTypeServiceAccountToken) {
+			return errors.New("a token of a ServiceAccount is written into it")
+		}
+		return nil
+	}
+	if a.Object.Group != rbacv1.GroupName {
 		return nil
 	}
 	switch a.Object.Kind {
@@ -108,8 +119,8 @@ func escalates(r rbacv1.PolicyRule) string {
 }
 
 func judgeBinding(b rbacv1.RoleBinding, namespace string) error {
-	if b.RoleRef.Kind != "Role" && b.RoleRef.Name != "view" && b.RoleRef.Name != "edit" {
-		return fmt.Errorf("roleRef is %s %s; allowed are Roles, and the ClusterRoles view and edit", b.RoleRef.Kind, b.RoleRef.Name)
+	if b.RoleRef.Kind != "Role" && b.RoleRef.Name != "view" {
+		return fmt.Errorf("roleRef is %s %s; allowed are Roles, and the ClusterRole view", b.RoleRef.Kind, b.RoleRef.Name)
 	}
 	for i, s := range b.Subjects {
 		if s.Kind != rbacv1.ServiceAccountKind || s.Namespace != "" && s.Namespace != namespace {

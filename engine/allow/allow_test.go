@@ -52,6 +52,8 @@ func TestTenant(t *testing.T) {
 	rule := allow.Tenant()
 	for name, text := range map[string]string{
 		"a ConfigMap":             "apiVersion: v1\nkind: ConfigMap\n" + meta,
+		"a Secret":                "apiVersion: v1\nkind: Secret\ntype: Opaque\n" + meta,
+		"a Secret without a type": "apiVersion: v1\nkind: Secret\n" + meta,
 		"a hardened pod":          pod("{containers: [{name: a, image: a, " + hardened + "}]}"),
 		"a Role":                  role("resources: [configmaps], verbs: [get, list]"),
 		"a RoleBinding":           binding("kind: Role, name: x", "kind: ServiceAccount, name: a"),
@@ -95,6 +97,8 @@ func TestTenant(t *testing.T) {
 		"rules as a string":             {rbac("Role", "rules: all"), "cannot be read"},
 		"a ClusterRole in a namespace":  {rbac("ClusterRole", "rules: []"), "beyond"},
 		"admin":                         {binding("kind: ClusterRole, name: admin", "kind: ServiceAccount, name: a"), "admin"},
+		"edit, which impersonates":      {binding("kind: ClusterRole, name: edit", "kind: ServiceAccount, name: a"), "edit"},
+		"a token in a Secret":           {"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\n" + meta, "token"},
 		"cluster-admin":                 {binding("kind: ClusterRole, name: cluster-admin", "kind: ServiceAccount, name: a"), "cluster-admin"},
 		"a user":                        {binding("kind: Role, name: x", "kind: User, name: me"), "User"},
 		"a group":                       {binding("kind: Role, name: x", "kind: Group, name: 'system:authenticated'"), "Group"},
@@ -132,6 +136,9 @@ func TestHosts(t *testing.T) {
 	route := func(kind, spec string) string {
 		return "apiVersion: gateway.networking.k8s.io/v1\nkind: " + kind + "\n" + meta + "spec: " + spec + "\n"
 	}
+	annotated := func(kind, annotation string) string {
+		return "apiVersion: v1\nkind: " + kind + "\nmetadata: {name: x, namespace: team, annotations: {" + annotation + "}}\n"
+	}
 	for name, text := range map[string]string{
 		"exact":      ingress("{rules: [{host: shop.example.com}]}"),
 		"below":      ingress("{rules: [{host: a.b.team.example.com}], tls: [{hosts: [a.team.example.com]}]}"),
@@ -140,6 +147,7 @@ func TestHosts(t *testing.T) {
 		"a route":    route("HTTPRoute", "{hostnames: [shop.example.com]}"),
 		"a Gateway":  route("Gateway", "{listeners: [{hostname: shop.example.com}]}"),
 		"no Ingress": "apiVersion: v1\nkind: Service\n" + meta,
+		"a DNS name": annotated("Service", "external-dns.alpha.kubernetes.io/hostname: 'shop.example.com, a.team.example.com'"),
 	} {
 		if err := rule(access(t, text)); err != nil {
 			t.Errorf("%s is blocked: %v", name, err)
@@ -159,6 +167,10 @@ func TestHosts(t *testing.T) {
 		"no hostnames":     route("HTTPRoute", "{}"),
 		"a number":         ingress("{rules: [{host: 1}]}"),
 		"a mapping":        ingress("{rules: {host: shop.example.com}}"),
+		"a DNS name":       annotated("Service", "external-dns.alpha.kubernetes.io/hostname: bank.example.com"),
+		"one of two names": annotated("ConfigMap", "external-dns.alpha.kubernetes.io/internal-hostname: 'shop.example.com,bank.example.com'"),
+		"an alias":         annotated("Ingress", "nginx.ingress.kubernetes.io/server-alias: '*.bank.example.com'"),
+		"no text":          annotated("Service", "external-dns.alpha.kubernetes.io/hostname: [bank.example.com]"),
 		"listener without": route("Gateway", "{listeners: [{port: 80}]}"),
 	} {
 		if err := rule(access(t, text)); err == nil {

@@ -33,16 +33,33 @@ var required = map[string]struct {
 	"gateway.networking.k8s.io/Gateway": {[]string{"spec", "listeners"}, "hostname"},
 }
 
+// hostAnnotations are annotations with names of hosts, with commas between them,
+// that count for objects of any kind.
+var hostAnnotations = []string{
+	"external-dns.alpha.kubernetes.io/hostname",
+	"external-dns.alpha.kubernetes.io/internal-hostname",
+	"nginx.ingress.kubernetes.io/server-alias",
+}
+
 // Hosts blocks an Ingress, a Route, and a Gateway or route of the Gateway API
-// for hosts that no pattern matches. "*.example.com" is every name below
-// example.com, at any depth, and itself not; any other pattern is one host. An
-// object without a host stands for all of them, and is blocked.
+// for hosts that no pattern matches, and annotations of ExternalDNS and
+// ingress-nginx that add such hosts, on objects of any kind. "*.example.com" is
+// every name below example.com, at any depth, and itself not; any other pattern
+// is one host. An object without a host stands for all of them, and is blocked.
+// What other controllers read from annotations or custom resources it does not
+// know.
 func Hosts(patterns ...string) Rule {
 	patterns = lower(patterns)
 	return func(a engine.Access) error {
+		if a.Desired == nil {
+			return nil
+		}
+		if err := judgeAnnotations(patterns, a.Desired); err != nil {
+			return err
+		}
 		kind := a.Object.Group + "/" + a.Object.Kind
 		fields := hostFields[kind]
-		if a.Desired == nil || fields == nil {
+		if fields == nil {
 			return nil
 		}
 		seen := 0
@@ -77,6 +94,25 @@ func Hosts(patterns ...string) Rule {
 		}
 		return nil
 	}
+}
+
+func judgeAnnotations(patterns []string, u *unstructured.Unstructured) error {
+	annotations, _, err := unstructured.NestedMap(u.Object, "metadata", "annotations")
+	if err != nil {
+		return errors.New("metadata.annotations is no mapping")
+	}
+	for _, name := range hostAnnotations {
+		text, ok := annotations[name].(string)
+		if !ok && annotations[name] != nil {
+			return fmt.Errorf("annotation %s is no text", name)
+		}
+		for host := range strings.SplitSeq(text, ",") {
+			if host = strings.TrimSpace(host); host != "" && !matches(patterns, host) {
+				return fmt.Errorf("host %q of annotation %s is not one of %s", host, name, strings.Join(patterns, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 func lower(list []string) []string {
