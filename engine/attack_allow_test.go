@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
@@ -28,6 +30,13 @@ var attackObjects = map[string]struct{ text, says string }{
 	"host path":             {fmt.Sprintf(attackPod, "", "volumes: [{name: v, hostPath: {path: /}}], ", ""), "hostPath"},
 	"privileged hook":       {fmt.Sprintf(attackPod, ", annotations: {helm.sh/hook: pre-install}", "hostPID: true, ", ""), "hostPID"},
 	"privileged post hook":  {fmt.Sprintf(attackPod, ", annotations: {helm.sh/hook: post-install}", "hostPID: true, ", ""), "hostPID"},
+	"privileged test":       {fmt.Sprintf(attackPod, ", annotations: {helm.sh/hook: test}", "hostPID: true, ", ""), "hostPID"},
+	"hook for later":        {fmt.Sprintf(attackPod, ", annotations: {helm.sh/hook: 'pre-delete,post-rollback'}", "hostPID: true, ", ""), "hostPID"},
+	"hook without a name":   {strings.Replace(fmt.Sprintf(attackPod, ", annotations: {helm.sh/hook: pre-install}", "hostPID: true, ", ""), "name: planted", "generateName: planted-", 1), "hostPID"},
+	"hooks in a list":       {"apiVersion: v1\nkind: PodList\nmetadata: {annotations: {helm.sh/hook: pre-install}}\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: planted}\n  spec: {hostIPC: true, containers: [{name: a, image: a}]}\n", "hostIPC"},
+	"a token":               {"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: planted, annotations: {kubernetes.io/service-account.name: deployer}}\n", "token"},
+	"bound to edit":         {"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: planted}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}\nsubjects: [{kind: ServiceAccount, name: default}]\n", "edit"},
+	"a DNS name of others":  {"apiVersion: v1\nkind: Service\nmetadata: {name: planted, annotations: {external-dns.alpha.kubernetes.io/hostname: bank.example.com}}\nspec: {ports: [{port: 80}]}\n", "bank.example.com"},
 	"in a list":             {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: planted}\n  spec: {hostIPC: true, containers: [{name: a, image: a}]}\n", "hostIPC"},
 	"privileged Deployment": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: planted}\nspec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {hostNetwork: true, containers: [{name: a, image: a}]}}}\n", "hostNetwork"},
 	"privileged CronJob":    {"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: planted}\nspec: {schedule: '@daily', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, hostNetwork: true, containers: [{name: a, image: a}]}}}}}\n", "hostNetwork"},
@@ -61,6 +70,45 @@ func TestAttackObjectsOfTheOwnNamespace(t *testing.T) {
 				t.Errorf("%s: asked for %s", name, request)
 			}
 		}
+	}
+}
+
+// A pod template that someone has put among those of a workload's earlier
+// revisions is judged before it is applied.
+func TestAttackUndoToAPlantedTemplate(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment})
+	f.deploy(f.release(c))
+	web := f.web()
+	labels := map[string]string{"app": "shop", "planted": "true"}
+	planted := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "planted", Labels: labels, Annotations: map[string]string{"deployment.kubernetes.io/revision": "9"},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(web, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+		},
+		Spec: appsv1.ReplicaSetSpec{
+			Replicas: new(int32), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Name: "web", Image: "evil"}}}},
+		},
+	}
+	if _, err := f.client.AppsV1().ReplicaSets(f.namespace).Create(f.ctx, planted, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e := f.newEngineWith(engine.Options{Allow: allow.All(engine.OwnNamespace, allow.PodSecurity(allow.Baseline))})
+	f.requests.Reset()
+	undo := engine.Rollout{Verb: engine.Undo, Revision: 9}
+	p, err := e.PlanRollout(f.ctx, f.key, undo, engine.PlanOptions{})
+	if err == nil {
+		err = p.Err()
+	}
+	if !errors.Is(err, engine.ErrNotAllowed) {
+		t.Errorf("the plan's error is %v", err)
+	}
+	if _, err := e.Rollout(f.ctx, f.key, undo, engine.ApplyOptions{NoWait: true}); !errors.Is(err, engine.ErrNotAllowed) {
+		t.Errorf("undone with %v", err)
+	}
+	if writes := f.writes(); len(writes) > 0 {
+		t.Errorf("wrote %v", writes)
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -32,6 +33,22 @@ func (e *Error) hide(redactor *diff.Redactor, o diff.Object) {
 	default:
 		e.Err = &reworded{shown, e.Err}
 	}
+}
+
+// hidden is a problem without Secret values in its texts, which repeat
+// annotations and fields.
+func (p Problem) hidden(redactor *diff.Redactor) Problem {
+	p.Message, p.Hint = redactor.String(p.Message), redactor.String(p.Hint)
+	return p
+}
+
+// hideTexts returns a copy of texts with Secret values replaced.
+func hideTexts(redactor *diff.Redactor, texts []string) []string {
+	out := slices.Clone(texts)
+	for i, text := range out {
+		out[i] = redactor.String(text)
+	}
+	return out
 }
 
 // withoutSecrets returns err with Secret values in its text replaced; err itself

@@ -76,6 +76,20 @@ func recordedOverrides(r *storage.Record, doc string) overrides {
 	return overridesIn(doc)
 }
 
+// hasUndone reports whether a workload of a revision has the pod template of an
+// earlier one.
+func hasUndone(r *storage.Record) bool {
+	if r.Recorder != "" || !r.Manifest.Contains(overridesComment) {
+		return false
+	}
+	for doc := range yamlread.Documents(r.Manifest.String()) {
+		if overridesIn(doc.Text).Template != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // withoutOverrides returns the text of a manifest in which comments that look
 // like overrides are others.
 func withoutOverrides(text storage.Text) storage.Text {

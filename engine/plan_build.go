@@ -90,7 +90,7 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 			return err
 		}
 		if p.Kind.deploys() {
-			if err := b.addLaterHooks(p, event); err != nil {
+			if err := b.addLaterHooks(ctx, p, event); err != nil {
 				return err
 			}
 		}
@@ -119,6 +119,10 @@ func (b *builder) addSteps(w *work) orderFindings {
 			change.Warnings = appendNew(change.Warnings, text)
 		}
 	}
+	for i := range w.steps {
+		change := &w.steps[i].change
+		change.Warnings = hideTexts(b.redactor, change.Warnings)
+	}
 	return found
 }
 
@@ -129,7 +133,7 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 		p.Report.Title += " (" + p.Chart + ")"
 	}
 	p.Report.Notes = append(p.Report.Notes, w.applyOrder.notes(w.steps)...)
-	p.Report.Warnings = append(p.Report.Warnings, b.warnings...)
+	p.Report.Warnings = append(p.Report.Warnings, hideTexts(b.redactor, b.warnings)...)
 	if w.namespace.missing && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
@@ -153,7 +157,7 @@ func (b *builder) addProblems(p *Plan, found orderFindings) {
 			if problem.Source == "" && s.object.desired != nil {
 				problem.Source = s.object.source
 			}
-			p.Problems = append(p.Problems, problem.ofMode(b.mode).withQuotaHint(p.work.steps))
+			p.Problems = append(p.Problems, problem.ofMode(b.mode).withQuotaHint(p.work.steps).hidden(b.redactor))
 		}
 		p.Missing = appendPermissions(p.Missing, b.verdicts[i].missing...)
 	}

@@ -93,8 +93,10 @@ func (b *builder) plannedHook(o diff.Object, event string, h hook) (PlannedHook,
 }
 
 // addLaterHooks lists the hooks that the plan of a deploy records and does not
-// run.
-func (b *builder) addLaterHooks(p *Plan, event string) error {
+// run. One that Options.Allow blocks is a problem now: when it is to run, the
+// release could not be uninstalled or rolled back.
+func (b *builder) addLaterHooks(ctx context.Context, p *Plan, event string) error {
+	locator := b.e.locator(b.key, nil)
 	for _, h := range hooksFor(p.work.record, "") {
 		if slices.Contains(h.stored.Events, "pre-"+event) || slices.Contains(h.stored.Events, "post-"+event) {
 			continue
@@ -104,8 +106,43 @@ func (b *builder) addLaterHooks(p *Plan, event string) error {
 			return err
 		}
 		p.LaterHooks = append(p.LaterHooks, planned)
+		problem, err := b.blockedLater(ctx, locator, h)
+		if err != nil {
+			return err
+		}
+		if problem != nil {
+			p.Problems = append(p.Problems, *problem)
+		}
 	}
 	return nil
+}
+
+// blockedLater is the problem of a hook that Options.Allow blocks; nil: there is
+// none, or its kind is not served yet, and it is judged when it runs.
+func (b *builder) blockedLater(ctx context.Context, locator *locator, h hook) (*Problem, error) {
+	if b.policy.allow == nil {
+		return nil, nil
+	}
+	at, err := locator.locate(ctx, h.parsed.Unstructured, h.parsed.Source)
+	if errors.Is(err, ErrUnknownKind) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	why := b.policy.blocked(Access{b.key, at.id, h.parsed.Unstructured})
+	if why == nil {
+		return nil, nil
+	}
+	problem := ofHook(blockedProblem(shownAs(at.id, h.parsed.Unstructured), why), h).hidden(b.redactor)
+	return &problem, nil
+}
+
+// ofHook is a problem of a hook, which can be left out.
+func ofHook(p Problem, h hook) Problem {
+	p.Source, p.Hook = h.parsed.Source, true
+	p.Hint += ", or leave hooks out by ApplyOptions.NoHooks"
+	return p
 }
 
 // permissionsOfHook are those to create a hook, and to delete the one that an
@@ -161,11 +198,9 @@ func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) err
 			p.Report.Warnings = appendNew(p.Report.Warnings, fmt.Sprintf("%s: %s", shownAs(h.at.id, h.parsed.Unstructured), w))
 		}
 		for _, problem := range h.problems {
-			problem = problem.ofMode(b.mode)
+			problem = problem.ofMode(b.mode).hidden(b.redactor)
 			problem.Object = shownAs(problem.Object, h.parsed.Unstructured)
-			problem.Source, problem.Hook = h.parsed.Source, true
-			problem.Hint += ", or leave hooks out by ApplyOptions.NoHooks"
-			p.Problems = append(p.Problems, problem)
+			p.Problems = append(p.Problems, ofHook(problem, h.hook))
 		}
 	}
 	return nil

@@ -89,16 +89,6 @@ func (e *Engine) overrideWorkload(ctx context.Context, k Key, r Rollout, workloa
 	return overriddenWorkload{changed, strings.Join(path[:min(len(path), 2)], ".")}, nil
 }
 
-func secretsIn(objects []render.Object) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	for _, o := range objects {
-		if o.GetKind() == "Secret" {
-			out = append(out, o.Unstructured)
-		}
-	}
-	return out
-}
-
 var errWorkload = errors.New("no such workload")
 
 // workloadKinds are the kinds of workloads by the names that kubectl takes.

@@ -199,6 +199,9 @@ func SaysNoLess(edited, original string) error {
 			was.Local, is.Local = false, false
 		}
 	}
+	if b.KeyedBy == "" && b.ManifestDigest == "" && len(b.Preconditions) == 0 {
+		a.Nonce, b.Nonce = "", "" // it is only for digests, of which a first install has none
+	}
 	for _, p := range []*Plan{a, b} {
 		p.Missing, p.Signature, p.DryRun = nil, nil, ""
 		p.Report.Warnings, p.Report.Notes = nil, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -22,10 +23,11 @@ type reader struct {
 	want    wanted
 	locator *locator
 
-	byID    map[diff.Object]*object // by identity
-	written []*object               // in install order
-	removed []*object               // in the order of the revisions that applied them
-	setHas  setScope                // what recorded revisions list in the set's parent
+	byID    map[diff.Object]*object      // by identity
+	written []*object                    // in install order
+	removed []*object                    // in the order of the revisions that applied them
+	setHas  setScope                     // what recorded revisions list in the set's parent
+	secrets []*unstructured.Unstructured // of the revisions that count, those of their hooks included
 	reading
 }
 
@@ -163,6 +165,7 @@ func (r *reader) collectApplied(ctx context.Context) error {
 			continue
 		}
 		record.Manifest = record.Manifest.Share(r.want.text)
+		r.secrets = append(append(r.secrets, secretsIn(objects)...), hookObjects(record)...)
 		for _, o := range inInstallOrder(objects) {
 			if r.mode == rollingOut && identityIn(r.key, o.Unstructured) != r.workload {
 				continue
@@ -273,10 +276,24 @@ func (r *reader) order(context.Context) error {
 	return nil
 }
 
-func (r *reader) hideSecrets(context.Context) error {
-	secrets := append([]*unstructured.Unstructured(nil), r.hidden...)
+// hideSecrets hides the values of all Secrets that the objects may show: a live
+// object may have the values of any revision that counts, and a workload that
+// was undone those of a revision that does not count any more.
+func (r *reader) hideSecrets(ctx context.Context) error {
+	secrets := append(append([]*unstructured.Unstructured(nil), r.hidden...), r.secrets...)
 	for _, o := range r.objects {
 		secrets = append(secrets, o.base, o.live, o.desired)
+	}
+	records := r.history.base
+	if r.record != nil {
+		records = append(slices.Clip(records), r.record)
+	}
+	if slices.ContainsFunc(records, hasUndone) {
+		more, err := r.e.storedSecrets(ctx, r.key)
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, more...)
 	}
 	r.redactor = redactorOf(secrets...)
 	return nil

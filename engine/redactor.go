@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // publicKeys are keys of Secrets whose values are mostly ordinary words: elsewhere
@@ -19,4 +20,15 @@ func redactorOf(objects ...*unstructured.Unstructured) *diff.Redactor {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, see crypto/rand
 	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, objects...)
+}
+
+// secretsIn are the Secrets among objects.
+func secretsIn(objects []render.Object) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, o := range objects {
+		if o.GetKind() == "Secret" {
+			out = append(out, o.Unstructured)
+		}
+	}
+	return out
 }

@@ -32,3 +32,22 @@ func (r Release) LogValue() slog.Value { return slog.StringValue(r.String()) }
 func (r Release) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"namespace": r.Namespace, "name": r.Name, "cause": r.Cause, "values": r.Values.String()})
 }
+
+// Format writes the options without PlanKey.
+func (o Options) Format(f fmt.State, verb rune) {
+	type options Options
+	o.PlanKey = nil
+	fmt.Fprintf(f, fmt.FormatString(f, verb), options(o))
+}
+
+// LogValue returns what [Options.Format] writes.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", o)) }
+
+// Format writes nothing of what the engine holds, such as Options.PlanKey.
+func (e *Engine) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "engine.Engine") }
+
+// String returns the release and the object, without what is in it.
+func (a Access) String() string { return clean.Line(fmt.Sprintf("release %s, %s", a.Key, a.Object)) }
+
+// LogValue returns [Access.String].
+func (a Access) LogValue() slog.Value { return slog.StringValue(a.String()) }

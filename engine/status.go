@@ -49,7 +49,10 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := hookObjects(h.last)
+	var all []*unstructured.Unstructured
+	for _, record := range h.base { // whose objects may still be live
+		all = append(all, recordedSecrets(record)...)
+	}
 	for _, o := range objects {
 		all = append(all, o.desired, o.live)
 	}
