@@ -92,7 +92,7 @@ func (e *Engine) lockFor(ctx context.Context, p *Plan, opts ApplyOptions) (*lock
 // operation left undone that was killed when its work was done: earlier
 // revisions still recorded as deployed, and its Lease.
 func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
-	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0})
+	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0, true})
 	r := newRun(e, p, opts, nil)
 	r.record = p.work.history.last
 	r.reportUnchanged()

@@ -15,7 +15,7 @@ import (
 func recordedRun(t *testing.T, steps ...step) (r *run, events func() []string) {
 	t.Helper()
 	var lines []string
-	e := &Engine{events: newDispatcher(func(e Event) { lines = append(lines, e.String()) })}
+	e := &Engine{events: emitter{dispatcher: newDispatcher(func(e Event) { lines = append(lines, e.String()) })}}
 	r = newRun(e, &Plan{work: &work{steps: steps}}, ApplyOptions{}, nil)
 	return r, func() []string { e.events.drain(); return lines }
 }

@@ -23,7 +23,7 @@ type Engine struct {
 	cluster *cluster.Cluster
 	store   *storage.Store
 	rules   map[schema.GroupKind]readiness.Rule
-	events  *dispatcher
+	events  emitter
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -50,7 +50,7 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
-	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: rules, events: newDispatcher(opts.OnEvent)}, nil
+	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}}, nil
 }
 
 // As returns an engine that acts as another user, with that user's permissions,
@@ -75,6 +75,43 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 		return nil, &Error{Op: "impersonate", Err: err}
 	}
 	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: e.rules, events: e.events}, nil
+}
+
+// With returns an engine with other options for some of the calls: a release
+// with its own readiness rules, allow-list, CRD policy or receiver of events.
+// change gets a copy of the options; it must not change what they point to. The
+// two share connections and what discovery has read, so that it costs nothing and
+// sends no request. OnEvent is nil when change is called: if that sets none, the
+// events of both engines go to the OnEvent of e. Logger and As cannot be changed;
+// see [Engine.As]. An option that is not accepted is an error that wraps
+// ErrInvalidOptions.
+func (e *Engine) With(change func(*Options)) (*Engine, error) {
+	if change == nil {
+		return nil, &Error{Op: "change options", Err: errors.New("the function is nil")}
+	}
+	opts := e.opts.withDefaults() // which copies
+	opts.OnEvent = nil
+	change(&opts)
+	opts.Logger, opts.As = e.opts.Logger, e.opts.As
+	if err := opts.validate(); err != nil {
+		return nil, &Error{Op: "change options", Err: err}
+	}
+	rules, err := compileRules(opts.Rules)
+	if err != nil {
+		return nil, &Error{Op: "change options", Err: err}
+	}
+	out := &Engine{opts: opts.withDefaults(), cluster: e.cluster, store: e.store, rules: rules, events: emitter{dispatcher: e.events.dispatcher}}
+	if opts.OnEvent != nil {
+		out.events.dispatcher = newDispatcher(opts.OnEvent)
+	}
+	return out, nil
+}
+
+// forCall returns the engine for one call, whose events have an id of their own.
+func (e *Engine) forCall() *Engine {
+	out := *e
+	out.events.call = newCallID()
+	return &out
 }
 
 // copyImpersonation returns a copy that the caller cannot change.

@@ -12,6 +12,26 @@ import (
 // and in an event; the error that the call returns has the whole text.
 const maxHeadline = 300
 
+// Headline returns the first sentence of an error of this package, with what it
+// is about, for the condition of a resource or a message in a chat: one line of at
+// most 300 characters, in which nothing controls a terminal. Any other error is
+// shortened in the same way; of nil it is empty.
+func Headline(err error) string {
+	if err == nil {
+		return ""
+	}
+	return short(headline(err))
+}
+
+// IgnoreNotFound returns nil for an error that wraps ErrReleaseNotFound, and any
+// other error as it is: after it, an Uninstall may be repeated.
+func IgnoreNotFound(err error) error {
+	if errors.Is(err, ErrReleaseNotFound) {
+		return nil
+	}
+	return err
+}
+
 // headline returns the first sentence of an error, with what it is about.
 func headline(err error) string {
 	text := err.Error()

@@ -33,6 +33,7 @@ type Event interface {
 	// Time returns when it happened, which may be a little before OnEvent is
 	// called with it.
 	Time() time.Time
+	meta() EventMeta
 	event()
 }
 
@@ -42,10 +43,15 @@ type Event interface {
 type EventMeta struct {
 	Key Key       `json:"release"`
 	At  time.Time `json:"time"`
+	// Call is the same for all events of one call, and differs between calls, of
+	// all processes; the events of several that run at once can be told apart by it.
+	Call string `json:"call,omitempty"`
 }
 
+func (m EventMeta) meta() EventMeta { return m }
+
 // about is the EventMeta of something that happens now.
-func about(k Key) EventMeta { return EventMeta{k, time.Now()} }
+func about(k Key) EventMeta { return EventMeta{Key: k, At: time.Now()} }
 
 // Release returns m.Key.
 func (m EventMeta) Release() Key { return m.Key }

@@ -34,6 +34,8 @@ type Planned struct {
 	EventMeta
 	Summary string `json:"summary"`
 	Changes int    `json:"changes"` // number of objects that change
+	// Applied: the call goes on to apply the plan. False: it only makes it.
+	Applied bool `json:"applied,omitempty"`
 }
 
 func (e Planned) String() string { return "plan: " + clean.Line(e.Summary) }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"crypto/rand"
+	"reflect"
 	"sync"
 	"time"
 
@@ -134,6 +136,28 @@ func (d *dispatcher) drainWithin(limit time.Duration) {
 	case <-t.C:
 	}
 }
+
+// emitter emits the events of one call.
+type emitter struct {
+	*dispatcher
+	call string
+}
+
+// emit emits an event, with the id of the call.
+func (m emitter) emit(e Event) {
+	if m.handler == nil {
+		return
+	}
+	marked := reflect.New(reflect.TypeOf(e)).Elem()
+	marked.Set(reflect.ValueOf(e))
+	if meta, ok := marked.FieldByName("EventMeta").Addr().Interface().(*EventMeta); ok {
+		meta.Call = m.call
+	}
+	m.dispatcher.emit(marked.Interface().(Event))
+}
+
+// newCallID returns an id that no other call has.
+func newCallID() string { return rand.Text() }
 
 // reportCall emits Started, and returns the function that emits Ended with
 // what the call returns and waits until all events are delivered.

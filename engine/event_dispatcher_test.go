@@ -79,7 +79,7 @@ func oneOfEach(t *testing.T) []Event {
 	web := diff.Object{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "shop", Name: "web"}
 	events := []Event{
 		Started{about(key), OperationDeploy}, Ended{about(key), OperationDeploy, 3, time.Second, errors.New("no\nluck")},
-		Planned{about(key), "1 created", 1}, LockWaited{about(key), "fairlead-abc"}, Recorded{about(key), 3, StatusDeployed},
+		Planned{about(key), "1 created", 1, true}, LockWaited{about(key), "fairlead-abc"}, Recorded{about(key), 3, StatusDeployed},
 		Applied{about(key), web, diff.Created, time.Second}, Kept{about(key), web, "kept"}, Failed{about(key), web, errors.New("no\nluck")},
 		Skipped{about(key), web, "why"}, Waiting{about(key), web, 1, 2, 3, "Updating", "a\nb", []string{"web-1"}},
 		Trouble{about(key), web, "CrashLoop", "CrashLoopBackOff", "back\noff", &PodDiagnosis{Name: "web-1", Container: "app"}},

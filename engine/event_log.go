@@ -21,11 +21,11 @@ func Observers(receivers ...func(Event)) func(Event) {
 }
 
 // LogEvents returns a function for [Options].OnEvent that writes events to a
-// log. The message is the event's text; attributes are release, kind of the
-// event, and object, revision, pod, cause, took and error where it has them.
+// log. The message is the event's text; attributes are release, call, kind of
+// the event, and object, revision, pod, cause, took and error where it has them.
 // Failures have level error, Trouble, Skipped, Reverting and Warning have
-// warn, frequent events (Waiting, LogLine, Applied of unchanged objects) have
-// debug, and all others info. With a nil logger it returns nil.
+// warn, frequent events (Waiting, LogLine, Applied of unchanged objects) and
+// those of calls that only read have debug, and all others info. With a nil logger it returns nil.
 func LogEvents(logger *slog.Logger) func(Event) {
 	if logger == nil {
 		return nil
@@ -38,6 +38,9 @@ func LogEvents(logger *slog.Logger) func(Event) {
 		}
 		r := slog.NewRecord(e.Time(), level, e.String(), 0)
 		r.AddAttrs(slog.String("release", e.Release().String()))
+		if m := e.meta(); m.Call != "" {
+			r.AddAttrs(slog.String("call", clean.Line(m.Call)))
+		}
 		r.AddAttrs(attrs...)
 		// There is no one to return the handler's error to.
 		_ = logger.Handler().Handle(ctx, r)
@@ -67,7 +70,11 @@ func logged(e Event) (slog.Level, []slog.Attr) {
 	case Ended:
 		return failedIf(e.Err), withError(attrs("ended", "operation", clean.Line(string(e.Operation)), "revision", e.Revision, "took", e.Took), e.Err)
 	case Planned:
-		return slog.LevelInfo, attrs("planned", "changes", e.Changes)
+		level := slog.LevelInfo
+		if !e.Applied {
+			level = slog.LevelDebug
+		}
+		return level, attrs("planned", "changes", e.Changes)
 	case LockWaited:
 		return slog.LevelInfo, attrs("lock waited", "holder", clean.Line(e.Holder))
 	case Reverting:

@@ -100,7 +100,7 @@ func loadChart(t testing.TB, version string, templates map[string]string) *rende
 	t.Helper()
 	fsys := fstest.MapFS{"Chart.yaml": {Data: []byte("apiVersion: v2\nname: shop\nversion: " + version + "\n")}}
 	for name, text := range templates {
-		if !strings.Contains(name, "/") && name != "values.yaml" {
+		if !strings.Contains(name, "/") && name != "values.yaml" && name != "values.schema.json" {
 			name = "templates/" + name
 		}
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}

@@ -35,7 +35,7 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 	if out.work == nil {
 		out.work = &work{}
 	}
-	out.work.planner = e
+	out.work.planner = b.e.cluster
 	if err := b.complete(ctx, &out, event); err != nil {
 		return nil, err
 	}

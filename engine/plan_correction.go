@@ -19,6 +19,7 @@ import (
 // revision failed, or is pending, and wants anything that the last healthy one
 // did not, or if an uninstall has begun.
 func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	if err := opts.validate(k); err != nil {
 		return nil, err
@@ -58,6 +59,7 @@ func (e *Engine) planCorrection(ctx context.Context, k Key, a asking) (*Plan, er
 //
 // The cluster does not record who removed a field or deleted an object.
 func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
+	e = e.forCall()
 	p, err := e.planDrift(ctx, k)
 	if err != nil {
 		return diff.Report{}, explain("drift", k, diff.Object{}, err)

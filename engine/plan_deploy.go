@@ -25,6 +25,7 @@ import (
 // render, a kind is unknown, the namespace is missing, the API server cannot be
 // reached.
 func (e *Engine) Plan(ctx context.Context, r Release, opts PlanOptions) (*Plan, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	if err := opts.validate(r.Key); err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (e *Engine) planned(op string, k Key, p *Plan, asked *cluster.Requests, err
 	for _, a := range asked.Asked() {
 		p.work.asked = append(p.work.asked, Permission{Verb: a.Verb, Group: a.Group, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name})
 	}
-	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report)})
+	e.events.emit(Planned{about(k), p.Report.Summary(), countChanged(p.Report), false})
 	return p, nil
 }
 
@@ -156,6 +157,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 				Revision: a.revisionToRender(h), Upgrade: h.upgrades(),
 				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
 				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
+				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader,
 			})
 			return nil
 		},

@@ -13,6 +13,7 @@ import (
 
 // PlanRollback computes what Rollback would do.
 func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts PlanOptions) (*Plan, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	if err := opts.validate(k); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func (e *Engine) admit(ctx context.Context, p *Plan, opts ApplyOptions) error {
 	if err := e.expected(p, opts); err != nil {
 		return err
 	}
-	if p.work != nil && (p.work.planner == e || p.Cluster == "") {
+	if p.work != nil && (p.work.planner == e.cluster || p.Cluster == "") {
 		return nil
 	}
 	return explain("apply", p.Key, diff.Object{}, e.checkCluster(ctx, p))

@@ -16,6 +16,7 @@ import (
 // objects with helm.sh/resource-policy: keep, the claims of StatefulSets, and
 // the CRDs of the chart's crds/ directory.
 func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*Plan, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	if err := opts.validate(k); err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func (r *recorder) identify(record *storage.Record) {
 
 // reportPlanned reports the plan, once its revision is recorded.
 func (r *recorder) reportPlanned() {
-	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report)})
+	r.e.events.emit(Planned{about(r.p.Key), r.p.Report.Summary(), countChanged(r.p.Report), true})
 	r.reportRecorded()
 }
 

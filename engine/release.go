@@ -85,6 +85,9 @@ type Release struct {
 	// PostRender changes the rendered objects before they are planned, in
 	// order.
 	PostRender []render.PostRenderer
+	// Strict, SkipSchema and SchemaLoader are as in render.Input.
+	Strict, SkipSchema bool
+	SchemaLoader       func(ctx context.Context, url string) ([]byte, error)
 	// Limits of rendering. Zero: safe limits.
 	Limits render.Limits
 	// Share is the tenant's share of a budget of memory for all renders of the

@@ -76,6 +76,7 @@ func (r Rollout) String() string {
 // If the newest revision has failed, the new one is recorded as failed too: the
 // release as a whole is no healthier than before.
 func (e *Engine) Rollout(ctx context.Context, k Key, r Rollout, opts ApplyOptions) (*Revision, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	return e.carryOut(ctx, k, OperationRollout, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planRollout(ctx, k, r, opts.asking(forApply))
@@ -84,6 +85,7 @@ func (e *Engine) Rollout(ctx context.Context, k Key, r Rollout, opts ApplyOption
 
 // PlanRollout computes what Rollout would do.
 func (e *Engine) PlanRollout(ctx context.Context, k Key, r Rollout, opts PlanOptions) (*Plan, error) {
+	e = e.forCall()
 	defer e.events.drain()
 	if err := opts.validate(k); err != nil {
 		return nil, err

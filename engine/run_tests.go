@@ -21,6 +21,7 @@ import (
 // nil. Only a revision that is deployed, or that failed, can be tested.
 // Options.Allow applies to tests as well.
 func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []TestResult, err error) {
+	e = e.forCall()
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Status struct {
 // that the live ones are an earlier revision's: they are reported as they are,
 // and Ready is false.
 func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
+	e = e.forCall()
 	s, err := e.status(ctx, k)
 	if err != nil {
 		return nil, explain("status", k, diff.Object{}, err)

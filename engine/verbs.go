@@ -30,6 +30,7 @@ import (
 // is recorded as failed and returned along with the error (*ApplyError,
 // *NotReadyError, or the context's), and the next call continues from there.
 func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
+	e = e.forCall()
 	if p == nil {
 		return nil, &Error{Op: "apply", Err: errors.New("the plan is nil")}
 	}
@@ -131,6 +132,7 @@ func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*
 // except for ConfigMaps, opaque Secrets and ServiceAccounts: for those the API
 // server's admission decides as they are written.
 func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Revision, error) {
+	e = e.forCall()
 	r.Cause = cmp.Or(opts.Cause, r.Cause)
 	return e.carryOut(ctx, r.Key, OperationDeploy, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planDeploy(ctx, r, opts.asking(immediate))
@@ -141,6 +143,7 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 // new revision. revision 0 is the latest earlier revision that was
 // deployed.
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
+	e = e.forCall()
 	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planRollback(ctx, k, revision, opts.asking(immediate))
 	})
@@ -152,6 +155,7 @@ func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOp
 // lists them. Of a release that is uninstalled, with its history kept, it
 // deletes the history.
 func (e *Engine) Uninstall(ctx context.Context, k Key, opts ApplyOptions) error {
+	e = e.forCall()
 	_, err := e.carryOut(ctx, k, OperationUninstall, opts, func(ctx context.Context) (*Plan, error) {
 		return e.planUninstall(ctx, k, asking{purpose: forApply, purge: !opts.KeepHistory, unsafeDelete: opts.UnsafeDelete})
 	})

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
@@ -15,7 +16,7 @@ import (
 // leaves the process. Apart from record, which becomes the outcome, nothing of
 // it is changed.
 type work struct {
-	planner  *Engine                      // that made the plan
+	planner  *cluster.Cluster             // that the plan was made for
 	release  Release                      // of a deploy; zero otherwise
 	manifest *render.Manifest             // of a deploy
 	lookedUp []*unstructured.Unstructured // Secrets that its templates have looked up

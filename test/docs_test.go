@@ -20,7 +20,7 @@ var known = map[string]string{
 	"context": "context", "crypto": "crypto", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
 	"progress": module + "/engine/progress", "telemetry": module + "/engine/telemetry", "slog": "log/slog", "time": "time",
 	"unstructured": "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured",
-	"rest":         "k8s.io/client-go/rest", "rbacv1": "k8s.io/api/rbac/v1", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
+	"rest":         "k8s.io/client-go/rest", "rbacv1": "k8s.io/api/rbac/v1", "metav1": "k8s.io/apimachinery/pkg/apis/meta/v1", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
 }
 
 var fence = regexp.MustCompile("(?s)```go\n(.*?)```")

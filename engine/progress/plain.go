@@ -54,14 +54,21 @@ func (l *lines) stale(e engine.Event) bool {
 type plain struct {
 	w io.Writer
 	*lines
+	several bool // operations on several releases ran at once
 }
 
-func newPlain(w io.Writer) *plain { return &plain{w, newLines()} }
+func newPlain(w io.Writer) *plain { return &plain{w: w, lines: newLines()} }
 
+// show writes the event's line, which names the release once several are in
+// progress.
 func (p *plain) show(e engine.Event) {
 	line := p.line(e)
+	p.several = p.several || len(p.began) > 1
 	if p.stale(e) {
 		return
+	}
+	if p.several {
+		line = e.Release().String() + " " + line
 	}
 	_, _ = fmt.Fprintln(p.w, line)
 }

@@ -210,6 +210,38 @@ func TestHostileTextIsHarmless(t *testing.T) {
 	}
 }
 
+// Lines name their release once operations on several run at once.
+func TestPlainLinesNameTheirRelease(t *testing.T) {
+	blog := engine.Key{Namespace: "shop", Name: "blog"}
+	first := of(shop, engine.Started{Operation: engine.OperationDeploy}, engine.Applied{Object: web, Action: diff.Created})
+	second := of(blog, engine.Started{Operation: engine.OperationDeploy}, engine.Applied{Object: db, Action: diff.Created})
+	for name, c := range map[string]struct {
+		events []engine.Event
+		named  int
+	}{
+		"one after the other": {append(append(first, of(shop, engine.Ended{Operation: engine.OperationDeploy})...), second...), 0},
+		"at once":             {append(append([]engine.Event{}, first...), second...), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			view := New(&out, Options{Style: Plain})
+			for _, e := range c.events {
+				view.OnEvent(e)
+			}
+			view.Close()
+			named := 0
+			for line := range strings.Lines(out.String()) {
+				if strings.HasPrefix(line, blog.String()+" [") || strings.HasPrefix(line, shop.String()+" [") {
+					named++
+				}
+			}
+			if named != c.named {
+				t.Errorf("%d lines name their release, want %d:\n%s", named, c.named, &out)
+			}
+		})
+	}
+}
+
 func TestGroupsFollowOneAnother(t *testing.T) {
 	var out bytes.Buffer
 	v := New(&out, Options{Getenv: func(name string) string {
