@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -106,6 +107,13 @@ type Plan struct {
 	ManifestDigest string `json:"manifestDigest,omitempty"`
 	ValuesDigest   string `json:"valuesDigest,omitempty"`
 	ChartDigest    string `json:"chartDigest,omitempty"`
+	// TemplateDigests are those of what each template has rendered, shortened, by
+	// the template's path: they say which one renders something else when the plan
+	// is applied.
+	TemplateDigests map[string]string `json:"templateDigests,omitempty"`
+	// RenderedAt is the time that templates were rendered with, and are again when
+	// the plan is applied; zero for plans that render none.
+	RenderedAt time.Time `json:"renderedAt,omitzero"`
 	// Preconditions are what applying assumes of the live objects that the plan
 	// changes.
 	Preconditions []Precondition `json:"preconditions,omitempty"`

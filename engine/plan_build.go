@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ func (b *builder) protect(ctx context.Context, p *Plan) error {
 		if p.Cluster, err = b.e.clusterOf(ctx, b.key, b.namespace); err != nil {
 			return err
 		}
-		nonce = newNonce()
+		nonce = cmp.Or(b.asking.newNonce, newNonce())
 	}
 	p.DryRun = b.asking.DryRun
 	d, err := b.e.digester(b.keeper(), nonce)

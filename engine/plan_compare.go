@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -27,10 +28,22 @@ type comparison struct {
 func (c *comparison) run() error {
 	for _, step := range []func() error{c.heads, c.digests, c.live, c.changes, c.preconditions, c.hooks, c.texts, c.hidden} {
 		if err := step(); err != nil {
-			return err
+			return c.withSeedHint(err)
 		}
 	}
 	return nil
+}
+
+// withSeedHint adds to an error what to do if the chart draws at random, and the
+// plan could not say from which seed.
+func (c *comparison) withSeedHint(err error) error {
+	if c.stored && c.now.KeyedBy == "" && c.now.work != nil && !c.now.work.seed.IsZero() {
+		return &Error{
+			Op: "apply", Key: c.now.Key, Err: err,
+			Hint: "the chart draws random values; a stored plan of a first install renders the same ones only with Options.PlanKey",
+		}
+	}
+	return err
 }
 
 func (c *comparison) stale(o diff.Object, field, was, is string) error {
@@ -75,13 +88,30 @@ func (c *comparison) digests() error {
 	for _, d := range []struct{ field, was, is string }{
 		{"chart " + c.now.Chart, c.then.ChartDigest, c.now.ChartDigest},
 		{"values", c.then.ValuesDigest, c.now.ValuesDigest},
-		{"manifest", c.then.ManifestDigest, c.now.ManifestDigest},
+		{c.differingTemplate(), c.then.ManifestDigest, c.now.ManifestDigest},
 	} {
 		if d.was != d.is {
 			return c.stale(diff.Object{}, d.field, "as planned", "different")
 		}
 	}
 	return nil
+}
+
+// differingTemplate names the first template that renders something else now;
+// "manifest" if none does: a post-renderer, for example.
+func (c *comparison) differingTemplate() string {
+	then, now := c.then.TemplateDigests, c.now.TemplateDigests
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if then[name] != now[name] {
+			return "template " + name
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(then)) {
+		if now[name] == "" {
+			return "template " + name
+		}
+	}
+	return "manifest"
 }
 
 // changes compares the lists of changes, which must be of the same objects and

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -58,6 +59,15 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if err := validLabels("Release.Labels", r.Labels); err != nil {
 		return nil, refused("plan", r.Key, err)
 	}
+	if err := oneOf("Release.Seed", r.Seed, SeedKeep, SeedFresh); err != nil {
+		return nil, refused("plan", r.Key, err)
+	}
+	if a.reviewed.nonce == "" && a.purpose == forReview {
+		a.newNonce = newNonce()
+	}
+	if a.renderedAt.IsZero() {
+		a.renderedAt = time.Now().UTC().Truncate(time.Second)
+	}
 	in, err := e.readDeploy(ctx, r, a)
 	if err != nil {
 		return nil, err
@@ -72,6 +82,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 		before = last.Labels
 	}
 	record.Labels = mergedLabels(before, r.Labels)
+	record.Seed = storedSeed(in.seed)
 	record.Manifest = withoutOverrides(record.Manifest)
 	kind, event := PlanInstall, "install"
 	if in.history.upgrades() {
@@ -88,10 +99,10 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 		history: in.history, namespace: in.namespace, record: record, hidden: hidden,
 	}, r)
 	begun := Plan{
-		Kind: kind, Cause: r.Cause,
+		Kind: kind, Cause: r.Cause, RenderedAt: a.renderedAt,
 		Chart:  chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
 		Report: diff.Report{Notes: labelNotes(before, record.Labels)},
-		work:   &work{release: r, manifest: in.manifest, lookedUp: in.secrets},
+		work:   &work{release: r, manifest: in.manifest, lookedUp: in.secrets, seed: in.seed},
 	}
 	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
 }
@@ -100,8 +111,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 type deployInput struct {
 	history   *history
 	namespace namespaceState
-	manifest  *render.Manifest
-	secrets   []*unstructured.Unstructured // that templates have looked up
+	rendered
 }
 
 // readDeploy reads history and namespace, and renders beside reading.
@@ -119,10 +129,10 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	if err != nil {
 		return deployInput{}, err
 	}
-	in.manifest, in.secrets, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+	in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps)
 	if errors.Is(err, storage.ErrNotFound) { // another operation has trimmed the history meanwhile
 		if in.history, err = e.listHistory(ctx, r.Key); err == nil {
-			in.manifest, in.secrets, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
+			in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
 		}
 	}
 	if err != nil {
@@ -140,22 +150,35 @@ func (a asking) revisionToRender(h *history) int {
 	return h.nextRevision()
 }
 
+// rendered is what a release has rendered to, and what with.
+type rendered struct {
+	manifest *render.Manifest
+	secrets  []*unstructured.Unstructured // that templates have looked up
+	seed     render.Seed                  // to be recorded; zero: nothing was ever drawn
+}
+
 // renderBesideReading completes the history, and renders the release at the same
-// time. If both fail, the error is always that of reading. It also returns the
-// Secrets that templates have looked up; the error shows no value of them.
-func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (*render.Manifest, []*unstructured.Unstructured, error) {
-	manifest, seen := a.rendered, &lookedUp{secrets: a.lookedUp}
+// time. If both fail, the error is always that of reading; it shows no value of a
+// Secret that templates have looked up.
+func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (rendered, error) {
+	out, seen := rendered{a.rendered, a.lookedUp, a.seed}, &lookedUp{secrets: a.lookedUp}
+	seeding := e.seeding(r, a, h)
 	var unread, unrendered error
 	err := parallel.All(ctx,
-		func(ctx context.Context) error { unread = e.readRecords(ctx, r.Key, h); return nil },
 		func(ctx context.Context) error {
-			if manifest != nil {
+			defer close(seeding.read)
+			unread = e.readRecords(ctx, r.Key, h)
+			return nil
+		},
+		func(ctx context.Context) error {
+			if out.manifest != nil {
 				return nil
 			}
-			manifest, unrendered = r.Source.Render(ctx, render.Input{
+			out.manifest, unrendered = r.Source.Render(ctx, render.Input{
 				Name: r.Name, Namespace: r.Namespace,
 				Revision: a.revisionToRender(h), Upgrade: h.upgrades(),
 				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
+				Seed: render.FetchSeed(seeding.fetch), Now: a.renderedAt,
 				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
 				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader,
 			})
@@ -165,5 +188,11 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 	if unrendered != nil {
 		unrendered = withoutSecrets(redactorOf(seen.secrets...), unrendered)
 	}
-	return manifest, seen.secrets, cmp.Or(unread, unrendered, err)
+	if err := cmp.Or(unread, unrendered, err); err != nil {
+		return rendered{}, err
+	}
+	if out.secrets = seen.secrets; a.rendered == nil {
+		out.seed = seeding.toRecord()
+	}
+	return out, nil
 }

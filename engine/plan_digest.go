@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -64,17 +65,11 @@ func (p premise) keeper() *storage.Record {
 	return p.history.last
 }
 
-// digester returns that of a plan with a nonce. keeper is the revision that holds
-// the key, if the caller has none.
+// digester returns that of a plan with a nonce; keeper as in planSecret.
 func (e *Engine) digester(keeper *storage.Record, nonce string) (digester, error) {
-	d := digester{nonce: nonce}
-	secret := e.opts.PlanKey
-	switch {
-	case len(secret) > 0:
-		d.keyedBy = KeyedByOptions
-	case keeper != nil:
-		secret, d.keyedBy = keeper.Key(), KeyedByRevision
-	default:
+	secret, keyedBy := e.planSecret(keeper)
+	d := digester{nonce: nonce, keyedBy: keyedBy}
+	if keyedBy == "" {
 		return d, nil
 	}
 	var err error
@@ -82,6 +77,18 @@ func (e *Engine) digester(keeper *storage.Record, nonce string) (digester, error
 		return digester{}, fmt.Errorf("derive the key of the plan's digests: %w", err)
 	}
 	return d, nil
+}
+
+// planSecret is what the keys of a plan are derived from, and what that is; nil if
+// there is nothing. keeper is the revision that holds it, if the caller has none.
+func (e *Engine) planSecret(keeper *storage.Record) ([]byte, DigestKey) {
+	switch {
+	case len(e.opts.PlanKey) > 0:
+		return e.opts.PlanKey, KeyedByOptions
+	case keeper != nil:
+		return keeper.Key(), KeyedByRevision
+	}
+	return nil, ""
 }
 
 // digest returns that of the text of what; empty without a key.
@@ -114,12 +121,34 @@ func (p *Plan) addDigests(d digester) error {
 		}
 		p.ManifestDigest, p.ValuesDigest = d.digest("manifest", r.Digest()), d.digest("values", values)
 	}
-	if m := p.work.manifest; m != nil && m.Chart.Digest != "" {
-		p.ChartDigest = d.digest("chart", m.Chart.Digest)
+	if m := p.work.manifest; m != nil {
+		if m.Chart.Digest != "" {
+			p.ChartDigest = d.digest("chart", m.Chart.Digest)
+		}
+		p.TemplateDigests = d.templates(m.Files)
 	}
 	var err error
 	p.Preconditions, err = preconditions(p, d)
 	return err
+}
+
+// templateDigestSize is how much of the digest of a template is kept: enough to find
+// the one that differs. That they are equal follows from the manifest's digest.
+const templateDigestSize = len(digestKeyed) + 16
+
+// templates returns the digests of what templates have rendered, without those that
+// rendered nothing; nil without a key.
+func (d digester) templates(files map[string]string) map[string]string {
+	if d.key == nil {
+		return nil
+	}
+	out := map[string]string{}
+	for name, text := range files {
+		if strings.TrimSpace(text) != "" {
+			out[name] = d.digest("template "+name, text)[:templateDigestSize]
+		}
+	}
+	return out
 }
 
 // describes is the revision of which a plan holds digests: the one to record,

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -73,6 +75,12 @@ type asking struct {
 	// reviewed is the plan that is made again, to be applied; zero: none. A plan
 	// for review gets a new nonce then, others no digests.
 	reviewed reviewed
+	// newNonce is that of a plan for review, drawn before it is rendered.
+	newNonce string
+	// renderedAt is the time that templates are rendered with, and seed what they
+	// have drawn from if rendered is set.
+	renderedAt time.Time
+	seed       render.Seed
 }
 
 // reviewed is what of a reviewed plan matters when it is made again.
@@ -81,6 +89,9 @@ type reviewed struct {
 	plan     string // identifies it, with all that it says
 	from, to int    // its revisions
 }
+
+// planNonce is the nonce that the plan has or gets; empty: none.
+func (a asking) planNonce() string { return cmp.Or(a.reviewed.nonce, a.newNonce) }
 
 // policy is what the caller and the engine's options allow.
 type policy struct {

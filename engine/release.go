@@ -82,6 +82,9 @@ type Release struct {
 	// an upgrade whose manifest is empty, or that would delete more than half
 	// of a release of five live objects or more, is a problem of the plan.
 	UnsafePrune bool
+	// Seed says whether passwords, keys and certificates that the chart draws stay
+	// from one revision to the next. Empty: they do, see SeedKeep.
+	Seed SeedPolicy
 	// PostRender changes the rendered objects before they are planned, in
 	// order.
 	PostRender []render.PostRenderer

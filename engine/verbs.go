@@ -93,7 +93,7 @@ func (e *Engine) compare(ctx context.Context, a application, fresh *Plan) error 
 func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*Plan, error) {
 	p, opts := a.Plan, a.opts
 	ask := opts.asking(forApply)
-	ask.reviewed, ask.DryRun = a.reviewed(), dryRun
+	ask.reviewed, ask.DryRun, ask.renderedAt = a.reviewed(), dryRun, p.RenderedAt
 	if p.work != nil {
 		ask.unsafeDelete = slices.Concat(p.work.unsafeDelete, opts.UnsafeDelete)
 	} else {
@@ -112,7 +112,7 @@ func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*
 	var r Release
 	switch {
 	case p.work != nil:
-		r, ask.rendered, ask.lookedUp = p.work.release, p.work.manifest, p.work.lookedUp
+		r, ask.rendered, ask.lookedUp, ask.seed = p.work.release, p.work.manifest, p.work.lookedUp, p.work.seed
 	case opts.Release != nil:
 		r = *opts.Release
 	default:

@@ -20,6 +20,7 @@ type work struct {
 	release  Release                      // of a deploy; zero otherwise
 	manifest *render.Manifest             // of a deploy
 	lookedUp []*unstructured.Unstructured // Secrets that its templates have looked up
+	seed     render.Seed                  // that its templates have drawn from, if they did
 	// unsafeDelete is the permission that the plan was made with.
 	unsafeDelete []diff.Object
 	record       *storage.Record // the revision to record; nil for an uninstall

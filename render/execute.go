@@ -67,7 +67,7 @@ func (c *Chart) execute(ctx context.Context, spent *account.Account, instance *c
 	if err != nil {
 		return nil, c.templateError(err, in.Values)
 	}
-	env := template.Env{Account: spent, Strict: in.Strict, Seed: in.Seed.template(), Now: in.Now}
+	env := template.Env{Account: spent, Strict: in.Strict, Seed: in.Seed.template(ctx), Now: in.Now}
 	if in.Lookup != nil {
 		env.Lookup = func(apiVersion, kind, namespace, name string) (map[string]any, error) {
 			return in.Lookup(ctx, apiVersion, kind, namespace, name)

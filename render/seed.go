@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ type Seed struct {
 type seedSecret struct {
 	key   []byte
 	since time.Time
+	fetch func(ctx context.Context) (Seed, error) // nil: key is the secret
 }
 
 // NewSeed makes a seed of a secret, of which 32 random bytes are enough. An empty
@@ -38,13 +40,29 @@ func NewSeed(secret []byte, since time.Time) Seed {
 	if len(secret) == 0 {
 		return Seed{}
 	}
-	return Seed{hide(seedSecret{bytes.Clone(secret), since.UTC().Truncate(time.Second)})}
+	return Seed{hide(seedSecret{key: bytes.Clone(secret), since: since.UTC().Truncate(time.Second)})}
+}
+
+// FetchSeed makes a seed that is fetched by the first call of a random function,
+// and not at all by a chart that calls none. The render fails with the error.
+func FetchSeed(fetch func(ctx context.Context) (Seed, error)) Seed {
+	return Seed{hide(seedSecret{fetch: fetch})}
+}
+
+// Fetched returns the seed itself of what [FetchSeed] has made, and any other seed
+// as it is.
+func (s Seed) Fetched(ctx context.Context) (Seed, error) {
+	if fetch := s.secret.get().fetch; fetch != nil {
+		return fetch(ctx)
+	}
+	return s, nil
 }
 
 // IsZero reports whether there is no seed.
 func (s Seed) IsZero() bool { return s.secret == nil }
 
-// Secret returns the secret of the seed; nil if there is none.
+// Secret returns the secret of the seed; nil if there is none, or if it is yet to
+// be fetched.
 func (s Seed) Secret() []byte { return bytes.Clone(s.secret.get().key) }
 
 // Since returns when certificates become valid; zero if that is not given.
@@ -70,8 +88,13 @@ func (s Seed) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText returns [Seed.String]: a seed is stored by its Secret and Since.
 func (s Seed) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// template returns the seed as templates use it.
-func (s Seed) template() template.Seed {
-	secret := s.secret.get()
-	return template.Seed{Key: secret.key, Since: secret.since}
+// template returns the seed as templates use it; nil for none.
+func (s Seed) template(ctx context.Context) func() (template.Seed, error) {
+	if s.IsZero() {
+		return nil
+	}
+	return func() (template.Seed, error) {
+		fetched, err := s.Fetched(ctx)
+		return template.Seed{Key: fetched.Secret(), Since: fetched.Since()}, err
+	}
 }

@@ -3,6 +3,7 @@ package render_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -93,6 +94,33 @@ func TestSeedIsNotPrinted(t *testing.T) {
 	for _, secret := range []string{"hush", fmt.Sprintf("%x", "hush"), fmt.Sprint([]byte("hush"))[1:10]} {
 		if strings.Contains(texts, secret) {
 			t.Errorf("%q is in %s", secret, texts)
+		}
+	}
+}
+
+// A seed is fetched by the first random call only, and once.
+func TestSeedIsFetchedWhenItIsNeeded(t *testing.T) {
+	plain := fstest.MapFS{"Chart.yaml": drawing["Chart.yaml"], "templates/a.yaml": {Data: []byte("# nothing\n")}}
+	for _, c := range []struct {
+		files fstest.MapFS
+		want  int
+	}{{plain, 0}, {drawing, 1}} {
+		chart, err := render.LoadFS(c.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetched := 0
+		in := render.Input{Name: "x", Seed: render.FetchSeed(func(context.Context) (render.Seed, error) {
+			fetched++
+			return render.NewSeed([]byte("secret"), time.Time{}), nil
+		})}
+		if _, err := chart.Render(t.Context(), in); err != nil || fetched != c.want {
+			t.Errorf("fetched %d times, want %d: %v", fetched, c.want, err)
+		}
+		failing := errors.New("no seed today")
+		in.Seed = render.FetchSeed(func(context.Context) (render.Seed, error) { return render.Seed{}, failing })
+		if _, err := chart.Render(t.Context(), in); errors.Is(err, failing) != (c.want > 0) {
+			t.Errorf("with an error of fetching: %v", err)
 		}
 	}
 }

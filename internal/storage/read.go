@@ -252,7 +252,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 		return nil, broken(ErrDigest)
 	}
 	r.Namespace, r.lasting = secret.Namespace, lasting
-	r.secret = withoutBody(secret)
+	r.secret, r.Seed = withoutBody(secret), secret.Data[seedKey]
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
 	r.ApplySet = secret.Annotations[annotationApplySet] != ""

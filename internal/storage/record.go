@@ -54,6 +54,9 @@ type Record struct {
 	Hooks    []Hook
 	Notes    string
 	Labels   map[string]string // the user's, on the Secret
+	// Seed is what random functions of the templates drew from; nil: not known,
+	// as of what Helm recorded. A secret.
+	Seed []byte
 
 	// ApplyMethod is how Helm 4 goes on from here, in its own words: "csa" for
 	// what the engine wrote, "ssa" or "csa" for what Helm 4 recorded, or empty

@@ -22,6 +22,9 @@ const (
 	// randomKey is the key of the Secret's data that holds random bytes, from
 	// which keys are derived. Helm passes it over, and drops it with each update.
 	randomKey = "fairlead.dev-key"
+	// seedKey is the key of the Secret's data that holds the seed of the render.
+	// Helm treats it as the above.
+	seedKey = "fairlead.dev-seed"
 	// fieldManager tells the revisions that were made here from Helm's, which
 	// drops annotations.
 	fieldManager = "fairlead"
@@ -93,6 +96,9 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	out.Data[bodyKey] = e.body
 	if r.secret == nil {
 		out.Data[randomKey] = random()
+	}
+	if delete(out.Data, seedKey); len(r.Seed) > 0 {
+		out.Data[seedKey] = r.Seed
 	}
 
 	labels := userLabels(r.Labels)

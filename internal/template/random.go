@@ -23,6 +23,18 @@ type Seed struct {
 	Since time.Time
 }
 
+// fetchSeed is the seed of the run, which is asked for by the first random call.
+func (r *Run) fetchSeed() (Seed, error) {
+	if r.seed == nil {
+		return Seed{}, nil
+	}
+	seed, err := r.seed()
+	if err == nil {
+		r.seed = func() (Seed, error) { return seed, nil }
+	}
+	return seed, err
+}
+
 // draws counts the random calls of one file.
 type draws struct {
 	file  string
@@ -41,14 +53,14 @@ type draw struct {
 const streamKey = 32
 
 // draw begins the next call of a random function.
-func (r *Run) draw(function string) (*draw, error) {
+func (r *Run) draw(seed Seed, function string) (*draw, error) {
 	n := r.draws.calls[function]
 	if r.draws.calls == nil {
 		r.draws.calls = map[string]int{}
 	}
 	r.draws.calls[function] = n + 1
 	info := fmt.Sprintf("fairlead.dev/render/v1 %q %s %d", r.draws.file, function, n)
-	key, err := hkdf.Key(sha256.New, r.seed.Key, nil, info, streamKey+aes.BlockSize)
+	key, err := hkdf.Key(sha256.New, seed.Key, nil, info, streamKey+aes.BlockSize)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +68,7 @@ func (r *Run) draw(function string) (*draw, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draw{stream: cipher.NewCTR(block, key[streamKey:]), since: r.seed.Since, now: r.now()}
+	d := &draw{stream: cipher.NewCTR(block, key[streamKey:]), since: seed.Since, now: r.now()}
 	if d.since.IsZero() {
 		d.since = d.now
 	}
@@ -114,10 +126,14 @@ type seededFunction func(d *draw, a []value) (value, error)
 func orSeeded(name string, random impl, seeded seededFunction) impl {
 	isSlow := slices.Contains(slowFunctions, name)
 	return func(r *Run, a []value) (value, error) {
-		if len(r.seed.Key) == 0 {
+		seed, err := r.fetchSeed()
+		if err != nil {
+			return value{}, err
+		}
+		if len(seed.Key) == 0 {
 			return random(r, a)
 		}
-		d, err := r.draw(name)
+		d, err := r.draw(seed, name)
 		if err != nil {
 			return value{}, err
 		}

@@ -23,8 +23,9 @@ type Env struct {
 	// Now is the time for all functions of dates, whose local zone is then UTC;
 	// zero: the clock.
 	Now time.Time
-	// Seed makes random functions deterministic; zero: they are random.
-	Seed Seed
+	// Seed makes random functions deterministic; nil, or a zero seed: they are
+	// random. It is called by the first call of one.
+	Seed func() (Seed, error)
 }
 
 // Run is one render. It is for one goroutine, and ends with the first error.
@@ -32,7 +33,7 @@ type Run struct {
 	set     *Set
 	lookup  func(apiVersion, kind, namespace, name string) (map[string]any, error)
 	fixed   time.Time // zero: the clock
-	seed    Seed
+	seed    func() (Seed, error)
 	draws   draws // of the file that is executed
 	account *account.Account
 	limits  account.Limits // of the account

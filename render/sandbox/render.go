@@ -13,10 +13,14 @@ import (
 // process. Its errors are those of [render.Chart.Render], and a
 // [*render.LimitError] where a child has died.
 func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest, error) {
+	seed, err := in.Seed.Fetched(ctx)
+	if err != nil {
+		return nil, &render.Error{Op: "render", Chart: s.info.Name, Err: err}
+	}
 	r := &renderRequest{
 		Key: s.key, Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade,
 		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema,
-		Now: in.Now, Seed: in.Seed.Secret(), SeedSince: in.Seed.Since(),
+		Now: in.Now, Seed: seed.Secret(), SeedSince: seed.Since(),
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}
 	ctx, release, err := in.Share.Acquire(ctx, memory(in))
