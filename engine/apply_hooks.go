@@ -151,9 +151,6 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 	return out, r.wait(ctx, []readiness.Target{readinessTarget(out.target, u)}, r.completionOptions(), newWaitReporter(ctx, r, true))
 }
 
-// endsByItself reports whether a hook has to complete.
-func endsByItself(t target) bool { return t.id.Kind == "Job" || t.id.Kind == "Pod" }
-
 // hookTarget locates a hook, and writes its namespace into it.
 func (r *run) hookTarget(ctx context.Context, h hook) (target, error) {
 	t, err := r.e.target(ctx, r.p.Key, h.parsed.Unstructured, h.parsed.Source)

@@ -77,6 +77,9 @@ func (h hook) deletedBefore() bool {
 		h.parsed.GroupVersionKind().GroupKind() != crdKind
 }
 
+// endsByItself reports whether a hook has to complete.
+func endsByItself(t target) bool { return t.id.Kind == "Job" || t.id.Kind == "Pod" }
+
 // shownAs is a hook's object with the beginning of its name, if the API server
 // has yet to generate the rest.
 func shownAs(o diff.Object, u *unstructured.Unstructured) diff.Object {

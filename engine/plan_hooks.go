@@ -69,7 +69,7 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 					break
 				}
 				p.work.hookPermissions = append(p.work.hookPermissions, b.permissionsOfHook(h, at.target)...)
-				p.work.hookTargets = append(p.work.hookTargets, hookTarget{at.target, h.parsed.Unstructured})
+				p.work.hookTargets = append(p.work.hookTargets, hookTarget{at.target, h.parsed.Unstructured, endsByItself(at.target) || b.mayDelete(h)})
 				if at.id.Name != "" && named[identity(at.id)] {
 					t.problems = append(t.problems, newProblem(ProblemHook, at.id, "a hook and an object of the manifest have the same name", "rename one of them"))
 				}
@@ -145,11 +145,10 @@ func ofHook(p Problem, h hook) Problem {
 	return p
 }
 
-// permissionsOfHook are those to create a hook, and to delete the one that an
-// earlier revision left, or that its policy does not let stay.
+// permissionsOfHook are those to create a hook, and to delete it.
 func (b *builder) permissionsOfHook(h hook, t target) []Permission {
 	verbs := []string{"create", "get"}
-	if b.history.installed() || slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) || slices.Contains(h.stored.DeletePolicies, string(render.HookFailed)) {
+	if b.mayDelete(h) {
 		verbs = append(verbs, "delete")
 	}
 	var out []Permission
@@ -159,6 +158,12 @@ func (b *builder) permissionsOfHook(h hook, t target) []Permission {
 		out = append(out, p)
 	}
 	return out
+}
+
+// mayDelete reports whether a hook is deleted: one that an earlier revision left,
+// or that its policy does not let stay.
+func (b *builder) mayDelete(h hook) bool {
+	return b.history.installed() || slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) || slices.Contains(h.stored.DeletePolicies, string(render.HookFailed))
 }
 
 // tryHooks asks the API server by dry-runs whether it would create the hooks.

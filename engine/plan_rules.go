@@ -38,6 +38,9 @@ func (p *Plan) PolicyRules() (map[string][]rbacv1.PolicyRule, error) {
 	for _, h := range p.work.hookPermissions {
 		rules.add(h.Namespace, h.Group, h.Resource, nameUnless(h, "create"), h.Verb)
 	}
+	for _, h := range p.work.hookTargets {
+		rules.addGrants(h.target, h.desired, "") // created, and so without a name yet
+	}
 	return rules.byNamespace(), nil
 }
 
@@ -67,9 +70,7 @@ func (r ruleSet) addStep(s step) {
 	if len(verbs) == 0 || s.object.desired == nil {
 		return
 	}
-	if s.object.id.Group == rbacv1.GroupName {
-		r.addGrants(s.object)
-	}
+	r.addGrants(s.object.target, s.object.desired, s.object.id.Name)
 	for _, g := range s.write.growth {
 		r.add(g.claim.Namespace, "", "persistentvolumeclaims", g.claim.Name, "patch", "list", "watch")
 		r.add(g.claim.Namespace, "", "pods", "", "list", "watch")
@@ -78,14 +79,17 @@ func (r ruleSet) addStep(s step) {
 
 // addGrants adds what the API server asks of who writes an RBAC object: all that
 // it grants, or these verbs.
-func (r ruleSet) addGrants(o *object) {
-	switch o.id.Kind {
+func (r ruleSet) addGrants(t target, desired *unstructured.Unstructured, name string) {
+	if t.id.Group != rbacv1.GroupName {
+		return
+	}
+	switch t.id.Kind {
 	case "Role", "ClusterRole":
-		r.add(o.id.Namespace, rbacv1.GroupName, o.mapping.Resource.Resource, o.id.Name, "escalate")
+		r.add(t.id.Namespace, rbacv1.GroupName, t.mapping.Resource.Resource, name, "escalate")
 	case "RoleBinding", "ClusterRoleBinding":
-		kind, _, _ := unstructured.NestedString(o.desired.Object, "roleRef", "kind")
-		name, _, _ := unstructured.NestedString(o.desired.Object, "roleRef", "name")
-		r.add(o.id.Namespace, rbacv1.GroupName, strings.ToLower(kind)+"s", name, "bind")
+		kind, _, _ := unstructured.NestedString(desired.Object, "roleRef", "kind")
+		role, _, _ := unstructured.NestedString(desired.Object, "roleRef", "name")
+		r.add(t.id.Namespace, rbacv1.GroupName, strings.ToLower(kind)+"s", role, "bind")
 	}
 }
 
@@ -109,7 +113,9 @@ func (r ruleSet) addWaits(p *Plan) {
 		}
 	}
 	for _, h := range p.work.hookTargets {
-		await(h.target)
+		if h.awaited {
+			await(h.target)
+		}
 		r.addDiagnosis(h.target, h.desired)
 	}
 	for _, o := range secretsOfPods(p.Key, p.work.objects()) {

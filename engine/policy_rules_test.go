@@ -35,6 +35,9 @@ const (
 		"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: reader}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}\nsubjects: [{kind: ServiceAccount, name: default}]\n"
 )
 
+// ruledHookRole are roles that hooks need.
+var ruledHookRole = strings.ReplaceAll(ruledRole, "metadata: {name: reader}", "metadata: {name: reader, annotations: {helm.sh/hook: 'pre-install,pre-upgrade,pre-delete'}}")
+
 func ruledDeploy(templates map[string]string, set ...string) func(f *fixture, e *engine.Engine) (*engine.Plan, error) {
 	return func(f *fixture, e *engine.Engine) (*engine.Plan, error) {
 		return e.Plan(f.ctx, f.release(f.chart(templates), f.ruledSet(set)...), engine.PlanOptions{})
@@ -92,10 +95,21 @@ func with(templates map[string]string, more ...string) map[string]string {
 }
 
 var ruledModes = map[string]ruledMode{
-	"install":          {plan: ruledDeploy(ruledWeb)},
-	"with hooks":       {plan: ruledDeploy(with(ruledWeb, "hook.yaml", hookJob))},
-	"with a hook pod":  {before: ruledBefore(ruledWeb), plan: ruledDeploy(with(ruledWeb, "hook.yaml", ruledHookPod), "tag=2.0")},
-	"roles":            {plan: ruledDeploy(with(ruledWeb, "role.yaml", ruledRole))},
+	"install":         {plan: ruledDeploy(ruledWeb)},
+	"with hooks":      {plan: ruledDeploy(with(ruledWeb, "hook.yaml", hookJob))},
+	"with a hook pod": {before: ruledBefore(ruledWeb), plan: ruledDeploy(with(ruledWeb, "hook.yaml", ruledHookPod), "tag=2.0")},
+	"roles":           {plan: ruledDeploy(with(ruledWeb, "role.yaml", ruledRole))},
+	"roles of a hook": {plan: ruledDeploy(with(ruledWeb, "role.yaml", ruledHookRole))},
+	"a hook's roles again": {
+		before: ruledBefore(with(ruledWeb, "role.yaml", ruledHookRole)),
+		plan:   ruledDeploy(with(ruledWeb, "role.yaml", ruledHookRole), "tag=2.0"),
+	},
+	"roles of a last hook": {
+		before: ruledBefore(with(ruledWeb, "role.yaml", ruledHookRole)),
+		plan: func(f *fixture, e *engine.Engine) (*engine.Plan, error) {
+			return e.PlanUninstall(f.ctx, f.key, engine.PlanOptions{})
+		},
+	},
 	"a pod":            {plan: ruledDeploy(with(ruledWeb, "pod.yaml", ruledPod))},
 	"autoscaler":       {before: ruledBefore(with(ruledWeb, "hpa.yaml", autoscaler)), plan: ruledDeploy(ruledWeb, "replicas=3")},
 	"many of one kind": {plan: ruledDeploy(map[string]string{"a.yaml": manyMaps})},
@@ -180,7 +194,7 @@ func (f *fixture) wantNeeded(asked []ask, namespace string, r rbacv1.PolicyRule,
 
 // Without any one rule something is refused.
 func TestEachPolicyRuleIsNeeded(t *testing.T) {
-	for _, name := range []string{"roles", "undo a StatefulSet", "a hook that goes", "uninstall"} {
+	for _, name := range []string{"roles", "roles of a hook", "undo a StatefulSet", "a hook that goes", "uninstall"} {
 		mode := ruledModes[name]
 		all := newFixtureAlone(t).rulesOf(mode)
 		for _, namespace := range sortedKeys(all) {

@@ -34,7 +34,7 @@ type work struct {
 	applyOrder, deleteOrder *annotatedOrder
 	namespace               namespaceState
 	hookPermissions         []Permission
-	hookTargets             []hookTarget // that applying waits for
+	hookTargets             []hookTarget
 	// asked are the permissions that making the plan took; nil for a plan that
 	// was made to be applied at once.
 	asked []Permission
@@ -88,8 +88,9 @@ func (w *work) ownNamespace() *step {
 	return nil
 }
 
-// hookTarget is a hook that applying waits for.
+// hookTarget is a hook that applying runs.
 type hookTarget struct {
 	target
 	desired *unstructured.Unstructured
+	awaited bool // until it has completed, or one that is deleted is gone
 }
