@@ -135,17 +135,8 @@ func (e *Engine) recordOf(ctx context.Context, op string, k Key, revision int) (
 	return nil, revisionNotFound(op, k, revision)
 }
 
-// broken is the error of a revision that was read and makes no sense.
-func broken(r *storage.Record, err error) error {
-	return &classified{ErrBrokenRevision, fmt.Errorf("revision %d: %w", r.Revision, err)}
-}
-
 func storedOf(r *storage.Record) (*Stored, error) {
 	chart, err := r.StoredChart()
-	if err != nil {
-		return nil, err
-	}
-	given, err := r.ExactValues()
 	if err != nil {
 		return nil, err
 	}
@@ -157,14 +148,11 @@ func storedOf(r *storage.Record) (*Stored, error) {
 		},
 		Manifest: r.Manifest.String(), Notes: r.Notes, FirstDeployed: r.FirstDeployed, Deleted: r.Deleted,
 	}
-	if out.Values, err = render.MergeValues(render.FromMap(fmt.Sprintf("revision %d", r.Revision), given)); err != nil {
-		return nil, err
-	}
-	own, err := render.MergeValues(render.FromMap("chart "+chartName(r.Chart.Name, r.Chart.Version), chart.Values))
+	given, own, _, err := storedValues(r)
 	if err != nil {
 		return nil, err
 	}
-	out.Computed = out.Values.Over(own)
+	out.Values, out.Computed = given, given.Over(own)
 	decoder := storage.NewDecoder()
 	if out.Objects, err = storage.Objects(decoder, out.Manifest, nil); err != nil {
 		return nil, err

@@ -72,9 +72,12 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	record, err := newRecord(r.Key, in.history, in.manifest, r.Values)
+	record, err := newRecord(r.Key, in.history, in.manifest, in.values.given)
 	if err != nil {
 		return nil, err
+	}
+	if in.values.chart != nil {
+		record.Chart.Values = in.values.chart.Map()
 	}
 	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
 	var before map[string]string
@@ -111,6 +114,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 type deployInput struct {
 	history   *history
 	namespace namespaceState
+	values    deployValues
 	rendered
 }
 
@@ -129,16 +133,26 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	if err != nil {
 		return deployInput{}, err
 	}
-	in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+	err = in.render(ctx, e, r, a, caps)
 	if errors.Is(err, storage.ErrNotFound) { // another operation has trimmed the history meanwhile
 		if in.history, err = e.listHistory(ctx, r.Key); err == nil {
-			in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps) // for the revision that is next now
+			err = in.render(ctx, e, r, a, caps) // for the revision that is next now
 		}
 	}
 	if err != nil {
 		return in, err
 	}
 	return in, refuseReserved(r.Key, in.manifest)
+}
+
+// render fills in the values, and what is rendered with them.
+func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) (err error) {
+	if in.values, err = e.deployValues(ctx, r, in.history); err != nil {
+		return err
+	}
+	r.Values, a.chartValues = in.values.given, in.values.chart
+	in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+	return err
 }
 
 // revisionToRender is the revision that templates see. What is left of a plan is
@@ -177,7 +191,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 			out.manifest, unrendered = r.Source.Render(ctx, render.Input{
 				Name: r.Name, Namespace: r.Namespace,
 				Revision: a.revisionToRender(h), Upgrade: h.upgrades(),
-				Values: r.Values, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
+				Values: r.Values, ChartValues: a.chartValues, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
 				Seed: render.FetchSeed(seeding.fetch), Now: a.renderedAt,
 				PostRender: r.PostRender, Limits: r.Limits, Share: r.Share,
 				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader,

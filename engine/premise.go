@@ -62,6 +62,8 @@ type asking struct {
 	purpose purpose
 	// rendered is planned in place of rendering again; nil: render.
 	rendered *render.Manifest
+	// chartValues take the place of the chart's own; nil: its own.
+	chartValues *render.Values
 	// lookedUp are the Secrets that its templates have looked up.
 	lookedUp []*unstructured.Unstructured
 	// force and adopt are as in Release, for every mode.

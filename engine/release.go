@@ -59,6 +59,9 @@ type Release struct {
 	Source Source
 	// Values over the chart's defaults. Zero: the defaults.
 	Values render.Values
+	// ReuseValues decides what becomes of the values that the release was deployed
+	// with. Zero: they are not used.
+	ReuseValues ReuseValues
 	// Cause says why, for people: it is recorded in the history, and as
 	// kubernetes.io/change-cause on workloads whose pods change. It is not part
 	// of the desired state: a new cause alone changes nothing.

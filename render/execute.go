@@ -65,7 +65,7 @@ func (s *compiledSets) of(instance *chartfile.Instance, memory int64) (*template
 func (c *Chart) execute(ctx context.Context, spent *account.Account, instance *chartfile.Instance, data chartfile.Data, in Input) (map[string]string, error) {
 	set, err := c.sets.of(instance, in.Limits.MemoryBytes)
 	if err != nil {
-		return nil, c.templateError(err, in.Values)
+		return nil, c.templateError(err, in.layers())
 	}
 	env := template.Env{Account: spent, Strict: in.Strict, Seed: in.Seed.template(ctx), Now: in.Now}
 	if in.Lookup != nil {
@@ -81,7 +81,7 @@ func (c *Chart) execute(ctx context.Context, spent *account.Account, instance *c
 			if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 				err = errors.Join(err, cause)
 			}
-			return nil, c.templateError(err, in.Values)
+			return nil, c.templateError(err, in.layers())
 		}
 		files[name] = text
 	}

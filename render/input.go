@@ -23,6 +23,10 @@ type Input struct {
 	Upgrade bool
 	// Values over the chart's own. Zero means the chart's own defaults.
 	Values Values
+	// ChartValues take the place of the chart's own values, as those of the stored
+	// chart do with helm upgrade --reuse-values; the subcharts keep theirs. Nil:
+	// the chart's own.
+	ChartValues *Values
 	// Capabilities of the cluster. Nil means the defaults: see [Capabilities].
 	Capabilities *Capabilities
 	// Seed makes the random functions of templates deterministic. Zero: they are
@@ -70,6 +74,14 @@ func (in Input) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"name": in.Name, "namespace": in.Namespace, "revision": in.Revision, "upgrade": in.Upgrade, "values": in.Values.String(),
 	})
+}
+
+// layers are the values with the origins of all that the caller gives.
+func (in Input) layers() Values {
+	if in.ChartValues == nil {
+		return in.Values
+	}
+	return in.Values.Over(*in.ChartValues)
 }
 
 // LookupFunc serves the template function lookup: one object, or with an

@@ -164,7 +164,7 @@ func (k *Kustomization) Render(ctx context.Context, in Input) (*Manifest, error)
 
 // without refuses values, for sources that have no use for them.
 func (in Input) without(what string) (Input, error) {
-	if !in.Values.IsZero() {
+	if !in.Values.IsZero() || in.ChartValues != nil && !in.ChartValues.IsZero() {
 		return in, &Error{Op: "render", Err: fmt.Errorf("%s takes no values", what), Hint: "leave Input.Values empty, or change objects with a post-renderer"}
 	}
 	return in.checked()

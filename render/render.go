@@ -64,7 +64,13 @@ func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Inpu
 		return nil, nil, c.renderError(err)
 	}
 	meter := in.Limits.meter(ctx, spent)
-	instance, err := c.parsed.Instance(in.Values.merged(), meter)
+	var instance *chartfile.Instance
+	var err error
+	if in.ChartValues == nil {
+		instance, err = c.parsed.Instance(in.Values.merged(), meter)
+	} else {
+		instance, err = c.parsed.InstanceOver(in.ChartValues.Map(), in.Values.merged(), meter)
+	}
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}

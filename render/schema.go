@@ -23,7 +23,7 @@ func (c *Chart) checkSchema(instance *chartfile.Instance, values map[string]any,
 	for _, f := range found {
 		v := Violation{Chart: f.Chart, Path: valuesPath(values, f.Path), Wanted: f.Wanted, Found: f.Found}
 		if f.Found != "" {
-			v.Origin, _ = c.Origin(in.Values, v.Path)
+			v.Origin, _ = c.Origin(in.layers(), v.Path)
 		}
 		e.Violations = append(e.Violations, v)
 	}

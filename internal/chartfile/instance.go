@@ -3,6 +3,7 @@ package chartfile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
 	"strings"
@@ -23,6 +24,20 @@ type Instance struct {
 // Instance returns the chart as the values make it.
 func (c *Chart) Instance(values map[string]any, m *Meter) (*Instance, error) {
 	return c.instances.of(c.root, values, m)
+}
+
+// InstanceOver is Instance with other values in place of the chart's own; those
+// of its subcharts stay. It is made for this call.
+func (c *Chart) InstanceOver(own, values map[string]any, m *Meter) (*Instance, error) {
+	keys, err := c.instances.decidingKeys(c.root, m)
+	if err != nil {
+		return nil, err
+	}
+	root := *c.root
+	root.Values = own
+	keys = maps.Clone(keys)
+	keys[&root] = keys[c.root]
+	return newInstance(&root, values, keys, m)
 }
 
 func newInstance(from *chart.Chart, values map[string]any, keys map[*chart.Chart]keySet, m *Meter) (i *Instance, err error) {

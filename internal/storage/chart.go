@@ -31,6 +31,9 @@ func encodeChart(c Chart) (json.RawMessage, error) {
 		}
 		out = loaded
 	}
+	if c.Values != nil {
+		out.Values = c.Values
+	}
 	text, err := json.Marshal(out)
 	if err != nil {
 		return nil, fmt.Errorf("encode the chart: %w", err)

@@ -80,6 +80,8 @@ type Chart struct {
 	// chart in name only is stored. After reading, none are set: what is stored
 	// of a chart is kept as it is, for Helm.
 	Files []File
+	// Values are stored in place of those of the files; nil: those of the files.
+	Values map[string]any
 }
 
 // File is one file of a chart.

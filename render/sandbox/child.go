@@ -153,6 +153,9 @@ func (c *child) render(r *renderRequest) *done {
 		Values: r.Values, Capabilities: r.Capabilities, Limits: r.Limits, Strict: r.Strict, SkipSchema: r.SkipSchema,
 		Now: r.Now, Seed: render.NewSeed(r.Seed, r.SeedSince),
 	}
+	if r.OverChart {
+		in.ChartValues = &r.ChartValues
+	}
 	if r.Lookup {
 		in.Lookup = c.lookup
 	}

@@ -54,12 +54,15 @@ const (
 // renderRequest has the fields of render.Input that are plain data, and whether
 // the others are set.
 type renderRequest struct {
-	Key          uint64               `json:"key"`
-	Name         string               `json:"name"`
-	Namespace    string               `json:"namespace"`
-	Revision     int                  `json:"revision"`
-	Upgrade      bool                 `json:"upgrade"`
-	Values       render.Values        `json:"values"`
+	Key       uint64        `json:"key"`
+	Name      string        `json:"name"`
+	Namespace string        `json:"namespace"`
+	Revision  int           `json:"revision"`
+	Upgrade   bool          `json:"upgrade"`
+	Values    render.Values `json:"values"`
+	// ChartValues count if OverChart is set: none are others than the chart's own.
+	ChartValues  render.Values        `json:"chartValues"`
+	OverChart    bool                 `json:"overChart"`
 	Capabilities *render.Capabilities `json:"capabilities"`
 	Limits       render.Limits        `json:"limits"`
 	Strict       bool                 `json:"strict"`

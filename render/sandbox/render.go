@@ -23,6 +23,9 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 		Now: in.Now, Seed: seed.Secret(), SeedSince: seed.Since(),
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}
+	if in.ChartValues != nil {
+		r.ChartValues, r.OverChart = *in.ChartValues, true
+	}
 	ctx, release, err := in.Share.Acquire(ctx, memory(in))
 	if err != nil {
 		return nil, &render.Error{Op: "render", Chart: s.info.Name, Err: err}

@@ -461,3 +461,34 @@ func TestSeedInAChild(t *testing.T) {
 		t.Errorf("%s and %s", text, second.Objects[0].Text)
 	}
 }
+
+// Values in place of the chart's own reach the child, also if there are none.
+func TestChartValuesInAChild(t *testing.T) {
+	fsys := chartFS("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '{{ .Values.own }}-{{ .Values.other }}'}\n")
+	fsys["values.yaml"] = &fstest.MapFile{Data: []byte("own: own\nother: other\n")}
+	source, err := open(t, Options{Children: 1}).LoadFS(t.Context(), fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, err := render.LoadFS(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := render.MergeValues(render.FromSet("other=stored"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, values := range map[string]*render.Values{"own-other": nil, "-": {}, "-stored": &stored} {
+		for name, s := range map[string]interface {
+			Render(context.Context, render.Input) (*render.Manifest, error)
+		}{"child": source, "chart": chart} {
+			m, err := s.Render(t.Context(), render.Input{Name: "demo", ChartValues: values})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.Objects[0].Object["data"].(map[string]any)["x"]; got != want {
+				t.Errorf("%s: %v, want %s", name, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-dev/fairlead/internal/storage"
+	"github.com/fairlead-dev/fairlead/render"
+)
+
+// deployValues are those that a deploy renders and records.
+type deployValues struct {
+	given render.Values
+	chart *render.Values // in place of the chart's own; nil: its own
+}
+
+// deployValues returns the values of a release, with those of its history as it
+// asks for.
+func (e *Engine) deployValues(ctx context.Context, r Release, h *history) (deployValues, error) {
+	out := deployValues{given: r.Values}
+	if err := oneOf("Release.ReuseValues", r.ReuseValues, ResetValues, ReuseStored, ResetThenReuse); err != nil {
+		return out, refused("plan", r.Key, err)
+	}
+	revision := revisionToReuse(h.inventory.Revisions)
+	if r.ReuseValues == ResetValues || revision == 0 {
+		return out, nil
+	}
+	record, err := e.store.Get(ctx, r.Namespace, r.Name, revision)
+	if err != nil {
+		return out, fmt.Errorf("read the values to reuse: %w", err)
+	}
+	given, chart, trimmed, err := storedValues(record)
+	if err != nil {
+		return out, broken(record, err)
+	}
+	if r.ReuseValues == ReuseStored {
+		if trimmed == storage.TrimmedValues {
+			return out, &Error{
+				Op: "plan", Key: r.Key, Hint: "use ResetThenReuse, which needs the user's values only",
+				Err: errors.New("the revision was too big to be stored with its chart's values, which ReuseStored needs"),
+			}
+		}
+		computed := given.Over(chart)
+		out.chart = &computed
+	}
+	out.given = r.Values.Over(given)
+	return out, nil
+}
+
+// revisionToReuse is the deployed revision, or the newest one if none is; 0 if
+// the release is not installed.
+func revisionToReuse(revisions []storage.Meta) int {
+	for i := len(revisions) - 1; i >= 0; i-- {
+		switch revisions[i].Status {
+		case storage.StatusDeployed:
+			return revisions[i].Revision
+		case storage.StatusUninstalled:
+			return 0
+		}
+	}
+	if len(revisions) == 0 {
+		return 0
+	}
+	return revisions[len(revisions)-1].Revision
+}
