@@ -66,6 +66,21 @@ data:
   password: {{ randAlphaNum 20 | b64enc }}
   {{- end }}
 `},
+	// The checksum is that of the Secret, drawn at first and looked up afterwards.
+	"checksum of lookup": {
+		"secret.yaml": `
+{{- $old := (lookup "v1" "Secret" .Release.Namespace .Release.Name).data | default dict }}
+apiVersion: v1
+kind: Secret
+metadata: {name: {{ .Release.Name }}}
+data: {password: {{ $old.password | default (randAlphaNum 20 | b64enc) }}}
+`,
+		"config.yaml": `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {checksum: {{ include (print $.Template.BasePath "/secret.yaml") . | sha256sum }}}
+`},
 	"hook": {"a.yaml": secretOf("\n  password: {{ randAlphaNum 20 | quote }}"), "hook.yaml": `
 apiVersion: v1
 kind: ConfigMap

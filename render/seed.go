@@ -17,9 +17,10 @@ import (
 // functions are random.
 //
 // What a call returns depends on the seed, the template file that is executed, the
-// function, and how often that function was called in the file before; includes and
+// function, and how often that function was called in the file before; partials and
 // tpl count to the file. So two calls differ, and a call that is added to one
-// template does not change what the others draw.
+// template does not change what the others draw. A file that another one includes,
+// for a checksum, draws what it draws by itself.
 type Seed struct {
 	secret *hidden[seedSecret]
 }

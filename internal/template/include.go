@@ -27,8 +27,12 @@ func (e *includeExpr) eval(r *Run, dot, final value) value {
 	}
 	r.included[name] = nested + 1
 	r.step()
+	before := r.draws
+	if r.set.isFile(name) {
+		r.draws = draws{file: name}
+	}
 	text := r.captured(call{how: callInclude, at: e.blame}, callee, r.scope, rootData(data), "include")
-	r.included[name] = nested
+	r.included[name], r.draws = nested, before
 	return concrete(text)
 }
 

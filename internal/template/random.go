@@ -14,7 +14,9 @@ import (
 
 // Seed makes the random functions of a run deterministic. What a call returns
 // depends on the key, the file that is executed, the function, and how often that
-// function was called in the file before. Includes and tpl count to the file.
+// function was called in the file before. Partials and tpl count to the file. A file
+// that is included by another one draws what it draws by itself, so that a digest of
+// it is that of what it renders.
 type Seed struct {
 	// Key is the secret of which all random values are a function. Empty: they
 	// are random.

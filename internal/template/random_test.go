@@ -145,6 +145,29 @@ func TestSeededCallsAreIndependent(t *testing.T) {
 	}
 }
 
+// A file that is included draws what it draws by itself, each time.
+func TestIncludedFilesDrawTheSame(t *testing.T) {
+	set, err := Compile([]Source{
+		{"c/templates/secret.yaml", `{{ randAlpha 20 }} {{ randAlpha 20 }}`},
+		{"c/templates/web.yaml", `{{ $x := randAlpha 20 }}{{ include "c/templates/secret.yaml" . }}|{{ include "c/templates/secret.yaml" . }}|{{ $x }}|{{ randAlpha 20 }}`},
+	}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := set.NewRun(context.Background(), Env{Seed: testSeed.fetch})
+	secret, err := run.Execute("c/templates/secret.yaml", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, err := run.Execute("c/templates/web.yaml", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parts := strings.Split(web, "|"); parts[0] != secret || parts[1] != secret || parts[2] == parts[3] {
+		t.Errorf("the file has %s, what includes it %s", secret, web)
+	}
+}
+
 func TestSeededResultsAreValid(t *testing.T) {
 	env := Env{Seed: testSeed.fetch, Now: testNow}
 	hash := renderSeeded(t, env, `{{ htpasswd "me" "pässword" }}`)

@@ -45,6 +45,7 @@ const (
 // concurrent use; what it keeps besides only saves time.
 type Set struct {
 	names      []string
+	files      map[string]bool // those of Names
 	root       scope
 	funcs      map[string]*function
 	known      map[string]any // the names of funcs, for the parser
@@ -111,11 +112,18 @@ func Compile(sources []Source, opts Options) (*Set, error) {
 			s.root.defs[defined] = &template{name: defined, tree: tree}
 		}
 	}
+	s.files = make(map[string]bool, len(s.names))
+	for _, name := range s.Names() {
+		s.files[name] = true
+	}
 	for _, t := range s.root.defs {
 		t.root = compileTree(t.tree, t.name, s.funcs).root
 	}
 	return s, nil
 }
+
+// isFile reports whether a template is a file that Helm renders, and no partial.
+func (s *Set) isFile(name string) bool { return s.files[name] }
 
 // Names lists the sources in the order in which Helm renders them, without
 // partials, whose names begin with an underscore.
