@@ -150,7 +150,7 @@ func rolloutLesson(s *student) {
 	if _, err := s.engine.Rollback(s.Context(), s.key, 1, engine.ApplyOptions{Timeout: time.Minute}); err != nil {
 		s.Fatal(err)
 	}
-	s.wantRunning(3, "1.0", "first version")
+	s.wantRunning(3, "1.0", "rollback to 1: first version")
 	history, err := s.engine.History(s.Context(), s.key)
 	if err != nil {
 		s.Fatal(err)

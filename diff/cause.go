@@ -11,7 +11,7 @@ type verdict struct {
 //
 //	desired, and another manager owns the live value, which differs → Conflict
 //	desired, and live equals it already: the server changes it      → Default
-//	desired, and not as it was applied last                         → Chart
+//	desired, and not as it was applied last, or created             → Chart
 //	desired, as it was applied last, and live differs from that     → Drift
 //	not desired, but applied earlier                                → Removed
 //	otherwise                                                       → Default
@@ -35,7 +35,7 @@ func (c *comparer) cause(b, l, d, m any) verdict {
 	switch {
 	case o != nil && !c.force && m != nil && (c.takes == nil || !c.takes(o.manager, c.at.String())):
 		return verdict{Conflict, o}
-	case !c.equal(d, b):
+	case !c.equal(d, b), c.created: // that the object is missing is one fact, which its action says
 		return verdict{Chart, o}
 	case !c.equal(l, b):
 		return verdict{Drift, o}

@@ -114,6 +114,7 @@ func Compare(in Input, opts Options) (Change, error) {
 	if m == nil {
 		m = c.merge(b, l, d)
 	}
+	c.created = l == nil
 	c.walk(b, l, d, m)
 	ch.Fields = c.fields
 	if ch.Action == Updated && len(ch.Fields) == 0 {
@@ -150,6 +151,8 @@ func action(in Input) (Action, string) {
 		return Kept, "the last applied object has " + keepAnnotation + ": " + keepValue
 	case in.Desired == nil:
 		return Deleted, ""
+	case in.Live == nil && in.Base != nil:
+		return Created, "it was applied before, and is missing"
 	case in.Live == nil:
 		return Created, ""
 	case in.Base == nil:

@@ -5,12 +5,13 @@ import "slices"
 // comparer walks the states of one object in parallel and records where the live
 // one and the merged one differ.
 type comparer struct {
-	obj    Object
-	schema Schema
-	owners *owners
-	force  bool
-	takes  func(manager, path string) bool
-	native bool // the API server serves the kind itself
+	obj     Object
+	schema  Schema
+	owners  *owners
+	force   bool
+	takes   func(manager, path string) bool
+	native  bool // the API server serves the kind itself
+	created bool // there is no live object
 
 	at     path     // the current path
 	names  []string // the same for the schema

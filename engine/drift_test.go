@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestDriftIsCorrectedByAPlan(t *testing.T) {
 	if err := report.WriteText(&text, diff.TextOptions{Width: 200}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"1 to create, 2 to update, 3 drifted", "drift, set by kubectl-edit at 20"} {
+	for _, s := range []string{"1 to create, 2 to update, 2 drifted", "drift, set by kubectl-edit at 20"} {
 		if !strings.Contains(text.String(), s) {
 			t.Errorf("the report does not say %q:\n%s", s, &text)
 		}
@@ -103,4 +104,42 @@ func TestDriftIsCorrectedByAPlan(t *testing.T) {
 	// The next deploy has no conflict.
 	f.deploy(f.release(c, "password=first-password"))
 	f.wantHistory("1 superseded", "2 deployed")
+}
+
+// What is missing is one fact for each object, not a drift of each field; an
+// object whose definition was deleted is missing too, and cannot be created.
+func TestDriftOfMissingObjects(t *testing.T) {
+	f := newFixture(t)
+	group := f.namespace + ".example.org"
+	f.deleteCRD("gadgets." + group)
+	f.deploy(f.release(f.chart(map[string]string{
+		"a.yaml": configMap, "crds/gadgets.yaml": strings.ReplaceAll(gadgetCRD, "GROUP", group), "gadget.yaml": strings.ReplaceAll(gadget, "GROUP", group),
+	})))
+	f.deleteCRDNow("gadgets." + group)
+	if err := f.client.CoreV1().ConfigMaps(f.namespace).Delete(f.ctx, "shop-config", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	drift, err := f.engine.Drift(f.ctx, f.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const gone = "it was applied before, and is missing"
+	missing := map[string]string{}
+	for _, c := range drift.Changes {
+		if c.Action == diff.Created {
+			missing[c.Object.Kind] = c.Reason
+		}
+		for _, field := range c.Fields {
+			if field.Cause == diff.Drift {
+				t.Errorf("%s is missing, and has drift at %s", c.Object, field.Path)
+			}
+		}
+	}
+	if len(missing) != 2 || missing["ConfigMap"] != gone || missing["Gadget"] != gone {
+		t.Errorf("the drift is %v", missing)
+	}
+	p, err := f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})
+	if err != nil || !errors.Is(p.Err(), engine.ErrUnknownKind) {
+		t.Errorf("the correction: %v, %v", err, p)
+	}
 }

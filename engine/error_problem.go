@@ -93,6 +93,11 @@ func newProblem(kind ProblemKind, o diff.Object, message, hint string, fields ..
 	return Problem{Kind: kind, Object: o, Message: message, Hint: hint, Fields: fields}
 }
 
+// kindGone is the problem of an object that was applied, and whose kind is gone.
+func kindGone(o diff.Object) Problem {
+	return newProblem(ProblemUnknownKind, o, "it is gone, because the API server no longer serves its kind", "install the CustomResourceDefinition again")
+}
+
 func hasProblem(problems []Problem, kind ProblemKind) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind == kind })
 }

@@ -72,7 +72,7 @@ func TestReleaseFromInstallToUninstall(t *testing.T) {
 	if image := web.Spec.Template.Spec.Containers[0].Image; image != "shop:1.0" || *web.Spec.Replicas != 2 {
 		t.Errorf("after the rollback: image %s, %d replicas", image, *web.Spec.Replicas)
 	}
-	if got := web.Annotations["kubernetes.io/change-cause"]; got != "first version" {
+	if got := web.Annotations["kubernetes.io/change-cause"]; got != "rollback to 1: first version" {
 		t.Errorf("after the rollback, the change cause is %q", got)
 	}
 	// kubectl rollout history reads the causes from the ReplicaSets.
@@ -84,7 +84,7 @@ func TestReleaseFromInstallToUninstall(t *testing.T) {
 	for _, rs := range sets.Items {
 		causes[rs.Spec.Template.Spec.Containers[0].Image] = rs.Annotations["kubernetes.io/change-cause"]
 	}
-	if causes["shop:1.0"] != "first version" || causes["shop:2.0"] != "a new look" {
+	if causes["shop:1.0"] != "rollback to 1: first version" || causes["shop:2.0"] != "a new look" {
 		t.Errorf("rollout history: %v", causes)
 	}
 

@@ -328,5 +328,9 @@ func (j *judge) notServed(ctx context.Context, in intended, f prediction, err er
 		return f, nil, false, nil
 	}
 	j.dryRun.forgetDiscovery(ctx) // which listed the kind as served
+	if j.mode.undoesDrift() {
+		f.refusal.problems = append(f.refusal.problems, kindGone(in.id))
+		return f, nil, true, nil
+	}
 	return f, nil, true, unknownKind(j.key, in.id, in.source)
 }

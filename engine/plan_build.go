@@ -142,6 +142,9 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 		})
 	}
 	p.Report.Changes = slices.Grow(p.Report.Changes, len(w.steps))
+	for _, gone := range b.unserved {
+		p.Report.Changes = append(p.Report.Changes, diff.Change{Object: gone.Object, Action: diff.Created, Reason: "it was applied before, and is missing", Source: gone.Source, Local: true})
+	}
 	for _, s := range w.steps {
 		if s.named() {
 			p.Report.Changes = append(append(p.Report.Changes, s.change), s.related...)
@@ -150,6 +153,7 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 }
 
 func (b *builder) addProblems(p *Plan, found orderFindings) {
+	p.Problems = append(p.Problems, b.unserved...)
 	for i, s := range p.work.steps {
 		if !s.named() {
 			continue

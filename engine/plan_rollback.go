@@ -95,7 +95,7 @@ func (e *Engine) planRestore(ctx context.Context, m mode, k Key, a asking, in re
 		return nil, fmt.Errorf("read the manifest of revision %d: %w", target.Revision, err)
 	}
 	p := e.premise(premise{
-		key: k, mode: m, asking: a, cause: target.Cause,
+		key: k, mode: m, asking: a, cause: record.Cause,
 		history: in.history, namespace: in.namespace, record: record, hidden: hookObjects(target),
 	}, Release{})
 	begun.Chart = chartName(record.Chart.Name, record.Chart.Version)

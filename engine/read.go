@@ -88,11 +88,20 @@ func (r *reader) collectDesired(ctx context.Context) error {
 	return nil
 }
 
-// desire adds an object that is wanted.
+// desire adds an object that is wanted. It returns nil for one whose kind is gone,
+// if that is drift.
 func (r *reader) desire(ctx context.Context, from render.Object, origin origin) (*object, error) {
 	at, err := r.locator.locate(ctx, from.Unstructured, from.Source)
 	if errors.Is(err, ErrUnknownKind) && (r.mode.restores() || r.mode == rollingOut) {
 		at, from, err = r.locateRestored(ctx, from, err)
+	}
+	if errors.Is(err, ErrUnknownKind) && r.mode.undoesDrift() {
+		gone := identityIn(r.key, from.Unstructured)
+		gone.Version = from.GroupVersionKind().Version
+		p := kindGone(gone)
+		p.Source = from.Source
+		r.unserved = append(r.unserved, p)
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err

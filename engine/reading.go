@@ -24,7 +24,10 @@ type reading struct {
 	// createdNamespaces are those that applying creates, the release's own
 	// included.
 	createdNamespaces map[string]bool
-	redactor          *diff.Redactor
-	warnings          []string       // about the plan as a whole
-	rules             *cluster.Rules // of these credentials in the release's namespace; nil: not asked
+	// unserved are objects of the newest revision whose kind the API server no
+	// longer serves, and which are gone with it: only drift reports them.
+	unserved []Problem
+	redactor *diff.Redactor
+	warnings []string       // about the plan as a whole
+	rules    *cluster.Rules // of these credentials in the release's namespace; nil: not asked
 }
