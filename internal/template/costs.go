@@ -87,6 +87,10 @@ func texts(result, scratch int64) cost {
 	}
 }
 
+// quoting is the cost of a function whose error quotes its text: line breaks take
+// four bytes each there, in every copy of the message.
+var quoting = texts(0, 20)
+
 // reads is the cost of a function that reads its texts and returns little, or a
 // part of them.
 func reads(_ *Run, a []value) price { return price{work: textLen(a) / 16} }
@@ -99,7 +103,7 @@ func compares(r *Run, a []value) price {
 		case nil, bool, int, int64, float64:
 		case string:
 		default:
-			return price{scratch: r.taken(&shown, a).bytes}
+			return price{scratch: 3 * r.taken(&shown, a).bytes}
 		}
 	}
 	return price{work: textLen(a) / 16}
@@ -136,11 +140,11 @@ func textCosts() map[string]cost {
 		"osBase": texts(1, 0), "osDir": texts(1, 0), "osClean": texts(1, 1), "osExt": texts(1, 0),
 		"regexQuoteMeta": texts(2, 0),
 		"date":           texts(4, 4), "date_in_zone": texts(4, 8), "dateInZone": texts(4, 8), "htmlDateInZone": texts(0, 8),
-		"date_modify": texts(0, 8), "dateModify": texts(0, 8), "must_date_modify": texts(0, 8), "mustDateModify": texts(0, 8),
-		"toDate": texts(0, 16), "mustToDate": texts(0, 16), "duration": texts(0, 2), "durationRound": texts(0, 8),
+		"date_modify": quoting, "dateModify": quoting, "must_date_modify": quoting, "mustDateModify": quoting,
+		"toDate": quoting, "mustToDate": quoting, "duration": texts(0, 2), "durationRound": quoting,
 		"atoi": texts(0, 2), "typeIs": texts(0, 1), "typeIsLike": texts(0, 1), "kindIs": texts(0, 1),
 		"sha1sum": digests, "sha256sum": digests, "sha512sum": digests, "adler32sum": digests,
-		"urlParse": texts(2, 8),
+		"urlParse": texts(2, 16),
 		"urlJoin": func(r *Run, a []value) price {
 			m, n := take[map[string]any](a[0]), int64(0)
 			for _, key := range []string{"scheme", "host", "path", "query", "opaque", "fragment", "userinfo"} {

@@ -51,7 +51,7 @@ func writtenCosts() map[string]cost {
 		"toJson": encodes(&jsonForm, 3, 96), "mustToJson": encodes(&jsonForm, 3, 96),
 		"toRawJson": encodes(&jsonForm, 3, 96), "mustToRawJson": encodes(&jsonForm, 3, 96),
 		"toPrettyJson": encodes(&prettyForm, 4, 96), "mustToPrettyJson": encodes(&prettyForm, 4, 96),
-		"toYamlPretty": encodes(&yamlForm, 4, 256),
+		"toYamlPretty": encodes(&yamlForm, 7, 1200),
 		"toToml":       encodes(&tomlForm, 4, 256),
 	}
 }
