@@ -85,7 +85,11 @@ func (e *Engine) redactorOfRevision(ctx context.Context, k Key, record *storage.
 			return nil, fmt.Errorf("read %s: %w", t.id, err)
 		}
 	}
-	return redactorOf(secrets...), nil
+	earlier, err := e.earlierSecrets(ctx, k, []*storage.Record{record})
+	if err != nil {
+		return nil, err
+	}
+	return redactorOf(append(secrets, earlier...)...), nil
 }
 
 // runAll runs the tests. What is to be deleted after success goes when all have

@@ -1,13 +1,17 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 const (
@@ -51,6 +55,43 @@ func TestAttackSecretOfAnUndoneRevision(t *testing.T) {
 	f.scale("shop", "kubectl", 1)
 	p, err = f.engine.PlanCorrection(f.ctx, f.key, engine.PlanOptions{})
 	f.hidesAll(f.tell(p, err))
+}
+
+// The pods of a workload that was undone repeat what the Secret was then, and
+// Status shows that.
+func TestAttackUndoneSecretInStatus(t *testing.T) {
+	f := newFixture(t)
+	text := strings.Replace(behaving("config-error"), "{fairlead.dev/pod", `{fairlead.dev/message: 'cannot log in with {{ .Values.password }}', fairlead.dev/pod`, 1)
+	c := f.chart(map[string]string{"secret.yaml": secret, "web.yaml": text})
+	hidesIn := func(sets int) {
+		t.Helper()
+		testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
+			list, err := f.client.AppsV1().ReplicaSets(f.namespace).List(ctx, metav1.ListOptions{})
+			if err != nil || len(list.Items) != sets {
+				return fmt.Errorf("%d ReplicaSets, %v", len(list.Items), err)
+			}
+			status, err := f.engine.Status(ctx, f.key)
+			if err != nil {
+				return err
+			}
+			data, err := json.Marshal(status)
+			f.hidesAll(string(data))
+			if !strings.Contains(string(data), "cannot log in with [secret") {
+				return fmt.Errorf("status %s, %v", data, err)
+			}
+			return nil
+		})
+	}
+	for i, password := range []string{canaryOne, canaryTwo} {
+		if _, err := f.engine.Deploy(f.ctx, f.release(c, "password="+password), engine.ApplyOptions{NoWait: true}); err != nil {
+			t.Fatal(err)
+		}
+		hidesIn(i + 1)
+	}
+	if _, err := f.engine.Rollout(f.ctx, f.key, engine.Rollout{Verb: engine.Undo}, engine.ApplyOptions{NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	hidesIn(2)
 }
 
 // A live object has what the Secret of a hook of the last revision was.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -50,9 +51,13 @@ func (e *Engine) status(ctx context.Context, k Key) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []*unstructured.Unstructured
-	for _, record := range h.base { // whose objects may still be live
-		all = append(all, recordedSecrets(record)...)
+	records := h.base // whose objects may still be live
+	if !slices.Contains(records, h.last) {
+		records = append(slices.Clip(records), h.last)
+	}
+	all, err := e.earlierSecrets(ctx, k, records)
+	if err != nil {
+		return nil, err
 	}
 	for _, o := range objects {
 		all = append(all, o.desired, o.live)

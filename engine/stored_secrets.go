@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -18,6 +19,20 @@ func recordedSecrets(r *storage.Record) []*unstructured.Unstructured {
 		objects = nil
 	}
 	return append(secretsIn(objects), hookObjects(r)...)
+}
+
+// earlierSecrets are the Secrets of which the pods of revisions may have the
+// values: their own, and those of all revisions if a workload was undone, or if
+// the pods were not waited for and may be still those of an earlier one.
+func (e *Engine) earlierSecrets(ctx context.Context, k Key, records []*storage.Record) ([]*unstructured.Unstructured, error) {
+	if slices.ContainsFunc(records, func(r *storage.Record) bool { return r.Unproven || hasUndone(r) }) {
+		return e.storedSecrets(ctx, k)
+	}
+	var out []*unstructured.Unstructured
+	for _, r := range records {
+		out = append(out, recordedSecrets(r)...)
+	}
+	return out, nil
 }
 
 // storedSecrets are those of all revisions that are stored of a release.
