@@ -20,6 +20,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,25 +60,20 @@ func main() {
 
 // settings are the flags of both steps.
 type settings struct {
-	key        engine.Key
-	chart      string
-	values     []string
-	set        []string
-	force      bool
-	create     bool
-	kubeconfig string
-	planKey    string
-	in, out    string
-	timeout    time.Duration
+	release                    engine.Release
+	chart, kubeconfig, planKey string
+	values                     []render.Layer
+	in, out                    string
+	timeout                    time.Duration
 }
 
 var errUsage = errors.New("usage: pipeline plan|apply [flags]; -h lists them")
 
 func run(ctx context.Context, args []string, out io.Writer) (int, error) {
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] != "plan" && args[0] != "apply" {
 		return exitError, errUsage
 	}
-	s, err := parse(args[0], args[1:])
+	s, err := parse(ctx, args[0], args[1:])
 	if err != nil {
 		return exitError, err
 	}
@@ -95,116 +91,92 @@ func run(ctx context.Context, args []string, out io.Writer) (int, error) {
 	if err != nil {
 		return exitError, err
 	}
-	r, err := s.release(ctx)
-	if err != nil {
-		return exitError, err
+	if args[0] == "plan" {
+		return plan(ctx, e, s, out)
 	}
-	switch args[0] {
-	case "plan":
-		return plan(ctx, e, r, s, out)
-	case "apply":
-		return apply(ctx, e, r, s, out)
-	}
-	return exitError, errUsage
+	err = apply(ctx, e, s, out)
+	return exitCode(err), err
 }
 
-func parse(name string, args []string) (settings, error) {
+func parse(ctx context.Context, name string, args []string) (settings, error) {
 	var s settings
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.StringVar(&s.key.Namespace, "namespace", "default", "of the release")
-	f.StringVar(&s.key.Name, "name", "", "of the release")
+	f.StringVar(&s.release.Namespace, "namespace", "default", "of the release")
+	f.StringVar(&s.release.Name, "name", "", "of the release")
 	f.StringVar(&s.chart, "chart", "", "folder, archive or oci:// address; empty: the built-in web app")
-	f.Func("values", "values file; may be given again", func(v string) error { s.values = append(s.values, v); return nil })
-	f.Func("set", "key=value; may be given again", func(v string) error { s.set = append(s.set, v); return nil })
-	f.BoolVar(&s.force, "force", false, "take fields from other field managers")
-	f.BoolVar(&s.create, "create-namespace", false, "create the namespace if it does not exist")
+	f.Func("values", "values file; may be given again", func(v string) error { s.values = append(s.values, render.FromFile(v)); return nil })
+	f.Func("set", "key=value; may be given again", func(v string) error { s.values = append(s.values, render.FromSet(v)); return nil })
+	f.BoolVar(&s.release.Force, "force", false, "take fields from other field managers")
+	f.BoolVar(&s.release.CreateNamespace, "create-namespace", false, "create the namespace if it does not exist")
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "empty: as kubectl finds it")
 	f.StringVar(&s.planKey, "plan-key", "", "file with the key of the plan's digests; empty: that of the release's newest revision")
 	f.StringVar(&s.in, "in", "plan.json", "the plan to apply")
 	f.StringVar(&s.out, "out", ".", "folder for plan.md and plan.json")
 	f.DurationVar(&s.timeout, "timeout", engine.DefaultTimeout, "for readiness")
-	return s, f.Parse(args)
-}
-
-func (s settings) release(ctx context.Context) (engine.Release, error) {
-	chart := charts.WebApp()
+	err := f.Parse(args)
+	if err != nil {
+		return s, err
+	}
+	s.release.Source = charts.WebApp()
 	if s.chart != "" {
-		var err error
-		if chart, err = charts.Load(ctx, s.chart, charts.LoadOptions{}); err != nil {
-			return engine.Release{}, err
+		if s.release.Source, err = charts.Load(ctx, s.chart, charts.LoadOptions{}); err != nil {
+			return s, err
 		}
 	}
-	var layers []render.Layer
-	for _, path := range s.values {
-		layers = append(layers, render.FromFile(path))
-	}
-	for _, expr := range s.set {
-		layers = append(layers, render.FromSet(expr))
-	}
-	values, err := render.MergeValues(layers...)
-	return engine.Release{Key: s.key, Source: chart, Values: values, Force: s.force, CreateNamespace: s.create}, err
+	s.release.Values, err = render.MergeValues(s.values...)
+	return s, err
 }
 
 // plan writes the plan, for reviewers and for apply.
-func plan(ctx context.Context, e *engine.Engine, r engine.Release, s settings, out io.Writer) (int, error) {
-	p, err := e.Plan(ctx, r, engine.PlanOptions{})
+func plan(ctx context.Context, e *engine.Engine, s settings, out io.Writer) (int, error) {
+	p, err := e.Plan(ctx, s.release, engine.PlanOptions{})
 	if err != nil {
 		return exitError, err
 	}
-	if err := write(filepath.Join(s.out, "plan.md"), func(w io.Writer) error {
-		return p.Report.WriteMarkdown(w, diff.MarkdownOptions{})
-	}); err != nil {
-		return exitError, err
-	}
-	if err := write(filepath.Join(s.out, "plan.json"), func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(p)
-	}); err != nil {
+	var markdown bytes.Buffer
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err := errors.Join(
+		err, p.Report.WriteMarkdown(&markdown, diff.MarkdownOptions{}),
+		os.WriteFile(filepath.Join(s.out, "plan.md"), markdown.Bytes(), 0o644),
+		os.WriteFile(filepath.Join(s.out, "plan.json"), data, 0o644),
+	); err != nil {
 		return exitError, err
 	}
 	fmt.Fprintln(out, p.Report.Summary())
 	for _, permission := range p.Missing {
 		fmt.Fprintln(out, "applying takes the permission to", permission)
 	}
-	switch {
-	case p.Err() != nil:
-		return exitProblem, p.Err()
-	case p.Changed():
+	if p.Err() == nil && p.Changed() {
 		return exitChanges, nil
 	}
-	return exitFine, nil
-}
-
-func write(path string, content func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(content(f), f.Close())
+	return exitCode(p.Err()), p.Err()
 }
 
 // apply applies a plan that was written earlier, and nothing else.
-func apply(ctx context.Context, e *engine.Engine, r engine.Release, s settings, out io.Writer) (int, error) {
+func apply(ctx context.Context, e *engine.Engine, s settings, out io.Writer) error {
 	data, err := os.ReadFile(s.in)
 	if err != nil {
-		return exitError, err
+		return err
 	}
 	var p engine.Plan
 	if err := json.Unmarshal(data, &p); err != nil {
-		return exitError, fmt.Errorf("%s: %w", s.in, err)
+		return fmt.Errorf("%s: %w", s.in, err)
 	}
-	rev, err := e.Apply(ctx, &p, engine.ApplyOptions{Release: &r, Timeout: s.timeout})
-	var stale *engine.StalePlanError
-	var problems *engine.ProblemsError
+	rev, err := e.Apply(ctx, &p, engine.ApplyOptions{Release: &s.release, Timeout: s.timeout})
+	if err == nil {
+		fmt.Fprintf(out, "revision %d is %s\n", rev.Revision, rev.Status)
+	}
+	return err
+}
+
+func exitCode(err error) int {
 	switch {
-	case errors.As(err, &stale):
-		return exitStale, err
-	case errors.As(err, &problems):
-		return exitProblem, err
-	case err != nil:
-		return exitError, err
+	case err == nil:
+		return exitFine
+	case errors.As(err, new(*engine.StalePlanError)):
+		return exitStale
+	case errors.As(err, new(*engine.ProblemsError)):
+		return exitProblem
 	}
-	fmt.Fprintf(out, "revision %d is %s\n", rev.Revision, rev.Status)
-	return exitFine, nil
+	return exitError
 }
