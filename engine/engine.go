@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -22,6 +23,7 @@ type Engine struct {
 	opts    Options
 	cluster *cluster.Cluster
 	store   *storage.Store
+	leases  func(k Key) lock.Leases
 	rules   map[schema.GroupKind]readiness.Rule
 	events  emitter
 }
@@ -50,7 +52,11 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
-	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}}, nil
+	at, err := opts.homeIn(c)
+	if err != nil {
+		return nil, &Error{Op: "new engine", Err: err}
+	}
+	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}}, nil
 }
 
 // As returns an engine that acts as another user, with that user's permissions,
@@ -74,7 +80,13 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	if err != nil {
 		return nil, &Error{Op: "impersonate", Err: err}
 	}
-	return &Engine{opts: opts, cluster: c, store: storage.New(c.Typed, c.Metadata), rules: e.rules, events: e.events}, nil
+	at := home{e.store, e.leases}
+	if !opts.Storage.elsewhere() {
+		if at, err = opts.homeIn(c); err != nil {
+			return nil, &Error{Op: "impersonate", Err: err}
+		}
+	}
+	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: e.rules, events: e.events}, nil
 }
 
 // With returns an engine with other options for some of the calls: a release
@@ -82,7 +94,7 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 // change gets a copy of the options; it must not change what they point to. The
 // two share connections and what discovery has read, so that it costs nothing and
 // sends no request. OnEvent is nil when change is called: if that sets none, the
-// events of both engines go to the OnEvent of e. Logger and As cannot be changed;
+// events of both engines go to the OnEvent of e. Logger, Storage and As cannot be changed;
 // see [Engine.As]. An option that is not accepted is an error that wraps
 // ErrInvalidOptions.
 func (e *Engine) With(change func(*Options)) (*Engine, error) {
@@ -92,7 +104,7 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	opts := e.opts.withDefaults() // which copies
 	opts.OnEvent = nil
 	change(&opts)
-	opts.Logger, opts.As = e.opts.Logger, e.opts.As
+	opts.Logger, opts.Storage, opts.As = e.opts.Logger, e.opts.Storage, e.opts.As
 	if err := opts.validate(); err != nil {
 		return nil, &Error{Op: "change options", Err: err}
 	}
@@ -100,7 +112,7 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	if err != nil {
 		return nil, &Error{Op: "change options", Err: err}
 	}
-	out := &Engine{opts: opts.withDefaults(), cluster: e.cluster, store: e.store, rules: rules, events: emitter{dispatcher: e.events.dispatcher}}
+	out := &Engine{opts: opts.withDefaults(), cluster: e.cluster, store: e.store, leases: e.leases, rules: rules, events: emitter{dispatcher: e.events.dispatcher}}
 	if opts.OnEvent != nil {
 		out.events.dispatcher = newDispatcher(opts.OnEvent)
 	}

@@ -275,7 +275,7 @@ func (j *judge) lostWithNamespace(k cluster.Kind, m *metav1.PartialObjectMetadat
 		return false
 	case k.Resource.Group == "" && k.Name == "ConfigMap" && m.Name == "kube-root-ca.crt", k.Resource.Group == "" && k.Name == "ServiceAccount" && m.Name == "default":
 		return false
-	case k.Resource.Group == "" && k.Name == "Secret" && m.Namespace == j.key.Namespace && m.Labels["owner"] != "" && m.Labels["name"] == j.key.Name:
+	case k.Resource.Group == "" && (k.Name == "Secret" || k.Name == "ConfigMap" && strings.HasPrefix(m.Name, "sh.helm.release.v1.")) && m.Namespace == j.key.Namespace && m.Labels["owner"] != "" && m.Labels["name"] == j.key.Name:
 		return false // the release's own history
 	}
 	return metav1.GetControllerOf(m) == nil || k.Name == "PersistentVolumeClaim"

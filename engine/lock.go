@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 )
@@ -16,15 +15,11 @@ import (
 // counts as in progress.
 const DefaultLeaseDuration = 15 * time.Second
 
-func (e *Engine) leases(k Key) coordination.LeaseInterface {
-	return e.cluster.Typed.CoordinationV1().Leases(k.Namespace)
-}
-
 // acquire takes the release's lock. It returns nil without permission on
 // Leases: the operation goes on, with a warning.
 func (e *Engine) acquire(ctx context.Context, k Key, opts ApplyOptions) (*lock.Lock, error) {
 	l, err := lock.Acquire(ctx, lock.Options{
-		Leases: e.leases(k), Namespace: k.Namespace, Release: k.Name,
+		Leases: e.leases(k), Namespace: e.opts.Storage.namespaceOf(k), Release: k.Name,
 		Holder: e.opts.FieldManager, Duration: e.opts.LeaseDuration,
 		Timeout: opts.LockTimeout, Supersede: opts.Supersede,
 		OnWaited: func(holder string) { e.events.emit(LockWaited{about(k), holder}) },

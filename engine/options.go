@@ -115,6 +115,9 @@ type Options struct {
 	// *ecdsa.PublicKey (P-256, P-384, P-521) and *rsa.PublicKey (2048 bits).
 	// Nil: plans need no signature.
 	PlanSigners []crypto.PublicKey
+	// Storage decides where revisions and locks are kept. Zero: in Secrets and
+	// Leases of the release's namespace.
+	Storage Storage
 	// LeaseDuration is how long an operation whose process no longer renews its
 	// Lease counts as in progress; it is renewed three times as often. Rounded
 	// to seconds. 0: DefaultLeaseDuration. Negative, or more than 2 minutes: an
@@ -183,6 +186,9 @@ func (o Options) validate() error {
 		return err
 	}
 	if err := oneOf("Options.FieldValidation", o.FieldValidation, FieldValidationStrict, FieldValidationWarn); err != nil {
+		return err
+	}
+	if err := o.Storage.validate(); err != nil {
 		return err
 	}
 	if err := o.validateAs("Options.As"); err != nil {

@@ -36,7 +36,7 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 	if out.work == nil {
 		out.work = &work{}
 	}
-	out.work.planner = b.e.cluster
+	out.work.planner, out.work.storage = b.e.cluster, b.e.opts.Storage
 	if err := b.complete(ctx, &out, event); err != nil {
 		return nil, err
 	}

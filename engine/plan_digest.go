@@ -26,8 +26,8 @@ import (
 // newest revision, or the caller's own (Options.PlanKey). The plan's nonce keeps
 // digests of two plans from being compared.
 //
-// A first install without Options.PlanKey has no such key. Its plan has no
-// digest of anything hidden, and may hide values only where they are no more
+// A first install without Options.PlanKey has no such key, and neither has a
+// release that is kept in ConfigMaps. Their plans have no digest of anything hidden, and may hide values only where they are no more
 // than values; see hidesElsewhere.
 const (
 	digestKeyed = "hmac-sha256:"
@@ -85,7 +85,7 @@ func (e *Engine) planSecret(keeper *storage.Record) ([]byte, DigestKey) {
 	switch {
 	case len(e.opts.PlanKey) > 0:
 		return e.opts.PlanKey, KeyedByOptions
-	case keeper != nil:
+	case keeper != nil && keeper.Key() != nil:
 		return keeper.Key(), KeyedByRevision
 	}
 	return nil, ""

@@ -24,13 +24,15 @@ func (b *builder) neededPermissions(p *Plan) []Permission {
 		out = append(out, Permission{Verb: "create", Resource: "namespaces", Name: p.Key.Namespace})
 	}
 	out = append(out, p.work.hookPermissions...)
-	for _, verb := range recordVerbs(p) {
-		out = append(out, Permission{Verb: verb, Resource: "secrets", Namespace: p.Key.Namespace})
+	if at := b.e.opts.Storage; !at.elsewhere() {
+		for _, verb := range recordVerbs(p) {
+			out = append(out, Permission{Verb: verb, Resource: at.resource(), Namespace: at.namespaceOf(p.Key)})
+		}
 	}
 	return out
 }
 
-// recordVerbs are the verbs on Secrets that recording the outcome takes.
+// recordVerbs are the verbs on revisions that recording the outcome takes.
 func recordVerbs(p *Plan) []string {
 	switch {
 	case p.Kind == PlanUninstall:

@@ -46,18 +46,21 @@ func (p *Plan) PolicyRules() (map[string][]rbacv1.PolicyRule, error) {
 
 // addRecord adds what the release's lock, history and namespace take.
 func (r ruleSet) addRecord(p *Plan) {
-	home, lease := p.Key.Namespace, lock.Name(p.Key.Name)
-	r.add(home, "coordination.k8s.io", "leases", lease, "get")
+	at := p.work.storage
+	home, lease := at.namespaceOf(p.Key), lock.Name(p.Key.Name)
+	if !at.elsewhere() {
+		r.add(home, "coordination.k8s.io", "leases", lease, "get")
+	}
 	if p.work.namespace.missing {
 		r.add("", "", "namespaces", "", "create")
 	}
-	if !p.Changed() && p.Kind != PlanUninstall {
+	if !p.Changed() && p.Kind != PlanUninstall || at.elsewhere() {
 		return
 	}
 	r.add(home, "coordination.k8s.io", "leases", "", "create")
 	r.add(home, "coordination.k8s.io", "leases", lease, "update", "delete")
 	for _, verb := range recordVerbs(p) {
-		r.add(home, "", "secrets", "", verb)
+		r.add(home, "", at.resource(), "", verb)
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, a asking) (*Plan, err
 		return nil, notFound("uninstall", k)
 	}
 	if gone {
-		return &Plan{Kind: PlanUninstall, Key: k, work: &work{history: h, historyOnly: true}}, nil
+		return &Plan{Kind: PlanUninstall, Key: k, work: &work{history: h, historyOnly: true, storage: e.opts.Storage}}, nil
 	}
 	p := e.premise(premise{key: k, mode: uninstalling, asking: a, history: h, hidden: hookObjects(h.last)}, Release{})
 	out, err := e.plan(ctx, p, wanted{}, Plan{Kind: PlanUninstall, Chart: chartName(h.last.Chart.Name, h.last.Chart.Version)}, "delete")

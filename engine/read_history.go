@@ -64,7 +64,7 @@ func (e *Engine) readRecords(ctx context.Context, k Key, h *history) error {
 		e.events.emit(Warning{about(k), "a stored revision is passed over: " + b.Error()})
 	}
 	for _, name := range h.inventory.Ignored {
-		e.events.emit(Warning{about(k), "Secret " + name + " is labelled as a revision and is not one; it is passed over"})
+		e.events.emit(Warning{about(k), name + " is labelled as a revision and is not one; it is passed over"})
 	}
 	return nil
 }

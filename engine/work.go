@@ -17,6 +17,7 @@ import (
 // it is changed.
 type work struct {
 	planner  *cluster.Cluster             // that the plan was made for
+	storage  Storage                      // that its revision is recorded in
 	release  Release                      // of a deploy; zero otherwise
 	manifest *render.Manifest             // of a deploy
 	lookedUp []*unstructured.Unstructured // Secrets that its templates have looked up

@@ -65,7 +65,7 @@ func roundTrip(t *testing.T, r *Record) *Record {
 
 func decodeSecret(t *testing.T, secret *corev1.Secret) *Record {
 	t.Helper()
-	r, err := (&Store{}).read(t.Context(), secret, yamlread.NewBudget(maxOne))
+	r, err := New(nil, nil).read(t.Context(), secret, yamlread.NewBudget(maxOne))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func hostile(t testing.TB) map[string]string {
 func TestHostileBodies(t *testing.T) {
 	for name, body := range hostile(t) {
 		t.Run(name, func(t *testing.T) {
-			r, err := (&Store{}).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxOne))
+			r, err := New(nil, nil).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxOne))
 			broken, ok := err.(*DecodeError)
 			if !ok || broken.Object != "Secret team/sh.helm.release.v1.old.v3" || broken.Err == nil {
 				t.Fatalf("read as %+v with error %v, want a *DecodeError that names the Secret", r, err)
@@ -294,7 +294,7 @@ func FuzzRead(f *testing.F) {
 			return // what is continued is read from a cluster
 		}
 		secret := foreignSecret(base64.StdEncoding.EncodeToString(text))
-		r, err := (&Store{}).read(t.Context(), secret, yamlread.NewBudget(maxOne))
+		r, err := New(nil, nil).read(t.Context(), secret, yamlread.NewBudget(maxOne))
 		if err != nil {
 			if r != nil {
 				t.Fatal("a record beside an error")
@@ -309,7 +309,7 @@ func FuzzRead(f *testing.F) {
 		if len(e.tail) > 0 {
 			return
 		}
-		again, err := (&Store{}).read(t.Context(), newSecret(r, e, labelModified, time.Now()), yamlread.NewBudget(maxOne))
+		again, err := New(nil, nil).read(t.Context(), newSecret(r, e, labelModified, time.Now()), yamlread.NewBudget(maxOne))
 		if err != nil {
 			t.Fatalf("written, but not read: %v", err)
 		}

@@ -48,6 +48,13 @@
 // its manifest, which it sees as one object of an unknown kind: an empty or
 // partial one would make it delete what it cannot see.
 //
+// # Backends
+//
+// A Store works on records in the form of Secrets, which a [Backend] keeps: as
+// Secrets; as ConfigMaps, which is Helm's other driver, and where nothing of a
+// record is hidden from who may read those; or in memory. With a namespace, the
+// records of all releases are in that one, and a label names their own.
+//
 // # What is read is not trusted
 //
 // A client that may write Secrets may write anything. Bodies are unpacked up to a

@@ -35,8 +35,8 @@ type DecodeError struct {
 	Err    error
 }
 
-func brokenSecret(namespace, name string, err error) *DecodeError {
-	return &DecodeError{fmt.Sprintf("Secret %s/%s", namespace, name), err}
+func (s *Store) broken(namespace, name string, err error) *DecodeError {
+	return &DecodeError{fmt.Sprintf("%s %s/%s", s.backend.Kind(), namespace, name), err}
 }
 
 func (e *DecodeError) Error() string {

@@ -58,7 +58,7 @@ func TestHostileHistory(t *testing.T) {
 					var kept []*Record
 					var failed error
 					for range n {
-						r, err := (&Store{}).read(ctx, foreignSecret(string(body(head))), budget)
+						r, err := New(nil, nil).read(ctx, foreignSecret(string(body(head))), budget)
 						if kept = append(kept, r); err != nil {
 							failed = err
 							continue
@@ -96,7 +96,7 @@ func TestLongNumbers(t *testing.T) {
 // What is not base64, or not gzip, is an error of that Secret.
 func TestHostileEncodings(t *testing.T) {
 	for _, body := range []string{"", "H4sI", base64.StdEncoding.EncodeToString([]byte("\x1f\x8b\x08")), strings.Repeat("A", 1<<20)} {
-		if _, err := (&Store{}).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxOne)); !errors.As(err, new(*DecodeError)) {
+		if _, err := New(nil, nil).read(t.Context(), foreignSecret(body), yamlread.NewBudget(maxOne)); !errors.As(err, new(*DecodeError)) {
 			t.Errorf("%.10q: %v", body, err)
 		}
 	}

@@ -39,7 +39,7 @@ func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventor
 		return err
 	})
 	work.Go(func() (err error) {
-		present, err = s.secrets.CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{
+		present, err = s.backend.List(ctx, namespace, metav1.ListOptions{
 			LabelSelector: fmt.Sprintf("%s=%s,%s=%s,%s=%s", labelOwner, ownerHelm, labelName, name, labelStatus, StatusDeployed), Limit: maxPresent,
 		})
 		return err

@@ -8,11 +8,9 @@ import (
 	"maps"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/metadata"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -44,7 +42,7 @@ func (s *Store) Newest(ctx context.Context, namespace string, superseded bool) (
 	selector := newestSelector(superseded)
 	type release struct{ namespace, name string }
 	newest := map[release]Meta{}
-	err := pages(ctx, s.secretsMeta(namespace), selector, func(page []metav1.PartialObjectMetadata) {
+	err := pages(ctx, s.backend, namespace, selector, func(page []metav1.PartialObjectMetadata) {
 		for i := range page {
 			m, ok := metaOf(page[i].ObjectMeta)
 			if r := (release{m.Namespace, m.Name}); ok && m.Revision <= maxListed && m.Revision > newest[r].Revision {
@@ -78,7 +76,7 @@ func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, w
 	opts := metav1.ListOptions{LabelSelector: newestSelector(superseded), Limit: bodyPage}
 	tries := 1
 	for len(places) > 0 {
-		page, err := s.secrets.CoreV1().Secrets(namespace).List(ctx, opts)
+		page, err := s.backend.List(ctx, namespace, opts)
 		if apierrors.IsResourceExpired(err) && opts.Continue != "" && tries < listTries {
 			tries++
 			opts.Continue = "" // what has been read is not wanted again
@@ -151,7 +149,7 @@ func compareMeta(a, b Meta) int {
 // list reads the metadata of Secrets.
 func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
 	var out []metav1.PartialObjectMetadata
-	err := pages(ctx, s.secretsMeta(namespace), selector, func(page []metav1.PartialObjectMetadata) {
+	err := pages(ctx, s.backend, namespace, selector, func(page []metav1.PartialObjectMetadata) {
 		for _, item := range page {
 			item.ManagedFields = nil // the greater part of it
 			out = append(out, item)
@@ -160,18 +158,14 @@ func (s *Store) list(ctx context.Context, namespace, selector string) ([]metav1.
 	return out, err
 }
 
-func (s *Store) secretsMeta(namespace string) metadata.ResourceInterface {
-	return s.metadata.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace)
-}
-
-// pages reads the metadata of a client's objects page by page, so that no more
+// pages reads the metadata of records page by page, so that no more
 // than one is in memory. Pages that became too old to go on from are forgotten,
 // and come again.
-func pages(ctx context.Context, client metadata.ResourceInterface, selector string, each func([]metav1.PartialObjectMetadata), forget func()) error {
+func pages(ctx context.Context, backend Backend, namespace, selector string, each func([]metav1.PartialObjectMetadata), forget func()) error {
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: listPage}
 	tries := 1
 	for {
-		page, err := client.List(ctx, opts)
+		page, err := backend.ListMeta(ctx, namespace, opts)
 		if apierrors.IsResourceExpired(err) && opts.Continue != "" && tries < listTries {
 			tries++
 			opts.Continue = ""
@@ -203,7 +197,7 @@ func (s *Store) delete(ctx context.Context, namespace, secret string, uid types.
 	if uid != "" {
 		opts.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	err := s.secrets.CoreV1().Secrets(namespace).Delete(ctx, secret, opts)
+	err := s.backend.Delete(ctx, namespace, secret, opts)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

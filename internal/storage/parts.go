@@ -62,7 +62,7 @@ func (s *Store) writeParts(ctx context.Context, r *Record, e *encoded) error {
 			Type:      partType,
 			Data:      map[string][]byte{partKey: data},
 		}
-		_, err := s.secrets.CoreV1().Secrets(r.Namespace).Create(ctx, part, metav1.CreateOptions{})
+		_, err := s.backend.Create(ctx, part)
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("record part %d of revision %d: %w", i, r.Revision, err)
 		}
@@ -80,12 +80,12 @@ func (s *Store) ownParts(ctx context.Context, r *Record) error {
 	owner := ownerOf(r.secret)
 	for i := range r.continued.Parts {
 		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			part, err := s.secrets.CoreV1().Secrets(r.Namespace).Get(ctx, partName(r.Name, r.Revision, r.continued.SHA256, i+1), metav1.GetOptions{})
+			part, err := s.backend.Get(ctx, r.Namespace, partName(r.Name, r.Revision, r.continued.SHA256, i+1))
 			if err != nil || slices.ContainsFunc(part.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner.UID }) {
 				return err
 			}
 			part.OwnerReferences = []metav1.OwnerReference{owner}
-			_, err = s.secrets.CoreV1().Secrets(r.Namespace).Update(ctx, part, metav1.UpdateOptions{})
+			_, err = s.backend.Update(ctx, part)
 			return err
 		})
 		if err != nil {
@@ -100,7 +100,7 @@ func (s *Store) ownParts(ctx context.Context, r *Record) error {
 func (s *Store) readParts(ctx context.Context, namespace, name string, revision int, c continuation, account yamlread.Account) ([]byte, error) {
 	var tail []byte
 	for i := range c.Parts {
-		secret, err := s.secrets.CoreV1().Secrets(namespace).Get(ctx, partName(name, revision, c.SHA256, i+1), metav1.GetOptions{})
+		secret, err := s.backend.Get(ctx, namespace, partName(name, revision, c.SHA256, i+1))
 		if apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("%w: part %d of %d, Secret %s, is missing", ErrTorn, i+1, c.Parts, partName(name, revision, c.SHA256, i+1))
 		}

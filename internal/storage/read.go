@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
@@ -36,7 +35,7 @@ func (s *Store) get(ctx context.Context, namespace, name string, revision int, a
 }
 
 func (s *Store) secret(ctx context.Context, namespace, name string, revision int) (*corev1.Secret, error) {
-	secret, err := s.secrets.CoreV1().Secrets(namespace).Get(ctx, secretName(name, revision), metav1.GetOptions{})
+	secret, err := s.backend.Get(ctx, namespace, secretName(name, revision))
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("revision %d of %s/%s: %w", revision, namespace, name, ErrNotFound)
 	}
@@ -168,7 +167,7 @@ func (r *reading) all(ctx context.Context, order []int, concurrency int) error {
 		for i, at := range chunk {
 			m := r.inventory.Revisions[at]
 			if r.tried++; r.tried > maxRead {
-				r.broken = append(r.broken, brokenSecret(m.Namespace, secretName(m.Name, m.Revision), ErrTooMany))
+				r.broken = append(r.broken, r.store.broken(m.Namespace, secretName(m.Name, m.Revision), ErrTooMany))
 				continue
 			}
 			if secrets[i] = r.inventory.present[secretName(m.Name, m.Revision)]; secrets[i] != nil {
@@ -216,7 +215,7 @@ func (r *reading) decode(ctx context.Context, at int, secret *corev1.Secret) err
 // the account for what the record takes; a revision beyond that is a
 // *DecodeError, too.
 func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlread.Account) (*Record, error) {
-	broken := func(err error) error { return brokenSecret(secret.Namespace, secret.Name, err) }
+	broken := func(err error) error { return s.broken(secret.Namespace, secret.Name, err) }
 	doc, manifest, lasting, err := unpack(secret.Data[bodyKey], account)
 	if err != nil {
 		return nil, broken(err)
@@ -253,7 +252,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	}
 	r.Namespace, r.lasting = secret.Namespace, lasting
 	r.secret, r.Seed = withoutBody(secret), secret.Data[seedKey]
-	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields)
+	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields, secret.Type != "")
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
 	r.ApplySet = secret.Annotations[annotationApplySet] != ""
 	r.AppliedPlan = secret.Annotations[annotationPlan]

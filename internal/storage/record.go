@@ -149,9 +149,9 @@ func (r *Record) Meta() Meta {
 // Key returns bytes that can be guessed by no one, and that only those can read
 // who may read the revision's Secret: random ones that were recorded with it,
 // and the UID of the Secret, which is all there is if Helm recorded the
-// revision. Nil for a record that is not stored.
+// revision. Nil for a record that is not stored, or in a ConfigMap.
 func (r *Record) Key() []byte {
-	if r.secret == nil {
+	if r.secret == nil || r.secret.Type == "" {
 		return nil
 	}
 	return append([]byte(r.secret.UID+"\n"), r.secret.Data[randomKey]...)

@@ -64,7 +64,7 @@ func secretName(name string, revision int) string {
 // SystemLabel reports whether a label of a revision is Helm's, and not the user's.
 func SystemLabel(name string) bool {
 	switch name {
-	case labelOwner, labelName, labelStatus, labelRevision, labelCreated, labelModified:
+	case labelOwner, labelName, labelStatus, labelRevision, labelCreated, labelModified, labelNamespace:
 		return true
 	}
 	return false
@@ -198,11 +198,16 @@ func withoutBody(s *corev1.Secret) *corev1.Secret {
 	return &out
 }
 
-// recorder is who made a Secret, if not this package: the manager of its type,
-// which cannot be changed afterwards.
-func recorder(managers []metav1.ManagedFieldsEntry) string {
+// recorder is who made a record, if not this package: the manager of the type of
+// a Secret, or of the label owner of a ConfigMap, none of which is changed
+// afterwards.
+func recorder(managers []metav1.ManagedFieldsEntry, isSecret bool) string {
 	for _, e := range managers {
-		if e.FieldsV1 != nil && bytes.Contains(e.FieldsV1.GetRawBytes(), []byte(`"f:type":`)) && e.Manager != fieldManager {
+		if e.FieldsV1 == nil || e.Manager == fieldManager {
+			continue
+		}
+		fields := e.FieldsV1.GetRawBytes()
+		if bytes.Contains(fields, []byte(`"f:type":`)) || bytes.Contains(fields, []byte(`"f:data":`)) && bytes.Contains(fields, []byte(`"f:owner":`)) && !isSecret {
 			return e.Manager
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 )
@@ -16,15 +15,31 @@ import (
 // Store reads and writes revisions. It keeps no state and is safe for
 // concurrent use.
 type Store struct {
-	secrets  kubernetes.Interface
-	metadata metadata.Interface
-	limit    int // maxBody, less in tests
+	backend Backend
+	limit   int // maxBody, less in tests
 }
 
-// New makes a Store over the clients of one cluster.
-func New(secrets kubernetes.Interface, metadata metadata.Interface) *Store {
-	return &Store{secrets, metadata, maxBody}
+// New makes a Store of Secrets, over the clients of one cluster.
+func New(typed kubernetes.Interface, metadata metadata.Interface) *Store {
+	return In(secrets{typed, metadata}, "")
 }
+
+// NewConfigMaps makes a Store of ConfigMaps.
+func NewConfigMaps(typed kubernetes.Interface, metadata metadata.Interface) *Store {
+	return In(configMaps{typed, metadata}, "")
+}
+
+// In makes a Store over a Backend. Where namespace is not empty, all releases are
+// kept in it, and not in their own.
+func In(b Backend, namespace string) *Store {
+	if namespace != "" {
+		b = placed{b, namespace}
+	}
+	return &Store{b, maxBody}
+}
+
+// Placed is the same Store with all releases in one namespace.
+func (s *Store) Placed(namespace string) *Store { return In(s.backend, namespace) }
 
 // Create records a new revision. It is the step that one of several deployers
 // wins: the others get ErrRevisionExists. After an error that leaves the
@@ -43,10 +58,9 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 	}
 	fresh := *r
 	fresh.secret = nil // of an earlier try
-	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
-	got, err := secrets.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()), metav1.CreateOptions{FieldManager: fieldManager})
+	got, err := s.backend.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()))
 	if apierrors.IsAlreadyExists(err) {
-		got, err = secrets.Get(ctx, secretName(r.Name, r.Revision), metav1.GetOptions{})
+		got, err = s.backend.Get(ctx, r.Namespace, secretName(r.Name, r.Revision))
 		if apierrors.IsNotFound(err) || err == nil && got.Annotations[annotationAttempt] != r.attempt {
 			return about(r, ErrRevisionExists)
 		}
@@ -73,12 +87,11 @@ func (s *Store) Update(ctx context.Context, r *Record) error {
 	if err := s.writeParts(ctx, r, e); err != nil {
 		return err
 	}
-	secrets := s.secrets.CoreV1().Secrets(r.Namespace)
-	got, err := secrets.Update(ctx, newSecret(r, e, labelModified, time.Now()), metav1.UpdateOptions{})
+	got, err := s.backend.Update(ctx, newSecret(r, e, labelModified, time.Now()))
 	if apierrors.IsConflict(err) {
 		// It may be this very update, sent before by a caller that did not see
 		// its response.
-		got, err = secrets.Get(ctx, r.secret.Name, metav1.GetOptions{})
+		got, err = s.backend.Get(ctx, r.Namespace, r.secret.Name)
 		if err == nil && (got.UID != r.secret.UID || !bytes.Equal(got.Data[bodyKey], e.body) || got.Labels[labelStatus] != string(r.Status)) {
 			return about(r, ErrChanged)
 		}

@@ -33,6 +33,8 @@ type shelf struct {
 	ctx context.Context
 	ns  string
 	cfg *rest.Config
+	// secrets is the cluster, beside the Store.
+	secrets kubernetes.Interface
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -40,7 +42,7 @@ func newShelf(t *testing.T) *shelf {
 	c := testcluster.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	return &shelf{Store: storeFor(t, c.Config()), t: t, ctx: ctx, ns: c.Namespace(t), cfg: c.Config()}
+	return &shelf{Store: storeFor(t, c.Config()), t: t, ctx: ctx, ns: c.Namespace(t), cfg: c.Config(), secrets: kubernetes.NewForConfigOrDie(c.Config())}
 }
 
 func storeFor(t *testing.T, cfg *rest.Config) *Store {

@@ -61,6 +61,15 @@ type kinds struct {
 
 // New returns the cluster of cfg, which it copies. It sends no request.
 func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
+	return open(cfg, logger, func(next http.RoundTripper) http.RoundTripper { return noteRequests{next} })
+}
+
+// NewElsewhere is New for a cluster of which WithRequests collects nothing.
+func NewElsewhere(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
+	return open(cfg, logger, func(next http.RoundTripper) http.RoundTripper { return next })
+}
+
+func open(cfg *rest.Config, logger *slog.Logger, note func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
 	cfg = rest.CopyConfig(cfg)
 	if cfg.QPS == 0 && cfg.RateLimiter == nil {
 		cfg.QPS = -1 // no client-side throttling
@@ -70,7 +79,7 @@ func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
 	}
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return noteRequests{resend.New(next, logger)} })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return note(resend.New(next, logger)) })
 	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
 	client, err := c.connect()
 	if err != nil {

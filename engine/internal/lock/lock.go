@@ -18,15 +18,22 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
+// Leases are those of one namespace, as client-go has them.
+type Leases interface {
+	Create(context.Context, *coordinationv1.Lease, metav1.CreateOptions) (*coordinationv1.Lease, error)
+	Update(context.Context, *coordinationv1.Lease, metav1.UpdateOptions) (*coordinationv1.Lease, error)
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*coordinationv1.Lease, error)
+	Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error
+}
+
 // Options say which Lease to take, and how. Leases, Namespace, Release, Holder
 // and Duration are required.
 type Options struct {
-	Leases    coordination.LeaseInterface // of Namespace
+	Leases    Leases // of Namespace
 	Namespace string
 	Release   string
 	// Holder is the beginning of the holder's identity, which is made unique.
@@ -47,7 +54,7 @@ type Options struct {
 // Lock is a Lease that this process holds. All methods may be called on nil,
 // which stands for a release that is not locked.
 type Lock struct {
-	leases   coordination.LeaseInterface
+	leases   Leases
 	id       string
 	duration time.Duration
 	waited   bool
@@ -221,13 +228,13 @@ func (l *Lock) release() {
 }
 
 // deleteSeen deletes the Lease that was read, and no other of its name.
-func deleteSeen(ctx context.Context, leases coordination.LeaseInterface, l *coordinationv1.Lease) error {
+func deleteSeen(ctx context.Context, leases Leases, l *coordinationv1.Lease) error {
 	return leases.Delete(ctx, l.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &l.UID, ResourceVersion: &l.ResourceVersion}})
 }
 
 // Sweep deletes the Lease of a release if its holder died after its work was
 // done. Nothing depends on its success, so that it returns no error.
-func Sweep(ctx context.Context, leases coordination.LeaseInterface, release string) {
+func Sweep(ctx context.Context, leases Leases, release string) {
 	l, err := leases.Get(ctx, Name(release), metav1.GetOptions{})
 	if err != nil || l.Spec.RenewTime == nil {
 		return
