@@ -104,7 +104,7 @@ func originOf(candidates []layerPath) (Origin, bool) {
 	for _, c := range candidates {
 		nodes := c.layer.index()
 		if p, ok := nodes[c.path]; ok {
-			found = append(found, Origin{Layer: c.layer.name, File: c.layer.file, Line: p.Line})
+			found = append(found, Origin{Layer: c.layer.nameOf(p), File: c.layer.file, Line: p.Line})
 			continue
 		}
 		if c.layer.hides(nodes, parentPaths(c.path)) {
@@ -117,6 +117,15 @@ func originOf(candidates []layerPath) (Origin, bool) {
 	o := found[0]
 	o.Overrode = found[1:]
 	return o, true
+}
+
+// nameOf is the name of the layer for one of its values: for a set expression of
+// several paths, with the one that gave it.
+func (l *layerOrigins) nameOf(p place) string {
+	if p.Set == "" {
+		return l.name
+	}
+	return string(l.set) + " " + shorten(p.Set, maxSetPath)
 }
 
 // cutKey cuts the first key off a path.

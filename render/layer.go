@@ -20,6 +20,8 @@ type Layer struct {
 	kind    layerKind
 	set     chartfile.SetKind
 	content *hidden[layerContent]
+	// optional: the file need not exist.
+	optional bool
 }
 
 // layerContent is what a layer sets.
@@ -54,6 +56,11 @@ const (
 // FromFile is a values file, as with helm's --values. The path is one of the
 // operating system's.
 func FromFile(path string) Layer { return Layer{kind: layerFile, name: path} }
+
+// FromFileIfExists is as [FromFile], and no values at all if there is no such file.
+func FromFileIfExists(path string) Layer {
+	return Layer{kind: layerFile, name: path, optional: true}
+}
 
 // FromYAML is the text of a values file; name is for origins and errors.
 func FromYAML(name string, data []byte) Layer {
@@ -93,11 +100,17 @@ func fromSet(kind chartfile.SetKind, expr string) Layer {
 // setName is the flag and the first path: what is set may be a secret.
 func setName(kind chartfile.SetKind, expr string) string {
 	path := firstPath(expr)
-	if path == "" || strings.ContainsAny(path, "{\"'") {
+	if path == "" || hidesPath(path) {
 		return string(kind)
 	}
-	return string(kind) + " " + shorten(path, 80)
+	return string(kind) + " " + shorten(path, maxSetPath)
 }
+
+// maxSetPath is how much of a path is shown.
+const maxSetPath = 80
+
+// hidesPath reports whether a path may be a value.
+func hidesPath(path string) bool { return strings.ContainsAny(path, "{\"'") }
 
 // firstPath returns the first path of a set expression. Without an equals sign
 // that may be a value, unless it is a plain word.

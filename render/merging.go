@@ -42,6 +42,9 @@ func (m *merging) read(l *Layer) (map[string]any, error) {
 		return copyMap(own), nil
 	case layerFile:
 		text, err := m.file(l.name)
+		if l.optional && errors.Is(err, fs.ErrNotExist) {
+			text, err = nil, nil
+		}
 		if err != nil {
 			return nil, fileError(l.name, err)
 		}

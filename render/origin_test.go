@@ -1,6 +1,8 @@
 package render
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -66,8 +68,8 @@ func TestOrigin(t *testing.T) {
 	for path, want := range map[string]string{
 		"replicas":              file + ":1, over base:1, over shop/values.yaml:3",
 		"store.size":            file + ":3, over shop/values.yaml:5, over shop/charts/store/values.yaml:2",
-		"store.engine.name":     "--set hosts[1].name, over shop/charts/store/values.yaml:4",
-		"store.engine":          "--set hosts[1].name, over shop/charts/store/values.yaml:3",
+		"store.engine.name":     "--set store.engine.name, over shop/charts/store/values.yaml:4",
+		"store.engine":          "--set store.engine.name, over shop/charts/store/values.yaml:3",
 		"global.registry":       "base:2, over shop/values.yaml:2",
 		"store.global.registry": "base:2, over shop/values.yaml:2",
 		"store.global.zone":     "shop/charts/store/values.yaml:6",
@@ -118,5 +120,57 @@ global: {x: {a: {a: 1}}}
 	}
 	if o, ok := c.Origin(Values{}, "x.a"); !ok || o.File != "web/charts/a/values.yaml" {
 		t.Errorf("%+v, %v", o, ok)
+	}
+}
+
+// Of a set expression with several paths the one is named that gave the value.
+func TestOriginOfSeveralPaths(t *testing.T) {
+	values, err := MergeValues(
+		FromSet(`a=1,b.c=2,b.d={x,y},e\.f=z\,w,list[0].x=1,list[1].x=2,a=3`),
+		FromSetJSON(`j={"k":[1,{"l":"a,b=c"}]},m="n,o=p",q=5`),
+		FromSetLiteral("r.s=1,t=2"), FromSetString("u={v},w=1"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again Values
+	if err := json.Unmarshal(data, &again); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"a": "--set a", "b.c": "--set b.c", "b.d[1]": "--set b.d", "b": "--set b.d", `e\.f`: `--set e\.f`,
+		"list[0].x": "--set list[0].x", "list[1]": "--set list[1].x", "list": "--set list[1].x",
+		"j.k[1].l": "--set-json j", "m": "--set-json m", "q": "--set-json q",
+		"r.s": "--set-literal r.s", "u[0]": "--set-string u", "w": "--set-string w",
+	} {
+		for _, v := range []Values{values, again} {
+			if o, _ := v.Origin(path); o.String() != want {
+				t.Errorf("%s is from %q, want %q", path, o, want)
+			}
+		}
+	}
+}
+
+// An optional file gives its values, or none if it does not exist; any other error
+// is one.
+func TestFromFileIfExists(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.yaml")
+	if err := os.WriteFile(file, []byte("a: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	values, err := MergeValues(FromFileIfExists(filepath.Join(dir, "none.yaml")), FromFileIfExists(file))
+	if err != nil || fmt.Sprint(values.Map()) != "map[a:1]" {
+		t.Errorf("%v, %v", values.Map(), err)
+	}
+	if _, err := MergeValues(FromFileIfExists(dir)); err == nil {
+		t.Error("a folder is no error")
+	}
+	if _, err := MergeValues(FromFileIfExists(filepath.Join(file, "b"))); err == nil {
+		t.Error("a file in a file is no error")
 	}
 }

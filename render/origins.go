@@ -20,6 +20,7 @@ type origins struct {
 
 type layerOrigins struct {
 	name, file string
+	set        chartfile.SetKind // of a set expression
 	// merges says that lists merge item by item into what is below, as with
 	// --set.
 	merges bool
@@ -36,10 +37,13 @@ type place struct {
 	// layers under it.
 	Leaf bool `json:"leaf,omitempty"`
 	List bool `json:"list,omitempty"`
+	// Set is the path of the set expression that the value came by; empty in
+	// other layers, and for the first path.
+	Set string `json:"set,omitempty"`
 }
 
 func (o *origins) add(l Layer) {
-	lo := &layerOrigins{name: l.name, merges: l.kind == layerSet, layer: l}
+	lo := &layerOrigins{name: l.name, merges: l.kind == layerSet, set: l.set, layer: l}
 	if l.kind == layerFile {
 		lo.file = l.name
 	}
@@ -87,6 +91,7 @@ func (l *layerOrigins) index() map[string]place {
 			none := func(string) ([]byte, error) { return nil, nil }
 			if err := chartfile.ApplySet(l.layer.set, string(l.layer.content.get().text), m, none); err == nil {
 				l.indexValue(m, "")
+				l.addSetPaths(chartfile.SetPaths(l.layer.set, string(l.layer.content.get().text)))
 			}
 		default:
 			var doc yaml.Node
@@ -101,6 +106,51 @@ func (l *layerOrigins) index() map[string]place {
 		l.layer = Layer{}
 	})
 	return l.nodes
+}
+
+// addSetPaths adds to each value of a set expression the last of its paths that
+// gave the value, or a part of it.
+func (l *layerOrigins) addSetPaths(paths []string) {
+	if len(paths) < 2 {
+		return
+	}
+	itself, below := map[string]string{}, map[string]string{}
+	for _, written := range paths {
+		if hidesPath(written) {
+			continue
+		}
+		path := normalPath(written)
+		itself[path] = written
+		for _, parent := range parentPaths(path) {
+			below[parent] = written
+		}
+	}
+	for path, p := range l.nodes {
+		for _, at := range append([]string{path}, parentPaths(path)...) {
+			if p.Set = itself[at]; p.Set != "" {
+				break
+			}
+		}
+		if p.Set == "" {
+			p.Set = below[path]
+		}
+		l.nodes[path] = p
+	}
+}
+
+// normalPath is a path of a set expression as origins have it: with a backslash only
+// where it is needed.
+func normalPath(written string) string {
+	var b strings.Builder
+	for i := 0; i < len(written); i++ {
+		if written[i] == '\\' && i+1 < len(written) {
+			i++
+			b.WriteString(escapeKey(written[i : i+1]))
+			continue
+		}
+		b.WriteByte(written[i])
+	}
+	return b.String()
 }
 
 // maxIndexed bounds what the index of a layer takes: for each node, aliases
@@ -236,6 +286,7 @@ type layerJSON struct {
 	Name   string           `json:"name"`
 	File   string           `json:"file,omitempty"`
 	Merges bool             `json:"merges,omitempty"`
+	Set    string           `json:"set,omitempty"`
 	Nodes  map[string]place `json:"nodes,omitempty"`
 }
 
@@ -247,7 +298,7 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	j := valuesJSON{Values: encodeNumbers(v.merged()).(map[string]any)}
 	if v.origins != nil {
 		for _, l := range v.origins.layers {
-			j.Layers = append(j.Layers, layerJSON{Name: l.name, File: l.file, Merges: l.merges, Nodes: l.index()})
+			j.Layers = append(j.Layers, layerJSON{Name: l.name, File: l.file, Merges: l.merges, Set: string(l.set), Nodes: l.index()})
 		}
 	}
 	return json.Marshal(j)
@@ -276,7 +327,7 @@ func (v *Values) UnmarshalJSON(data []byte) error {
 		if l.Nodes == nil {
 			l.Nodes = map[string]place{}
 		}
-		v.origins.layers = append(v.origins.layers, &layerOrigins{name: l.Name, file: l.File, merges: l.Merges, nodes: l.Nodes})
+		v.origins.layers = append(v.origins.layers, &layerOrigins{name: l.Name, file: l.File, merges: l.Merges, set: chartfile.SetKind(l.Set), nodes: l.Nodes})
 	}
 	return nil
 }
