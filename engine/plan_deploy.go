@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -146,7 +147,12 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 }
 
 // render fills in the values, and what is rendered with them.
-func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) (err error) {
+func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) error {
+	values, secrets, err := e.readValuesFrom(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.Values, a.lookedUp = values, append(slices.Clip(a.lookedUp), secrets...)
 	if in.values, err = e.deployValues(ctx, r, in.history); err != nil {
 		return err
 	}

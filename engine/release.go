@@ -59,6 +59,9 @@ type Release struct {
 	Source Source
 	// Values over the chart's defaults. Zero: the defaults.
 	Values render.Values
+	// ValuesFrom are values that ConfigMaps and Secrets hold, later ones over earlier
+	// ones, and Values over all of them. They are read when the release is planned.
+	ValuesFrom []ValuesFrom
 	// ReuseValues decides what becomes of the values that the release was deployed
 	// with. Zero: they are not used.
 	ReuseValues ReuseValues

@@ -28,6 +28,8 @@ type Layer struct {
 type layerContent struct {
 	text []byte
 	m    map[string]any
+	// origins are those of values that were merged before.
+	origins *origins
 }
 
 // String returns the name of the layer, which has none of its values.
@@ -51,6 +53,7 @@ const (
 	layerYAML
 	layerMap
 	layerSet
+	layerValues
 )
 
 // FromFile is a values file, as with helm's --values. The path is one of the
@@ -72,6 +75,14 @@ func FromYAML(name string, data []byte) Layer {
 // copies the map. Name is for origins and errors.
 func FromMap(name string, m map[string]any) Layer {
 	return Layer{kind: layerMap, name: name, content: hide(layerContent{m: m})}
+}
+
+// FromValues is values that were merged before, with their origins.
+func FromValues(v Values) Layer {
+	if v.data == nil {
+		return Layer{}
+	}
+	return Layer{kind: layerValues, name: "values", content: hide(layerContent{m: v.merged(), origins: v.origins})}
 }
 
 // FromSet is an expression as of helm's --set: "a.b=1,list[0]=x,c={x,y},d=null".

@@ -32,6 +32,8 @@ func newMerging(limits Limits) *merging {
 // file for the layer's origins.
 func (m *merging) read(l *Layer) (map[string]any, error) {
 	switch l.kind {
+	case layerValues:
+		return copyMap(l.content.get().m), nil
 	case layerMap:
 		own, err := ownMap(l.content.get().m, func() error { return m.charge(mapEntryBytes) })
 		if err != nil {

@@ -43,6 +43,12 @@ type place struct {
 }
 
 func (o *origins) add(l Layer) {
+	if l.kind == layerValues {
+		if known := l.content.get().origins; known != nil {
+			o.layers = append(o.layers, known.layers...)
+		}
+		return
+	}
 	lo := &layerOrigins{name: l.name, merges: l.kind == layerSet, set: l.set, layer: l}
 	if l.kind == layerFile {
 		lo.file = l.name
