@@ -47,9 +47,11 @@ func All(rules ...Rule) Rule {
 
 // Tenant is the rule for releases that are isolated from each other:
 // objects of their own namespace alone, pods of the Pod Security level
-// Restricted, no RBAC that escalates, and no Service with external IPs.
+// Restricted, no RBAC that escalates, no Service with external IPs, and no
+// endpoints of its own. It does not restrict what a release may do in its own
+// namespace: the ServiceAccounts, Roles and claims there are the tenant's.
 func Tenant() Rule {
-	return All(engine.OwnNamespace, PodSecurity(Restricted), NoEscalation, NoExternalIPs)
+	return All(engine.OwnNamespace, PodSecurity(Restricted), NoEscalation, NoExternalIPs, NoEndpoints)
 }
 
 // NoEscalation blocks RBAC by which the release's own ServiceAccounts, or
@@ -138,6 +140,19 @@ func NoExternalIPs(a engine.Access) error {
 	}
 	if ips, found, err := unstructured.NestedFieldNoCopy(a.Desired.Object, "spec", "externalIPs"); err != nil || found && ips != nil && !isEmpty(ips) {
 		return errors.New("spec.externalIPs is set")
+	}
+	return nil
+}
+
+// NoEndpoints blocks Endpoints and EndpointSlices that no controller makes: they
+// may name pods of other namespaces, to which an ingress controller then sends
+// traffic past their network policies.
+func NoEndpoints(a engine.Access) error {
+	if a.Desired == nil || a.Object.Kind != "Endpoints" && a.Object.Kind != "EndpointSlice" {
+		return nil
+	}
+	if g := a.Object.Group; g == "" || g == "discovery.k8s.io" {
+		return errors.New("endpoints may be addresses of others; let a Service select its pods")
 	}
 	return nil
 }

@@ -104,6 +104,8 @@ func TestTenant(t *testing.T) {
 		"a group":                       {binding("kind: Role, name: x", "kind: Group, name: 'system:authenticated'"), "Group"},
 		"another's account":             {binding("kind: Role, name: x", "kind: ServiceAccount, name: a, namespace: other"), "ServiceAccount"},
 		"external IPs":                  {"apiVersion: v1\nkind: Service\n" + meta + "spec: {externalIPs: [192.0.2.1], ports: [{port: 80}]}\n", "externalIPs"},
+		"endpoints":                     {"apiVersion: v1\nkind: Endpoints\n" + meta + "subsets: []\n", "endpoints"},
+		"a slice of endpoints":          {"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n" + meta + "addressType: IPv4\nendpoints: []\n", "endpoints"},
 		"external IPs that are no list": {"apiVersion: v1\nkind: Service\n" + meta + "spec: {externalIPs: 192.0.2.1}\n", "externalIPs"},
 	} {
 		err := rule(access(t, c.text))
