@@ -74,6 +74,12 @@ type Release struct {
 	// one. Changing them records a revision. They are not written to objects. Nil:
 	// it keeps what it has.
 	Labels map[string]string
+	// CommonLabels and CommonAnnotations are written to the metadata of all objects
+	// and hooks, over what the chart says there, and so into the history. Selectors
+	// and pod templates stay as they are: a change restarts no pod. CRDs of the
+	// chart's crds/ directory get none. Those that Helm, Fairlead or kubectl apply
+	// act on are refused. Nil: none.
+	CommonLabels, CommonAnnotations map[string]string
 	// CreateNamespace creates the release's namespace if it does not exist.
 	// False: a missing namespace is an error.
 	CreateNamespace bool
