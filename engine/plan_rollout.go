@@ -56,7 +56,7 @@ func (e *Engine) planRollout(ctx context.Context, k Key, r Rollout, a asking) (*
 	if err != nil {
 		return nil, err
 	}
-	if record.Manifest.Equal(h.last.Manifest) && countChanged(out.Report) == 0 {
+	if record.Manifest.Equal(h.last.Manifest) && countChanged(out.Report) == 0 && !h.last.Status.Pending() {
 		out.To, out.work.recordOnly = 0, false // it is so already
 	}
 	out.Report.Title = fmt.Sprintf("%s of %s", r, k)

@@ -164,7 +164,7 @@ func (p premise) recordDiffers() bool {
 	case p.mode.undoesDrift():
 		return false
 	case p.mode == rollingOut && p.record.Manifest.Equal(p.history.last.Manifest):
-		return false
+		return p.history.last.Status.Pending() // its outcome is to be recorded
 	}
 	return recordDiffers(p.history.last, p.record) || p.mode == deploying && !maps.Equal(p.history.last.Labels, p.record.Labels)
 }

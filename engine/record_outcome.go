@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -20,7 +21,7 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 	case failure != nil:
 		r.record.Status = storage.StatusFailed
 		r.record.Description = r.describeFailure(failure)
-	case r.p.Kind == PlanRollout && last.Status != storage.StatusDeployed:
+	case r.p.Kind == PlanRollout && !r.healthyBefore():
 		// The revision that it builds on is still not healthy as a whole.
 		r.record.Status = storage.StatusFailed
 		r.record.Description = fmt.Sprintf("%s; revision %d before it is %s", describe(r.p, "complete"), last.Revision, last.Status)
@@ -40,6 +41,17 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 		return r.trimAttempts(ctx, opts.history())
 	}
 	return r.retireAndTrim(ctx, opts.history(), release)
+}
+
+// healthyBefore reports whether the release was healthy before this revision was
+// attempted first: attempts at the same that have no outcome do not count.
+func (r *recorder) healthyBefore() bool {
+	for _, before := range slices.Backward(r.p.work.history.base) {
+		if !before.Status.Pending() || !sameContent(before, r.record) {
+			return before.Status == storage.StatusDeployed
+		}
+	}
+	return false
 }
 
 // recordUninstalled records how an uninstall ended, and deletes the history

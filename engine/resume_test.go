@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -118,7 +119,9 @@ func TestResumedPlansAreStaleOnlyForWhatIsLeft(t *testing.T) {
 // Other plans than those of deploys are resumed, too.
 func TestOtherKilledPlansAreResumed(t *testing.T) {
 	f := newFixture(t)
-	chart := f.chart(resumeChart)
+	templates := maps.Clone(resumeChart)
+	templates["web.yaml"] = deployment
+	chart := f.chart(templates)
 	f.deploy(f.release(chart))
 	f.deploy(f.release(chart, "colour=red"))
 	apply := func(p *engine.Plan, match func(*http.Request) bool, want engine.RevisionStatus, opts engine.ApplyOptions) {
@@ -147,6 +150,15 @@ func TestOtherKilledPlansAreResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(p, write("PATCH", "/services/"), engine.StatusDeployed, engine.ApplyOptions{Key: f.key})
+
+	if p, err = f.engine.PlanRollout(f.ctx, f.key, engine.Rollout{Verb: engine.Scale, Replicas: 3}, engine.PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	apply(p, write("PATCH", "/deployments/"), engine.StatusDeployed, engine.ApplyOptions{Key: f.key})
+	if p, err = f.engine.PlanRollout(f.ctx, f.key, engine.Rollout{Verb: engine.Restart}, engine.PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	apply(p, write("PUT", "/secrets/"), engine.StatusDeployed, engine.ApplyOptions{Key: f.key})
 
 	if p, err = f.engine.PlanUninstall(f.ctx, f.key, engine.PlanOptions{}); err != nil {
 		t.Fatal(err)
