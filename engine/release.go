@@ -98,8 +98,9 @@ type Release struct {
 	// from one revision to the next. Empty: they do, see SeedKeep.
 	Seed SeedPolicy
 	// PostRender changes the rendered objects before they are planned, in
-	// order.
-	PostRender []render.PostRenderer
+	// order. PostRenderScope says whether hooks and CRDs too; empty: neither.
+	PostRender      []render.PostRenderer
+	PostRenderScope render.PostRenderScope
 	// Strict, SkipSchema and SchemaLoader are as in render.Input.
 	Strict, SkipSchema bool
 	SchemaLoader       func(ctx context.Context, url string) ([]byte, error)

@@ -41,6 +41,9 @@ type Input struct {
 	Lookup LookupFunc
 	// PostRender changes the rendered objects, in this order.
 	PostRender []PostRenderer
+	// PostRenderScope says what they are given. Empty: the objects, without hooks and
+	// CRDs, as in Helm 3.
+	PostRenderScope PostRenderScope
 	// Limits on this render. Zero means safe limits.
 	Limits Limits
 	// Share is the tenant's share of a [Budget], of which the render takes its
@@ -91,8 +94,8 @@ func (in Input) layers() Values {
 type LookupFunc func(ctx context.Context, apiVersion, kind, namespace, name string) (map[string]any, error)
 
 // PostRenderer changes objects between rendering and what follows. It is given
-// the objects without hooks and CRDs, as Helm does it, in install order, and
-// must not change them in place: it returns new ones. A returned object whose
+// the objects in install order, and hooks and CRDs if [Input].PostRenderScope says
+// so, and must not change them in place: it returns new ones. A returned object whose
 // Text is empty is printed from its content; duplicates are refused, and the
 // install order is made again.
 type PostRenderer interface {

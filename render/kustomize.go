@@ -179,7 +179,7 @@ func plainManifests(ctx context.Context, info ChartInfo, files map[string]string
 	if err := m.parse(newParsing(ctx, in.Limits, in.Limits.account(ctx)), files, in); err != nil {
 		return nil, err
 	}
-	if err := m.postRender(ctx, in.PostRender); err != nil {
+	if err := m.postRender(ctx, in.PostRenderScope, in.PostRender); err != nil {
 		return nil, err
 	}
 	return m, nil

@@ -50,7 +50,7 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			return nil, err
 		}
 	}
-	if err := m.postRender(ctx, in.PostRender); err != nil {
+	if err := m.postRender(ctx, in.PostRenderScope, in.PostRender); err != nil {
 		return nil, err
 	}
 	return m, nil

@@ -49,7 +49,7 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 	if err != nil {
 		return nil, err
 	}
-	return manifest.PostRendered(ctx, in.PostRender...)
+	return manifest.PostRenderedIn(ctx, in.PostRenderScope, in.PostRender...)
 }
 
 // memory is what this process takes of a budget for a render: what it is sent, and
