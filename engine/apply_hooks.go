@@ -130,7 +130,11 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 	defer cancel()
 	sent, again := resend.Count(ctx)
 	client := r.e.cluster.Resource(t.mapping, t.id.Namespace)
-	marked := withMetadata(normalized(h.parsed.Unstructured, nil), func(metadata map[string]any) { mark(metadata, r.p.Key) })
+	marked := withMetadata(normalized(h.parsed.Unstructured, nil), func(metadata map[string]any) {
+		if mark(metadata, r.p.Key); t.id.Namespace == r.p.Key.Namespace {
+			ownedBy(metadata, r.record.Owner)
+		}
+	})
 	u, err := client.Create(sent, marked, metav1.CreateOptions{FieldManager: r.e.opts.FieldManager})
 	if apierrors.IsAlreadyExists(err) && again.Load() > 0 {
 		u, err = client.Get(ctx, t.id.Name, metav1.GetOptions{}) // created by a request whose response was lost

@@ -134,6 +134,7 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 		p.Report.Title += " (" + p.Chart + ")"
 	}
 	p.Report.Notes = append(p.Report.Notes, w.applyOrder.notes(w.steps)...)
+	p.Report.Notes = append(p.Report.Notes, ownerNotes(b.key, b.owner, w.steps)...)
 	p.Report.Warnings = append(p.Report.Warnings, hideTexts(b.redactor, b.warnings)...)
 	if w.namespace.missing && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{

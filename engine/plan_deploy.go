@@ -57,7 +57,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if r.Source == nil || reflect.ValueOf(r.Source).Kind() == reflect.Pointer && reflect.ValueOf(r.Source).IsNil() {
 		return nil, &Error{Op: "plan", Key: r.Key, Hint: "set Release.Source, for example to charts.WebApp()", Err: errors.New("the release has no source")}
 	}
-	if err := cmp.Or(validLabels("Release.Labels", r.Labels), validCommonMetadata(r)); err != nil {
+	if err := cmp.Or(validLabels("Release.Labels", r.Labels), validCommonMetadata(r), validOwner(r.Owner)); err != nil {
 		return nil, refused("plan", r.Key, err)
 	}
 	if err := oneOf("Release.Seed", r.Seed, SeedKeep, SeedFresh); err != nil {

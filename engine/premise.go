@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -131,6 +132,7 @@ type premise struct {
 
 	policy  policy
 	manager string // the engine's own field manager
+	owner   *metav1.OwnerReference
 	set     applySet
 	// recordsAnyway: the recorded revision differs from the newest one,
 	// whatever becomes of the objects.
@@ -150,6 +152,15 @@ func (e *Engine) premise(p premise, release Release) premise {
 	for _, o := range p.asking.unsafeDelete {
 		p.policy.unsafeDelete[identity(o)] = true
 	}
+	if p.mode == deploying {
+		p.owner = release.Owner
+	} else if p.history.last != nil {
+		p.owner = p.history.last.Owner
+	}
+	if p.record != nil {
+		at := e.opts.Storage
+		p.record.Owner, p.record.Owned = p.owner, !at.elsewhere() && at.namespaceOf(p.key) == p.key.Namespace
+	}
 	p.set = p.applySet()
 	p.recordsAnyway = p.recordDiffers()
 	return p
@@ -166,5 +177,5 @@ func (p premise) recordDiffers() bool {
 	case p.mode == rollingOut && p.record.Manifest.Equal(p.history.last.Manifest):
 		return p.history.last.Status.Pending() // its outcome is to be recorded
 	}
-	return recordDiffers(p.history.last, p.record) || p.mode == deploying && !maps.Equal(p.history.last.Labels, p.record.Labels)
+	return recordDiffers(p.history.last, p.record) || p.mode == deploying && (!maps.Equal(p.history.last.Labels, p.record.Labels) || !sameOwner(p.history.last.Owner, p.record.Owner))
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -119,7 +120,7 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 		before = r.written[n-1].desired
 	}
 	o.rendered = from.Unstructured
-	if o.desired, err = r.applied(ctx, from.Unstructured, o, origin != fromCRDs, before); err != nil {
+	if o.desired, err = r.applied(ctx, from.Unstructured, o, origin != fromCRDs, r.owner, before); err != nil {
 		return nil, explain("plan", r.key, o.id, err)
 	}
 	r.byID[identity(o.id)] = o
@@ -128,9 +129,9 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 }
 
 // applied is u as it is applied: normalized, with the object's namespace and, if
-// it is to be the release's, with its marks. Labels and annotations that equal those of
+// it is to be the release's, with its marks and the owner, if any. Labels and annotations that equal those of
 // other are shared with it; nil: with none.
-func (r *reader) applied(ctx context.Context, u *unstructured.Unstructured, o *object, marked bool, other *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (r *reader) applied(ctx context.Context, u *unstructured.Unstructured, o *object, marked bool, owner *metav1.OwnerReference, other *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	nulls, err := r.nullsOf(ctx, u, o.target)
 	if err != nil {
 		return nil, err
@@ -141,6 +142,9 @@ func (r *reader) applied(ctx context.Context, u *unstructured.Unstructured, o *o
 		}
 		if marked {
 			mark(metadata, r.key)
+		}
+		if marked && o.id.Namespace == r.key.Namespace {
+			ownedBy(metadata, owner)
 		}
 		if other != nil {
 			shareMetadata(metadata, other)
@@ -213,7 +217,7 @@ func (r *reader) candidate(ctx context.Context, record *storage.Record, from ren
 		r.byID[identity(at.id)] = o
 		r.removed = append(r.removed, o)
 	}
-	base, err := r.baseOf(ctx, from.Unstructured, o)
+	base, err := r.baseOf(ctx, from.Unstructured, o, record.Owner)
 	if err != nil {
 		return explain("plan", r.key, o.id, err)
 	}
@@ -223,11 +227,11 @@ func (r *reader) candidate(ctx context.Context, record *storage.Record, from ren
 
 // baseOf is an object of an earlier revision as it was applied then: with the
 // marks, so that they do not look like a change.
-func (r *reader) baseOf(ctx context.Context, u *unstructured.Unstructured, o *object) (*unstructured.Unstructured, error) {
-	if u == o.rendered && o.origin != fromCRDs {
+func (r *reader) baseOf(ctx context.Context, u *unstructured.Unstructured, o *object, owner *metav1.OwnerReference) (*unstructured.Unstructured, error) {
+	if u == o.rendered && o.origin != fromCRDs && sameOwner(owner, r.owner) {
 		return &unstructured.Unstructured{Object: o.desired.Object}, nil // rendered again unchanged
 	}
-	return r.applied(ctx, u, o, true, nil)
+	return r.applied(ctx, u, o, true, owner, nil)
 }
 
 // locateOtherVersion is for what was applied in a version that is no longer

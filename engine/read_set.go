@@ -62,7 +62,7 @@ func (r *reader) candidateParent(ctx context.Context, record *storage.Record, ob
 		r.byID[setParentOf(r.key)] = parent
 		r.removed = append([]*object{parent}, r.removed...) // deleted last
 	}
-	base, err := r.baseOf(ctx, from.Unstructured, parent)
+	base, err := r.baseOf(ctx, from.Unstructured, parent, record.Owner)
 	if err != nil {
 		return err
 	}

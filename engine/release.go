@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
@@ -80,6 +81,14 @@ type Release struct {
 	// chart's crds/ directory get none. Those that Helm, Fairlead or kubectl apply
 	// act on are refused. Nil: none.
 	CommonLabels, CommonAnnotations map[string]string
+	// Owner owns all objects of the release in its namespace, hooks included, and its
+	// revisions where they are kept in that namespace: when it is deleted, so are
+	// they. It is an object of that namespace, such as the custom resource that an
+	// operator deploys the release for, or one without a namespace. Objects in
+	// other namespaces or in none cannot have it; the plan notes them. Rollbacks,
+	// corrections and rollouts keep the owner that the newest revision has. Nil:
+	// none, and one that was set before is removed.
+	Owner *metav1.OwnerReference
 	// CreateNamespace creates the release's namespace if it does not exist.
 	// False: a missing namespace is an error.
 	CreateNamespace bool

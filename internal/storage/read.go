@@ -258,5 +258,6 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	r.AppliedPlan = secret.Annotations[annotationPlan]
 	r.splitCause(secret.Annotations)
 	r.Labels = userLabels(secret.Labels)
+	r.Owner, r.Owned = ownerIn(secret)
 	return r, nil
 }

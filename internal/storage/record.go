@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -54,6 +55,10 @@ type Record struct {
 	Hooks    []Hook
 	Notes    string
 	Labels   map[string]string // the user's, on the Secret
+	// Owner is that of the release's objects; nil: none. Owned: the record has it
+	// too.
+	Owner *metav1.OwnerReference
+	Owned bool
 	// Seed is what random functions of the templates drew from; nil: not known,
 	// as of what Helm recorded. A secret.
 	Seed []byte

@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +50,7 @@ const (
 	annotationTail        = annotationPrefix + "continued"     // digest of the continuation
 	annotationAttempt     = annotationPrefix + "attempt"
 	annotationUnproven    = annotationPrefix + "unproven" // it was not waited for
+	annotationOwner       = annotationPrefix + "owner"    // of its objects
 	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
 	annotationPlan        = annotationPrefix + "plan"     // that recorded it
 	annotationDigest      = annotationPrefix + "digest"   // keyed, of what is applied
@@ -137,10 +140,36 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 			a[name] = value
 		}
 	}
+	delete(a, annotationOwner)
+	if r.Owner != nil {
+		text, _ := json.Marshal(r.Owner) // which has texts and booleans only
+		a[annotationOwner] = string(text)
+	}
+	if r.Owner != nil && r.Owned && !hasOwner(out, r.Owner) {
+		out.OwnerReferences = append(out.OwnerReferences, *r.Owner)
+	}
 	if e.trimmed != "" { // once trimmed, trimmed for ever
 		a[annotationTrimmed] = e.trimmed
 	}
 	return out
+}
+
+func hasOwner(s *corev1.Secret, owner *metav1.OwnerReference) bool {
+	return slices.ContainsFunc(s.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner.UID })
+}
+
+// ownerIn reads the owner of the release's objects; nil: none, or none that can be
+// read.
+func ownerIn(s *corev1.Secret) (owner *metav1.OwnerReference, owned bool) {
+	text, ok := s.Annotations[annotationOwner]
+	if !ok {
+		return nil, false
+	}
+	owner = &metav1.OwnerReference{}
+	if json.Unmarshal([]byte(text), owner) != nil || owner.APIVersion == "" || owner.Kind == "" || owner.Name == "" || owner.UID == "" {
+		return nil, false
+	}
+	return owner, hasOwner(s, owner)
 }
 
 // Digest is over what the revision applies: its manifest and hooks.
