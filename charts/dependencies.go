@@ -41,7 +41,7 @@ func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string,
 	if err != nil {
 		return nil, err
 	}
-	present, err := l.vendored(info)
+	present, err := l.vendored(ctx, info)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +66,7 @@ func (l *loading) complete(ctx context.Context, chart *render.Chart, dir string,
 	if len(files) == len(info.Files) {
 		return chart, nil
 	}
-	release, err := l.reserve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return l.loader().Files(files)
+	return l.loader().Files(ctx, files)
 }
 
 func (l *loading) resolve(ctx context.Context, dep dependency, dir string, depth int) (*render.Chart, error) {
@@ -187,7 +182,7 @@ func (d dependency) isAmong(present []render.ChartInfo) bool {
 }
 
 // vendored returns the charts in the folder charts/, packed or not.
-func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
+func (l *loading) vendored(ctx context.Context, info render.ChartInfo) ([]render.ChartInfo, error) {
 	var present []render.ChartInfo
 	for _, file := range info.Files {
 		rest, ok := strings.CutPrefix(file.Name, "charts/")
@@ -202,7 +197,7 @@ func (l *loading) vendored(info render.ChartInfo) ([]render.ChartInfo, error) {
 			}
 			present = append(present, render.ChartInfo{Name: metadata.Name, Version: metadata.Version})
 		case inside == "" && strings.HasSuffix(folder, ".tgz"):
-			chart, err := l.loader().Archive(bytes.NewReader(file.Data))
+			chart, err := l.loader().Archive(ctx, bytes.NewReader(file.Data))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", file.Name, err)
 			}

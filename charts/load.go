@@ -120,7 +120,9 @@ type source struct {
 	depth                    int    // of dependencies, 0 for the chart itself
 }
 
-func (l *loading) loader() render.Loader { return render.Loader{Limits: l.opts.Limits} }
+func (l *loading) loader() render.Loader {
+	return render.Loader{Limits: l.opts.Limits, Share: l.opts.Share}
+}
 
 func (l *loading) load(ctx context.Context, from source) (*render.Chart, error) {
 	if ctx.Err() != nil {
@@ -170,12 +172,6 @@ func (l *loading) get(ctx context.Context, from source) (*render.Chart, string, 
 	return chart, "", err
 }
 
-// reserve takes the memory for reading one chart.
-func (l *loading) reserve(ctx context.Context) (release func(), err error) {
-	_, release, err = l.opts.Share.Acquire(ctx, l.opts.Limits.WithDefaults().MemoryBytes)
-	return release, err
-}
-
 func (l *loading) open(ctx context.Context, archive *fetch.Archive) (*render.Chart, error) {
 	if l.keyring != nil {
 		if archive.Provenance == nil {
@@ -185,12 +181,7 @@ func (l *loading) open(ctx context.Context, archive *fetch.Archive) (*render.Cha
 			return nil, fmt.Errorf("%w: %w", ErrProvenance, err)
 		}
 	}
-	release, err := l.reserve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	chart, err := l.loader().Archive(bytes.NewReader(archive.Data))
+	chart, err := l.loader().Archive(ctx, bytes.NewReader(archive.Data))
 	if err != nil {
 		return nil, err
 	}

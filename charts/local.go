@@ -68,11 +68,6 @@ func (l *loading) loadDir(ctx context.Context, root *os.Root, name string, from 
 	if l.keyring != nil {
 		return nil, fmt.Errorf("%w: a directory has no signature, only a packaged chart has", ErrProvenance)
 	}
-	release, err := l.reserve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	loader := l.loader()
 	if l.opts.LinkRoot != "" {
 		if inside, ok := below(l.opts.LinkRoot, from.ref); ok {
@@ -82,13 +77,14 @@ func (l *loading) loadDir(ctx context.Context, root *os.Root, name string, from 
 			}
 			defer wide.Close()
 			loader.FollowLinks = true
-			return loader.FS(localFS{ctx, wide, filepath.ToSlash(inside)})
+			return loader.FS(ctx, localFS{ctx, wide, filepath.ToSlash(inside)})
 		}
 		if from.root == "" {
 			return nil, fmt.Errorf("%s is not below LoadOptions.LinkRoot, %s", from.ref, l.opts.LinkRoot)
 		}
 	}
 	var dir *os.Root
+	var err error
 	if root == nil {
 		dir, err = openRoot(name)
 	} else {
@@ -98,7 +94,7 @@ func (l *loading) loadDir(ctx context.Context, root *os.Root, name string, from 
 		return nil, err
 	}
 	defer dir.Close()
-	return loader.FS(localFS{ctx, dir, "."})
+	return loader.FS(ctx, localFS{ctx, dir, "."})
 }
 
 // openRoot opens a directory. The dot keeps it from waiting for anything that is none.

@@ -61,16 +61,19 @@ type Loader struct {
 	// [os.Root.FS] keeps them inside of its root, os.DirFS does not. False: a
 	// link that .helmignore does not name is an error.
 	FollowLinks bool
+	// Share is the tenant's share of a [Budget], of which loading takes
+	// Limits.MemoryBytes until the chart is loaded. Nil: nothing waits.
+	Share *Share
 }
 
 // LoadFS loads a chart from a file system with Chart.yaml at its root: an
 // embed.FS, os.DirFS, or any other. The file .helmignore is honoured; links and
 // other irregular files are refused.
-func LoadFS(fsys fs.FS) (*Chart, error) { return Loader{}.FS(fsys) }
+func LoadFS(fsys fs.FS) (*Chart, error) { return Loader{}.FS(context.Background(), fsys) }
 
 // LoadArchive loads a packaged chart: a gzipped tar whose one folder is the
 // chart. Nothing is written to disk.
-func LoadArchive(r io.Reader) (*Chart, error) { return Loader{}.Archive(r) }
+func LoadArchive(r io.Reader) (*Chart, error) { return Loader{}.Archive(context.Background(), r) }
 
 // Render renders the chart. It reports the first failure: an [*Error], a
 // [*SchemaError], a [*DuplicateError] or a [*LimitError], and no manifest. It

@@ -1,18 +1,21 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/fairlead-dev/fairlead/internal/template"
 )
 
 // TestAttackValuesInErrors makes everything fail on a value, and looks for it in
 // the error.
 func TestAttackValuesInErrors(t *testing.T) {
 	const canary = "canary[Errors-73"
-	for name, template := range map[string]string{
+	for name, text := range map[string]string{
 		"urlParse":           `{{ urlParse (printf "http://user:%s@host:x" .Values.password) }}`,
 		"urlJoin":            `{{ urlJoin (dict "host" (printf "%%zz%s" .Values.password)) }}{{ urlParse (printf "%%zz%s" .Values.password) }}`,
 		"mustRegexMatch":     `{{ mustRegexMatch .Values.password "x" }}`,
@@ -65,7 +68,7 @@ func TestAttackValuesInErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := LoadFS(fstest.MapFS{
-				"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}, "templates/x.yaml": {Data: []byte(template)},
+				"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}, "templates/x.yaml": {Data: []byte(text)},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -91,6 +94,40 @@ func TestAttackValuesInErrors(t *testing.T) {
 				if strings.Contains(strings.ReplaceAll(out, "a.b.canaryErrors73", ""), shown) {
 					t.Errorf("shows %s: %s", shown, out)
 				}
+			}
+		})
+	}
+}
+
+// What cannot be compared may come from anywhere: it is never shown, and Helm's text
+// remains what the error unwraps to.
+func TestAttackUncomparableValues(t *testing.T) {
+	const secret = `(lookup "v1" "Secret" "shop" "a").data`
+	const aMap, aList = `map[string]interface {}`, `[]interface {}`
+	for call, want := range map[string]struct{ shown, helms string }{
+		`eq ` + secret + ` (dict)`:                     {"eq: non-comparable type " + aMap, "non-comparable type map[]: " + aMap},
+		`eq (dict) ` + secret:                          {"eq: non-comparable type " + aMap, "non-comparable type map[a:Y2FuYXJ5]: " + aMap},
+		`eq ` + secret + ` (list 1)`:                   {"eq: non-comparable types " + aMap + " and " + aList, "non-comparable types map[a:Y2FuYXJ5]: " + aMap + ", " + aList + ": [1]"},
+		`ne (list 1) (values ` + secret + `)`:          {"ne: non-comparable type " + aList, "non-comparable type [Y2FuYXJ5]: " + aList},
+		`ne (dict) (list (` + secret + `.a | b64dec))`: {"ne: non-comparable types " + aMap + " and " + aList, aList + ": [canary]"},
+		`tpl "{{ eq . . }}" ` + secret:                 {"eq: non-comparable type " + aMap, "non-comparable type map[a:Y2FuYXJ5]: " + aMap},
+	} {
+		t.Run(call, func(t *testing.T) {
+			c, err := LoadFS(fstest.MapFS{
+				"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}, "templates/x.yaml": {Data: []byte("{{ " + call + " }}")},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Render(t.Context(), Input{Name: "shop", Lookup: func(context.Context, string, string, string, string) (map[string]any, error) {
+				return map[string]any{"data": map[string]any{"a": "Y2FuYXJ5"}}, nil
+			}})
+			if err == nil || strings.Contains(err.Error(), "Y2FuYXJ5") || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), want.shown) {
+				t.Errorf("%v", err)
+			}
+			var helms *template.Error
+			if !errors.As(err, &helms) || !strings.HasSuffix(helms.Error(), want.helms) {
+				t.Errorf("not Helm's text: %v", helms)
 			}
 		})
 	}

@@ -125,7 +125,7 @@ func TestHostileArchives(t *testing.T) {
 	}
 	t.Run("endless", func(t *testing.T) {
 		bounded(t, "ArchiveBytes", func() error {
-			_, err := Loader{Limits: Limits{ArchiveBytes: 1 << 20}}.Archive(io.MultiReader(bytes.NewReader(stored(t)), zeros{}))
+			_, err := Loader{Limits: Limits{ArchiveBytes: 1 << 20}}.Archive(t.Context(), io.MultiReader(bytes.NewReader(stored(t)), zeros{}))
 			return err
 		})
 	})

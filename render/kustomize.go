@@ -62,12 +62,13 @@ func LoadKustomization(fsys fs.FS, dir string) (*Kustomization, error) {
 // LoadKustomizationWith is [LoadKustomization] with remote references and
 // limits of the caller's. The context is handed on to opts.Remote.
 func LoadKustomizationWith(ctx context.Context, fsys fs.FS, dir string, opts KustomizeOptions) (*Kustomization, error) {
-	b := &budget{limits: opts.Limits.WithDefaults()}
-	ctx, release, err := opts.Share.Acquire(ctx, b.limits.MemoryBytes)
+	limits := opts.Limits.WithDefaults()
+	ctx, release, err := opts.Share.Acquire(ctx, limits.MemoryBytes)
 	if err != nil {
 		return nil, &Error{Op: "load", File: dir, Err: err, Hint: budgetHint(err)}
 	}
 	defer release()
+	b := &budget{ctx: ctx, limits: limits}
 	files, err := b.readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)

@@ -56,7 +56,7 @@ func TestLimitErrorsHaveUnits(t *testing.T) {
 
 // The hint names the limit, not an option of another function.
 func TestLimitHintNamesTheLimit(t *testing.T) {
-	_, err := Loader{Limits: Limits{FileBytes: 10}}.Archive(bytes.NewReader(packed(t, entry{name: "web/Chart.yaml", text: hostileChart})))
+	_, err := Loader{Limits: Limits{FileBytes: 10}}.Archive(t.Context(), bytes.NewReader(packed(t, entry{name: "web/Chart.yaml", text: hostileChart})))
 	var breach *LimitError
 	if !errors.As(err, &breach) || !strings.Contains(err.Error(), "raise FileBytes") || strings.Contains(err.Error(), "Loader") {
 		t.Errorf("%v", err)

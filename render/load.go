@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -16,8 +17,12 @@ import (
 )
 
 // FS loads a chart as [LoadFS] does, within the limits.
-func (l Loader) FS(fsys fs.FS) (*Chart, error) {
-	b := &budget{limits: l.Limits.WithDefaults()}
+func (l Loader) FS(ctx context.Context, fsys fs.FS) (*Chart, error) {
+	b, release, err := l.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	files, err := b.readFS(fsys, l.FollowLinks)
 	if err != nil {
 		return nil, loadError(err)
@@ -25,9 +30,14 @@ func (l Loader) FS(fsys fs.FS) (*Chart, error) {
 	return b.load(files)
 }
 
-// Archive loads a packaged chart as [LoadArchive] does, within the limits.
-func (l Loader) Archive(r io.Reader) (*Chart, error) {
-	b := &budget{limits: l.Limits.WithDefaults()}
+// Archive loads a packaged chart as [LoadArchive] does, within the limits. It keeps
+// its memory of the share while it reads: download first what comes slowly.
+func (l Loader) Archive(ctx context.Context, r io.Reader) (*Chart, error) {
+	b, release, err := l.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	files, err := b.readArchive(r, "the archive")
 	if err != nil {
 		return nil, loadError(err)
@@ -37,11 +47,17 @@ func (l Loader) Archive(r io.Reader) (*Chart, error) {
 
 // LoadFiles loads a chart from its raw files, those of [ChartInfo].Files for
 // example. No .helmignore is applied.
-func LoadFiles(files []File) (*Chart, error) { return Loader{}.Files(files) }
+func LoadFiles(files []File) (*Chart, error) {
+	return Loader{}.Files(context.Background(), files)
+}
 
 // Files loads a chart as [LoadFiles] does, within the limits.
-func (l Loader) Files(files []File) (*Chart, error) {
-	b := &budget{limits: l.Limits.WithDefaults()}
+func (l Loader) Files(ctx context.Context, files []File) (*Chart, error) {
+	b, release, err := l.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	inside := make([]chartfile.File, len(files))
 	for i, f := range files {
 		if err := checkName(f.Name); err != nil {
@@ -53,6 +69,16 @@ func (l Loader) Files(files []File) (*Chart, error) {
 		inside[i] = chartfile.File{Name: f.Name, Data: bytes.Clone(f.Data)}
 	}
 	return b.load(inside)
+}
+
+// begin waits for the memory that loading takes of the share.
+func (l Loader) begin(ctx context.Context) (b *budget, release func(), err error) {
+	limits := l.Limits.WithDefaults()
+	ctx, release, err = l.Share.Acquire(ctx, limits.MemoryBytes)
+	if err != nil {
+		return nil, nil, &Error{Op: "load", Err: err, Hint: budgetHint(err)}
+	}
+	return &budget{ctx: ctx, limits: limits}, release, nil
 }
 
 func loadError(err error) error {
@@ -89,6 +115,7 @@ func budgetHint(err error) string {
 
 // budget counts what is read of a chart, over its packed subcharts too.
 type budget struct {
+	ctx     context.Context
 	limits  Limits
 	bytes   int64
 	entries int
@@ -96,6 +123,9 @@ type budget struct {
 }
 
 func (b *budget) entry(name string) error {
+	if b.ctx.Err() != nil {
+		return context.Cause(b.ctx)
+	}
 	b.entries++
 	if b.entries > b.limits.Entries {
 		return &LimitError{Limit: "Entries", Max: int64(b.limits.Entries), Subject: name}

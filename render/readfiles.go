@@ -1,11 +1,15 @@
 package render
 
-import "io/fs"
+import (
+	"context"
+	"io/fs"
+)
 
 // ReadChart returns the files that [Loader.FS] would load, within the limits and
-// without parsing any but .helmignore: for [Loader.Files] of another process.
+// without parsing any but .helmignore: for [Loader.Files] of another process. It
+// takes nothing of the share.
 func (l Loader) ReadChart(fsys fs.FS) ([]File, error) {
-	files, err := (&budget{limits: l.Limits.WithDefaults()}).readFS(fsys, l.FollowLinks)
+	files, err := (&budget{ctx: context.Background(), limits: l.Limits.WithDefaults()}).readFS(fsys, l.FollowLinks)
 	if err != nil {
 		return nil, loadError(err)
 	}
@@ -17,9 +21,9 @@ func (l Loader) ReadChart(fsys fs.FS) ([]File, error) {
 }
 
 // ReadTree returns the files that [LoadKustomization] and [LoadManifests] would
-// read, within the limits and without parsing any.
+// read, within the limits and without parsing any. It takes nothing of the share.
 func (l Loader) ReadTree(fsys fs.FS) ([]File, error) {
-	files, err := (&budget{limits: l.Limits.WithDefaults()}).readAll(fsys)
+	files, err := (&budget{ctx: context.Background(), limits: l.Limits.WithDefaults()}).readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)
 	}

@@ -18,7 +18,7 @@ type Manifests struct {
 // LoadManifests reads all .yaml, .yml and .json files of a file system, at any
 // depth, but for files and folders whose names begin with a dot.
 func LoadManifests(fsys fs.FS) (*Manifests, error) {
-	files, err := (&budget{limits: Limits{}.WithDefaults()}).readAll(fsys)
+	files, err := (&budget{ctx: context.Background(), limits: Limits{}.WithDefaults()}).readAll(fsys)
 	if err != nil {
 		return nil, loadError(err)
 	}

@@ -93,6 +93,13 @@ func incompatible(a, b value) error {
 		a.content().reflect().Type(), b.content().reflect().Type())
 }
 
+// uncomparable is returned for maps, lists and the like. Its text is Helm's, which
+// repeats them.
+type uncomparable struct{ text, types string }
+
+func (e *uncomparable) Error() string  { return e.text }
+func (e *uncomparable) hidden() string { return e.types }
+
 // equal reports whether the first value equals any of the others.
 func equal(first value, others []value) (same bool, err error) {
 	if len(others) == 0 {
@@ -128,13 +135,19 @@ func equalAny(a, b value) (same bool, err error) {
 	defer protect(&err)
 	x, y := a.reflect(), b.reflect()
 	if x.Kind() != y.Kind() && x.IsValid() && y.IsValid() {
-		return false, fmt.Errorf("non-comparable types %s: %v, %s: %v", x, x.Type(), y.Type(), y)
+		return false, &uncomparable{
+			text:  fmt.Sprintf("non-comparable types %s: %v, %s: %v", x, x.Type(), y.Type(), y),
+			types: fmt.Sprintf("non-comparable types %v and %v", x.Type(), y.Type()),
+		}
 	}
 	if isNil(x) || isNil(y) {
 		return isNil(x) == isNil(y), nil
 	}
 	if !y.Type().Comparable() {
-		return false, fmt.Errorf("non-comparable type %s: %v", y, y.Type())
+		return false, &uncomparable{
+			text:  fmt.Sprintf("non-comparable type %s: %v", y, y.Type()),
+			types: fmt.Sprintf("non-comparable type %v", y.Type()),
+		}
 	}
 	return x.Interface() == y.Interface(), nil
 }

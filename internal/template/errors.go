@@ -70,6 +70,13 @@ var words = regexp.MustCompile(`[\pL\d_-]{3,}`)
 // ordinary are words of text/template's own messages.
 const ordinary = " nil pointer evaluating interface can't evaluate field type map string slice int float64 bool error calling has arguments value wrong number args for want got not function "
 
+// repeater is an error whose text repeats values that are not those given to the
+// render, so that they cannot be found in it. hidden is the text without them.
+type repeater interface {
+	error
+	hidden() string
+}
+
 // TplError is a text given to tpl that cannot be parsed.
 type TplError struct {
 	Text string
@@ -208,9 +215,9 @@ func (r *Run) failed(name string, f *fault) *Error {
 	if e.text == b.String() {
 		writePlace(&where, r.tmpl, location, shownContext(file, context))
 		e.where, e.said = where.String(), b.String()[placed:]
-		var tpl *TplError
-		if errors.As(f.err, &tpl) {
-			e.said = f.msg + tpl.hidden()
+		var repeats repeater
+		if errors.As(f.err, &repeats) {
+			e.said = f.msg + repeats.hidden()
 		}
 		if file != tplName {
 			e.tpl = ""

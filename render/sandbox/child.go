@@ -130,7 +130,7 @@ func (c *child) load(r *loadRequest) *done {
 	for _, key := range r.Drop {
 		delete(c.sources, key)
 	}
-	source, err := r.Source.load()
+	source, err := r.Source.load(context.Background())
 	if err != nil {
 		return failed(err)
 	}

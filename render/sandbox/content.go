@@ -16,17 +16,17 @@ type loadedSource interface {
 }
 
 // load parses the source, in the child.
-func (s sourceContent) load() (loadedSource, error) {
+func (s sourceContent) load(ctx context.Context) (loadedSource, error) {
 	loader := render.Loader{Limits: s.Limits}
 	switch s.Kind {
 	case kindArchive:
-		return loader.Archive(bytes.NewReader(s.Archive))
+		return loader.Archive(ctx, bytes.NewReader(s.Archive))
 	case kindKustomization:
 		fsys, err := filesystem(s.Files)
 		if err != nil {
 			return nil, err
 		}
-		return render.LoadKustomizationWith(context.Background(), fsys, s.Dir, render.KustomizeOptions{Limits: s.Limits})
+		return render.LoadKustomizationWith(ctx, fsys, s.Dir, render.KustomizeOptions{Limits: s.Limits})
 	case kindManifests:
 		fsys, err := filesystem(s.Files)
 		if err != nil {
@@ -34,7 +34,7 @@ func (s sourceContent) load() (loadedSource, error) {
 		}
 		return render.LoadManifests(fsys)
 	}
-	return loader.Files(s.Files)
+	return loader.Files(ctx, s.Files)
 }
 
 // filesystem has the files in memory. A zip archive is a file system.

@@ -34,7 +34,7 @@ func fuzzed(t *testing.T, files chartFiles) {
 		}
 		var err error
 		if _, ok := files["Chart.yaml"]; ok {
-			source, err = render.Loader{Limits: fuzzLimits}.FS(fsys)
+			source, err = render.Loader{Limits: fuzzLimits}.FS(t.Context(), fsys)
 		} else {
 			source, err = render.LoadKustomizationWith(t.Context(), fsys, ".", render.KustomizeOptions{Limits: fuzzLimits})
 		}
