@@ -155,8 +155,9 @@ func batch(t *testing.T, of []int) (done []outcome, death string) {
 	var said tail
 	// The limit is set before the program starts, because the Go runtime then
 	// reserves less. GOMEMLIMIT, as in a container, makes it collect garbage
-	// before the limit counts it. The C library would reserve 64 MiB a thread.
-	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -S -v %d && exec "$0" "$@"`, addressSpace>>10),
+	// before the limit counts it. The C library would reserve 64 MiB a thread, and
+	// 8 MiB for its stack.
+	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -S -s 1024 && ulimit -S -v %d && exec "$0" "$@"`, addressSpace>>10),
 		program, "-test.run=^"+t.Name()+"$", "-test.timeout=0")
 	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(list, ","), "MALLOC_ARENA_MAX=1", "GOMEMLIMIT=176MiB")
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &said, &said, []*os.File{write}
