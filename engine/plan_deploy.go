@@ -203,7 +203,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 				Values: r.Values, ChartValues: a.chartValues, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
 				Seed: render.FetchSeed(seeding.fetch), Now: a.renderedAt,
 				PostRender: r.PostRender, PostRenderScope: r.PostRenderScope, Limits: r.Limits, Share: r.Share,
-				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader,
+				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader, Helm: r.Helm,
 			})
 			return nil
 		},

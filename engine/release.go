@@ -110,7 +110,8 @@ type Release struct {
 	// order. PostRenderScope says whether hooks and CRDs too; empty: neither.
 	PostRender      []render.PostRenderer
 	PostRenderScope render.PostRenderScope
-	// Strict, SkipSchema and SchemaLoader are as in render.Input.
+	// Helm, Strict, SkipSchema and SchemaLoader are as in render.Input.
+	Helm               render.HelmVersion
 	Strict, SkipSchema bool
 	SchemaLoader       func(ctx context.Context, url string) ([]byte, error)
 	// Limits of rendering. Zero: safe limits.

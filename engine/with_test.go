@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // One call has options of its own: its rules, its receiver of events, its
@@ -199,5 +200,13 @@ func TestReleasesChooseTheirChecks(t *testing.T) {
 	r.Strict = true
 	if err := plan(); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("strict: %v", err)
+	}
+	r = f.release(f.chart(map[string]string{"a.yaml": "{{ mustToYaml (dict \"apiVersion\" \"v1\" \"kind\" \"ConfigMap\" \"metadata\" (dict \"name\" \"a\")) }}"}))
+	if err := plan(); err == nil || !strings.Contains(err.Error(), "mustToYaml") {
+		t.Errorf("by the rules of Helm 3: %v", err)
+	}
+	r.Helm = render.Helm4
+	if err := plan(); err != nil {
+		t.Errorf("by the rules of Helm 4: %v", err)
 	}
 }

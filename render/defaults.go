@@ -14,7 +14,7 @@ import (
 // imports from its subcharts from theirs. Overrode ends with the values that the
 // charts themselves would have given. It is false for a path that nothing has.
 func (c *Chart) Origin(v Values, path string) (Origin, bool) {
-	instance, err := c.parsed.Instance(v.merged(), DefaultLimits().meter(context.Background(), nil))
+	instance, err := c.parsed.Instance(v.merged(), chartfile.Helm3, DefaultLimits().meter(context.Background(), nil))
 	if err != nil {
 		return v.Origin(path)
 	}

@@ -46,7 +46,7 @@ func (s *compiledSets) of(instance *chartfile.Instance, memory int64) (*template
 			sources = append(sources, template.Source(source))
 		}
 		known.set, known.err = template.Compile(sources, template.Options{
-			AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost, Memory: memory,
+			AsMap: chartfile.AsMap, MethodCost: chartfile.MethodCost, Memory: memory, Helm4: instance.As() == chartfile.Helm4,
 		})
 	})
 	var limit *template.LimitError

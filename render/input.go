@@ -49,6 +49,9 @@ type Input struct {
 	// Share is the tenant's share of a [Budget], of which the render takes its
 	// memory. Nil: it takes what Limits allow and waits for nothing.
 	Share *Share
+	// Helm is the version of Helm whose rules a template sees where they differ.
+	// Empty: [Helm3].
+	Helm HelmVersion
 	// Strict makes a missing value an error, as helm lint --strict does.
 	Strict bool
 	// SkipSchema leaves out the check of the values against values.schema.json.

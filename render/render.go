@@ -67,9 +67,9 @@ func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Inpu
 	var instance *chartfile.Instance
 	var err error
 	if in.ChartValues == nil {
-		instance, err = c.parsed.Instance(in.Values.merged(), meter)
+		instance, err = c.parsed.Instance(in.Values.merged(), in.Helm.rules(), meter)
 	} else {
-		instance, err = c.parsed.InstanceOver(in.ChartValues.Map(), in.Values.merged(), meter)
+		instance, err = c.parsed.InstanceOver(in.ChartValues.Map(), in.Values.merged(), in.Helm.rules(), meter)
 	}
 	if err != nil {
 		return nil, nil, c.valuesError(err)
@@ -204,6 +204,9 @@ func (in Input) checked() (Input, error) {
 	}
 	if len(in.Namespace) > 63 || strings.Contains(in.Namespace, ".") || !releaseName.MatchString(in.Namespace) {
 		return refused("the namespace %q is no DNS label", in.Namespace)
+	}
+	if err := in.Helm.validate(); err != nil {
+		return in, &Error{Op: "render", Err: err}
 	}
 	if in.Revision == 0 {
 		in.Revision = 1

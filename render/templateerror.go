@@ -95,7 +95,7 @@ func (e *Error) exceeded(limit *template.LimitError, err error) error {
 // values.yaml.
 func (c *Chart) valuesFiles(given Values) map[string]bool {
 	has := map[string]bool{}
-	instance, err := c.parsed.Instance(given.merged(), DefaultLimits().meter(context.Background(), nil))
+	instance, err := c.parsed.Instance(given.merged(), chartfile.Helm3, DefaultLimits().meter(context.Background(), nil))
 	if err != nil {
 		return has // it was made for the render that has failed
 	}

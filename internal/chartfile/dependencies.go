@@ -13,6 +13,7 @@ import (
 // processing enables the subcharts of one instance and imports their values.
 type processing struct {
 	meter *Meter
+	as    Helm
 	keys  map[*chart.Chart]keySet // of each chart, what decides about its subcharts
 }
 
@@ -115,9 +116,21 @@ func (p *processing) named(subcharts []*chart.Chart, requirements []*chart.Depen
 			continue
 		}
 		as, metadata := *sub, *sub.Metadata
+		if p.as == Helm4 { // with subcharts of its own; Helm 3's share them
+			below := 0
+			walk(sub, func(*chart.Chart) { below++ })
+			if !p.meter.take(below * subchartEntries) {
+				return nil
+			}
+			as = *p.clone(sub, p.keys)
+			metadata = *as.Metadata
+		}
 		as.Metadata = &metadata
 		if alias := requirements[i].Alias; alias != "" {
 			metadata.Name = alias
+		}
+		if p.as == Helm4 {
+			as.SetDependencies(as.Dependencies()...) // whose parent it is now
 		}
 		p.keys[&as] = p.keys[sub]
 		out = append(out, &as)

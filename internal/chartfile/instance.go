@@ -19,16 +19,25 @@ import (
 type Instance struct {
 	root *chart.Chart
 	key  string
+	as   Helm
 }
 
+// Helm is whose rules a chart is rendered by.
+type Helm int
+
+const (
+	Helm3 Helm = 3
+	Helm4 Helm = 4
+)
+
 // Instance returns the chart as the values make it.
-func (c *Chart) Instance(values map[string]any, m *Meter) (*Instance, error) {
-	return c.instances.of(c.root, values, m)
+func (c *Chart) Instance(values map[string]any, as Helm, m *Meter) (*Instance, error) {
+	return c.instances.of(c.root, values, as, m)
 }
 
 // InstanceOver is Instance with other values in place of the chart's own; those
 // of its subcharts stay. It is made for this call.
-func (c *Chart) InstanceOver(own, values map[string]any, m *Meter) (*Instance, error) {
+func (c *Chart) InstanceOver(own, values map[string]any, as Helm, m *Meter) (*Instance, error) {
 	keys, err := c.instances.decidingKeys(c.root, m)
 	if err != nil {
 		return nil, err
@@ -37,12 +46,12 @@ func (c *Chart) InstanceOver(own, values map[string]any, m *Meter) (*Instance, e
 	root.Values = own
 	keys = maps.Clone(keys)
 	keys[&root] = keys[c.root]
-	return newInstance(&root, values, keys, m)
+	return newInstance(&root, values, as, keys, m)
 }
 
-func newInstance(from *chart.Chart, values map[string]any, keys map[*chart.Chart]keySet, m *Meter) (i *Instance, err error) {
+func newInstance(from *chart.Chart, values map[string]any, as Helm, keys map[*chart.Chart]keySet, m *Meter) (i *Instance, err error) {
 	defer recovered(&err)
-	p := &processing{meter: m, keys: map[*chart.Chart]keySet{}}
+	p := &processing{meter: m, as: as, keys: map[*chart.Chart]keySet{}}
 	root := p.clone(from, keys)
 	if err := p.enable(root, values, nil); err != nil {
 		return nil, err
@@ -60,8 +69,9 @@ func newInstance(from *chart.Chart, values map[string]any, keys map[*chart.Chart
 		return nil, &LimitError{Limit: "ChartBytes", Max: m.limits.ChartBytes, Subject: "the templates of all enabled subcharts"}
 	}
 	var key strings.Builder
+	fmt.Fprintf(&key, "%d ", as)
 	writeKey(&key, root)
-	return &Instance{root: root, key: key.String()}, nil
+	return &Instance{root: root, key: key.String(), as: as}, nil
 }
 
 func recovered(err *error) {
@@ -97,6 +107,9 @@ func writeKey(b *strings.Builder, c *chart.Chart) {
 	}
 	b.WriteByte(')')
 }
+
+// As is whose rules the instance follows.
+func (i *Instance) As() Helm { return i.as }
 
 // Key is equal for instances of one chart with the same subcharts.
 func (i *Instance) Key() string { return i.key }
@@ -149,6 +162,7 @@ type Release struct {
 // Data is what templates are executed on. It belongs to one render: templates
 // may change it.
 type Data struct {
+	as         Helm
 	byTemplate map[string]scope
 	top        chartutil.Values
 }
@@ -160,7 +174,7 @@ type scope struct {
 
 // Data gives the data for one render. It keeps the values, which Coalesce made.
 func (i *Instance) Data(values map[string]any, release Release, caps *Capabilities) Data {
-	d := Data{byTemplate: map[string]scope{}, top: chartutil.Values{
+	d := Data{as: i.as, byTemplate: map[string]scope{}, top: chartutil.Values{
 		"Values":       chartutil.Values(values),
 		"Capabilities": caps,
 		"Release": map[string]any{
@@ -179,10 +193,7 @@ func (i *Instance) Data(values map[string]any, release Release, caps *Capabiliti
 func (d Data) add(c *chart.Chart, above chartutil.Values) map[string]any {
 	subcharts := map[string]any{}
 	scoped := map[string]any{
-		"Chart": struct {
-			chart.Metadata
-			IsRoot bool
-		}{*c.Metadata, c.IsRoot()},
+		"Chart":        d.metadata(c),
 		"Files":        newFiles(c.Files),
 		"Release":      above["Release"],
 		"Capabilities": above["Capabilities"],
@@ -202,6 +213,47 @@ func (d Data) add(c *chart.Chart, above chartutil.Values) map[string]any {
 		d.byTemplate[path.Join(c.ChartFullPath(), t.Name)] = scope{scoped, base}
 	}
 	return scoped
+}
+
+// metadata is what templates see as .Chart: with Helm 4 a map, in which a field
+// that does not exist is empty.
+func (d Data) metadata(c *chart.Chart) any {
+	if d.as != Helm4 {
+		return struct {
+			chart.Metadata
+			IsRoot bool
+		}{*c.Metadata, c.IsRoot()}
+	}
+	out := fieldsOf(reflect.ValueOf(*c.Metadata))
+	out["IsRoot"] = c.IsRoot()
+	return out
+}
+
+// fieldsOf is a struct as a map of its fields, structs in it included.
+func fieldsOf(v reflect.Value) map[string]any {
+	out := map[string]any{}
+	for i := range v.NumField() {
+		out[v.Type().Field(i).Name] = withoutStructs(v.Field(i))
+	}
+	return out
+}
+
+func withoutStructs(v reflect.Value) any {
+	switch {
+	case v.Kind() == reflect.Pointer && v.IsNil():
+		return nil
+	case v.Kind() == reflect.Pointer:
+		return withoutStructs(v.Elem())
+	case v.Kind() == reflect.Struct:
+		return fieldsOf(v)
+	case v.Kind() == reflect.Slice:
+		out := make([]any, v.Len())
+		for i := range out {
+			out[i] = withoutStructs(v.Index(i))
+		}
+		return out
+	}
+	return v.Interface()
 }
 
 // Of gives the data for one template. Templates of one chart share it, so they

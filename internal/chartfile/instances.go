@@ -1,6 +1,7 @@
 package chartfile
 
 import (
+	"fmt"
 	"sync"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -18,12 +19,12 @@ type instances struct {
 // a thousand, but no user renders them all.
 const maxInstances = 32
 
-func (n *instances) of(root *chart.Chart, values map[string]any, m *Meter) (*Instance, error) {
+func (n *instances) of(root *chart.Chart, values map[string]any, as Helm, m *Meter) (*Instance, error) {
 	keys, err := n.decidingKeys(root, m)
 	if err != nil {
 		return nil, err
 	}
-	key := decision(values, keys[root], m)
+	key := fmt.Sprint(int(as), " ", decision(values, keys[root], m))
 	if m.err != nil {
 		return nil, m.err
 	}
@@ -33,7 +34,7 @@ func (n *instances) of(root *chart.Chart, values map[string]any, m *Meter) (*Ins
 	if i != nil {
 		return i, nil
 	}
-	i, err = newInstance(root, values, keys, m)
+	i, err = newInstance(root, values, as, keys, m)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type function struct {
 	params   []param
 	variadic bool // the last of params is then that of each further argument
 	builtin  bool // of text/template, not of sprig or Helm
+	helm4    bool // Helm 4 alone has it
 	call     impl
 	cost     cost // nil: little
 	shares   bool // the result is an argument, or a part of one

@@ -24,7 +24,7 @@ func costs() map[string]cost {
 
 // costTables are the parts of costs, by subject.
 var costTables = [...]func() map[string]cost{
-	plainCosts, textCosts, numberCosts, listCosts, mapCosts, writtenCosts, decodeCosts, regexCosts, keyCosts,
+	plainCosts, textCosts, numberCosts, listCosts, mapCosts, writtenCosts, decodeCosts, regexCosts, keyCosts, helm4Costs,
 }
 
 // sharing lists the functions whose result takes no memory of its own.

@@ -13,6 +13,11 @@ func TestEveryFunctionHasACost(t *testing.T) {
 	for name := range goFunctions() {
 		known[name] = true
 	}
+	for name := range helm4Functions() {
+		if known[name] = true; helm3()[name] != nil {
+			t.Errorf("%s is there by the rules of Helm 3", name)
+		}
+	}
 	for _, f := range builtins() {
 		known[f.name] = true
 	}

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"maps"
 	"reflect"
 	"sync"
 	texttemplate "text/template"
@@ -18,6 +19,10 @@ var functions = sync.OnceValue(func() map[string]*function {
 	}
 	for name, fn := range goFunctions() {
 		table[name] = newFunction(name, reflect.TypeOf(fn), adapt(fn))
+	}
+	for name, fn := range helm4Functions() {
+		table[name] = newFunction(name, reflect.TypeOf(fn), adapt(fn))
+		table[name].helm4 = true
 	}
 	for _, replacing := range []map[string]impl{lateFunctions(), ownFunctions(), equalFunctions(table), regexFunctions(table), clockFunctions(table)} {
 		for name, call := range replacing {
@@ -43,6 +48,13 @@ var functions = sync.OnceValue(func() map[string]*function {
 		}
 		f.cost = cost
 	}
+	return table
+})
+
+// helm3 is functions without those that Helm 4 alone has.
+var helm3 = sync.OnceValue(func() map[string]*function {
+	table := maps.Clone(functions())
+	maps.DeleteFunc(table, func(_ string, f *function) bool { return f.helm4 })
 	return table
 })
 
@@ -103,6 +115,15 @@ func lateFunctions() map[string]impl {
 			defer protect(&err)
 			r.function = "toYaml"
 			return concrete(r.yaml(a[0].any())), nil
+		},
+		"mustToYaml": func(r *Run, a []value) (v value, err error) {
+			defer protect(&err)
+			r.function = "mustToYaml"
+			text := r.yaml(a[0].any())
+			if text == "" { // nothing encodes to it
+				return value{}, errNotYAML
+			}
+			return concrete(text), nil
 		},
 		"fromYaml": func(r *Run, a []value) (v value, err error) {
 			defer protect(&err)

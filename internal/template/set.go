@@ -28,6 +28,8 @@ type Options struct {
 	// Memory is how many bytes the compiled templates may take, by an estimate
 	// that is on the high side: 0 means 128 MiB, a negative number no bound.
 	Memory int64
+	// Helm4 adds the functions that Helm 4 has and Helm 3 has not.
+	Helm4 bool
 	// Nesting is how deep blocks may nest in one text: 0 means 10 000.
 	Nesting int
 	// TplCache is how many bytes the compiled texts of tpl may take, roughly:
@@ -70,7 +72,10 @@ func Compile(sources []Source, opts Options) (*Set, error) {
 	if opts.TplCache == 0 {
 		s.tpls.budget = defaultTplCache
 	}
-	s.funcs = functions()
+	s.funcs = helm3()
+	if opts.Helm4 {
+		s.funcs = functions()
+	}
 	s.known = make(map[string]any, len(s.funcs))
 	for name, f := range s.funcs {
 		s.known[name] = f

@@ -150,7 +150,7 @@ func (c *child) render(r *renderRequest) *done {
 	}
 	in := render.Input{
 		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Upgrade: r.Upgrade,
-		Values: r.Values, Capabilities: r.Capabilities, Limits: r.Limits, Strict: r.Strict, SkipSchema: r.SkipSchema,
+		Values: r.Values, Capabilities: r.Capabilities, Limits: r.Limits, Strict: r.Strict, SkipSchema: r.SkipSchema, Helm: r.Helm,
 		Now: r.Now, Seed: render.NewSeed(r.Seed, r.SeedSince),
 	}
 	if r.OverChart {

@@ -67,6 +67,7 @@ type renderRequest struct {
 	Limits       render.Limits        `json:"limits"`
 	Strict       bool                 `json:"strict"`
 	SkipSchema   bool                 `json:"skipSchema"`
+	Helm         render.HelmVersion   `json:"helm"`
 	Now          time.Time            `json:"now,omitzero"`
 	Seed         []byte               `json:"seed,omitempty"`
 	SeedSince    time.Time            `json:"seedSince,omitzero"`

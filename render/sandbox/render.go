@@ -19,7 +19,7 @@ func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest,
 	}
 	r := &renderRequest{
 		Key: s.key, Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade,
-		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema,
+		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema, Helm: in.Helm,
 		Now: in.Now, Seed: seed.Secret(), SeedSince: seed.Since(),
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}

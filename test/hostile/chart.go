@@ -12,6 +12,11 @@ import (
 // RenderChart loads the files as a chart and renders it. A Chart.yaml is added
 // where there is none.
 func RenderChart(ctx context.Context, files map[string]string) error {
+	return RenderChartAs(ctx, render.Helm3, files)
+}
+
+// RenderChartAs is RenderChart by the rules of a version of Helm.
+func RenderChartAs(ctx context.Context, as render.HelmVersion, files map[string]string) error {
 	fsys := fstest.MapFS{"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}}
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
@@ -20,7 +25,7 @@ func RenderChart(ctx context.Context, files map[string]string) error {
 	if err != nil {
 		return err
 	}
-	_, err = chart.Render(ctx, render.Input{Name: "demo"})
+	_, err = chart.Render(ctx, render.Input{Name: "demo", Helm: as})
 	return err
 }
 
@@ -37,9 +42,10 @@ func RenderValues(ctx context.Context, values render.Values) error {
 	return err
 }
 
-// Template is the case of a chart whose only template is text.
+// Template is the case of a chart whose only template is text, which may call the
+// functions of Helm 4 too.
 func Template(name, text string) Case {
 	return Case{Name: name, template: true, Run: func(ctx context.Context) error {
-		return RenderChart(ctx, map[string]string{"templates/x.yaml": text})
+		return RenderChartAs(ctx, render.Helm4, map[string]string{"templates/x.yaml": text})
 	}}
 }

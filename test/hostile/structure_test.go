@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 func TestStructure(t *testing.T) { Run(t, structures()) }
@@ -24,6 +26,9 @@ func structures() []Case {
 		for _, aliases := range []int{2, 10, 100} {
 			for _, extra := range []string{"", ", condition: 'a.on,global.on', tags: [t]", ", import-values: [{child: ., parent: x}, {child: x, parent: y.z}]"} {
 				add(fmt.Sprintf("%d levels of %d aliases%s", levels, aliases, extra), func() map[string]string { return aliased(levels, aliases, extra) })
+				cases = append(cases, Case{Name: fmt.Sprintf("%d levels of %d aliases%s, as Helm 4", levels, aliases, extra), Run: func(ctx context.Context) error {
+					return RenderChartAs(ctx, render.Helm4, aliased(levels, aliases, extra))
+				}})
 			}
 		}
 	}
