@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // TestCauses has a simple case of each cause, and the edge cases between them.
@@ -188,5 +190,23 @@ func TestSummary(t *testing.T) {
 	}
 	if got := (Report{}).Summary(); got != "no changes" {
 		t.Errorf("empty: %s", got)
+	}
+}
+
+// The status of an autoscaler is in annotations where it is read as v1: it is no
+// change.
+func TestStatusInAnnotationsIsNoChange(t *testing.T) {
+	scaler := func(annotations map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler",
+			"metadata": map[string]any{"name": "web", "namespace": "shop", "annotations": annotations},
+			"spec":     map[string]any{"maxReplicas": int64(3)},
+		}}
+	}
+	live := scaler(map[string]any{"autoscaling.alpha.kubernetes.io/conditions": "[]", "autoscaling.alpha.kubernetes.io/current-metrics": "[]", "team": "a"})
+	desired := scaler(map[string]any{"team": "a"})
+	change, err := Compare(Input{Base: desired, Live: live, Desired: desired, Merged: desired}, Options{})
+	if err != nil || change.Action != Unchanged || len(change.Fields) > 0 {
+		t.Errorf("%v, %+v", err, change)
 	}
 }

@@ -15,10 +15,13 @@ var serverMeta = []string{
 	"name", "namespace", "generateName",
 }
 
-// serverAnnotations are written by controllers of Kubernetes at every change.
+// serverAnnotations are written by controllers of Kubernetes at every change, or
+// are the status of an object in a version that has no fields for it.
 var serverAnnotations = []string{
 	"deployment.kubernetes.io/revision",
 	"deprecated.daemonset.template.generation",
+	"autoscaling.alpha.kubernetes.io/conditions", // in autoscaling/v1
+	"autoscaling.alpha.kubernetes.io/current-metrics",
 }
 
 // state returns a plain copy of u without its identity, the fields that the
