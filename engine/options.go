@@ -151,6 +151,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.PlanKey, o.PlanSigners = slices.Clone(o.PlanKey), slices.Clone(o.PlanSigners)
 	o.FormerManagers, o.Ownership, o.Replace = slices.Clone(o.FormerManagers), slices.Clone(o.Ownership), slices.Clone(o.Replace)
+	o.Rules, o.As = slices.Clone(o.Rules), copyImpersonation(o.As)
 	return o
 }
 

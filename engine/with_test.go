@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/render"
 )
@@ -208,5 +210,36 @@ func TestReleasesChooseTheirChecks(t *testing.T) {
 	r.Helm = render.Helm4
 	if err := plan(); err != nil {
 		t.Errorf("by the rules of Helm 4: %v", err)
+	}
+}
+
+// The options that a change gets are its own: what it does with their lists changes
+// neither engine, nor the caller's.
+func TestWithChangesNoListsOfOthers(t *testing.T) {
+	given := engine.Options{
+		Rules:     []engine.ReadyRule{{Group: "example.com", Kind: "Queue", Ready: "true"}},
+		Ownership: []engine.Ownership{{Path: "spec.replicas"}}, FormerManagers: []string{"helm"},
+		Replace: []engine.Replace{{Kind: "Job"}}, PlanKey: planKey,
+		As: rest.ImpersonationConfig{UserName: "ann", Groups: []string{"a"}, Extra: map[string][]string{"a": {"b"}}},
+	}
+	e, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err = e.With(func(o *engine.Options) {
+			if r := o.Rules[0]; r.Kind != "Queue" || o.Ownership[0].Path != "spec.replicas" || o.FormerManagers[0] != "helm" ||
+				o.Replace[0].Kind != "Job" || o.PlanKey[0] != 'k' || o.As.Groups[0] != "a" || o.As.Extra["a"][0] != "b" {
+				t.Errorf("changed by another: %v", *o)
+			}
+			o.Rules[0].Kind, o.Ownership[0].Path, o.FormerManagers[0], o.Replace[0].Kind, o.PlanKey[0] = "Other", "data", "other", "Pod", 'x'
+			o.As.Groups[0], o.As.Extra["a"][0] = "other", "other"
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if given.Rules[0].Kind != "Queue" || given.As.Groups[0] != "a" || given.As.Extra["a"][0] != "b" || planKey[0] != 'k' {
+		t.Errorf("the caller's were changed: %v", given)
 	}
 }
