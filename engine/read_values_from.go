@@ -94,7 +94,7 @@ func (f ValuesFrom) layer(text string) (render.Layer, error) {
 	if f.TargetPath == "" {
 		return render.FromYAML(f.String(), []byte(text)), nil
 	}
-	values, err := render.MergeValues(render.FromSetLiteral(f.TargetPath + "=" + text))
+	values, err := render.MergeValues(render.FromSetString(f.TargetPath + "=" + setText.Replace(text)))
 	return render.FromMap(f.String(), values.Map()), err
 }
 
@@ -104,6 +104,9 @@ func (f ValuesFrom) validate(field string) error {
 	}
 	if f.Name == "" {
 		return invalid(field+".Name", "is empty; name the %s", f.Kind)
+	}
+	if !isOnePath(f.TargetPath) {
+		return invalid(field+".TargetPath", `is %q; accepted is the path of one value, as for helm --set: a.b; write \= and \, in a name`, f.TargetPath)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
@@ -15,8 +16,9 @@ type ValuesFrom struct {
 	Name string
 	// Key of the data. Empty: "values.yaml".
 	Key string
-	// TargetPath is the value that the data becomes, as a text: "db.password". Empty:
-	// the data is the YAML of a values file.
+	// TargetPath is the value that the data becomes, as a text, in the notation of
+	// helm --set: "db.password", "users[0].password", `tls\.crt` for a name with a dot.
+	// Empty: the data is the YAML of a values file.
 	TargetPath string
 	// Optional: the object, or its key, need not exist.
 	Optional bool
@@ -33,3 +35,20 @@ func (f ValuesFrom) key() string {
 	}
 	return f.Key
 }
+
+// isOnePath reports whether a path of helm --set names one value: what ends a path or
+// separates two of them may be in a name only after a backslash. Without this a part
+// of the path would become a part of the value.
+func isOnePath(path string) bool {
+	escaped := false
+	for _, r := range path {
+		if !escaped && (r == '=' || r == ',') {
+			return false
+		}
+		escaped = !escaped && r == '\\'
+	}
+	return !escaped
+}
+
+// setText escapes a text for an expression of helm --set-string.
+var setText = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `{`, `\{`)

@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -104,6 +106,9 @@ func TestValuesFromErrors(t *testing.T) {
 		"no key":       {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "nothing"}, `no key "nothing"`, nil},
 		"broken":       {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "broken"}, "Secret login, key broken", nil},
 		"path":         {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "password", TargetPath: "a[x"}, "TargetPath", nil},
+		"two paths":    {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "password", TargetPath: "a.b,c=d"}, "Release.ValuesFrom[0].TargetPath", engine.ErrInvalidOptions},
+		"a value":      {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "password", TargetPath: "a=b"}, "Release.ValuesFrom[0].TargetPath", engine.ErrInvalidOptions},
+		"open escape":  {engine.ValuesFrom{Kind: "Secret", Name: "login", Key: "password", TargetPath: `a\`}, "Release.ValuesFrom[0].TargetPath", engine.ErrInvalidOptions},
 		"another kind": {engine.ValuesFrom{Kind: "Pod", Name: "login"}, "Release.ValuesFrom[0].Kind", engine.ErrInvalidOptions},
 		"no name":      {engine.ValuesFrom{Kind: "Secret"}, "Release.ValuesFrom[0].Name", engine.ErrInvalidOptions},
 	} {
@@ -115,5 +120,29 @@ func TestValuesFromErrors(t *testing.T) {
 		} else if text := err.Error(); strings.Contains(text, "correct") || strings.Contains(text, "horse") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A target path is that of helm --set, and whatever the text has becomes the value.
+func TestValuesFromTargetPaths(t *testing.T) {
+	f := newFixture(t)
+	texts := map[string]string{"list": "{a,b}", "slash": `a\b\,c`, "null": "null", "number": "5", "empty": "", "lines": "a\nb: {c}\n", "set": "x=1,y=2", "index": "[0]"}
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "texts"}, Data: texts}
+	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Create(f.ctx, cm, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r := f.release(f.chart(map[string]string{"a.yaml": showsValues}))
+	want := map[string]any{}
+	for key, text := range texts {
+		r.ValuesFrom = append(r.ValuesFrom, engine.ValuesFrom{Kind: "ConfigMap", Name: "texts", Key: key, TargetPath: `t\.ls.` + key + "[0]"})
+		want[key] = []any{text}
+	}
+	f.deploy(r)
+	shown := map[string]any{}
+	if err := json.Unmarshal([]byte(f.object("v1/configmaps/shown")["data"].(map[string]any)["values"].(string)), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown["t.ls"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("the values are %v, want %v", shown, want)
 	}
 }
