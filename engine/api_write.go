@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,11 +20,34 @@ func (e *Engine) serverSideApply(ctx context.Context, t target, body *unstructur
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
+	data = escapedForYAML(data)
 	opts := metav1.PatchOptions{FieldManager: e.opts.FieldManager, Force: &force}
 	if dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
 	return e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, types.ApplyPatchType, data, opts)
+}
+
+// escapedForYAML is JSON without the characters that JSON has and YAML refuses
+// or folds, such as a byte order mark: the API server reads the body of an apply
+// as YAML.
+func escapedForYAML(data []byte) []byte {
+	if !bytes.ContainsFunc(data, isForeignToYAML) {
+		return data
+	}
+	var out bytes.Buffer
+	for _, r := range string(data) { // outside of strings there are none
+		if isForeignToYAML(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
+}
+
+func isForeignToYAML(r rune) bool {
+	return r >= 0x7f && r < 0xa0 || r == 0xfeff || r == 0xfffe || r == 0xffff
 }
 
 // resizeClaim requests the size, of the very claim that was read.

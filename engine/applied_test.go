@@ -167,6 +167,36 @@ func TestAppliedMeansApplied(t *testing.T) {
 				return at(e, "value") == "other" && at(e, "valueFrom") == nil
 			},
 		},
+		"a limit swapped for the one that excludes it, with Force": {
+			before: "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: p}\nspec: {minAvailable: 1, selector: {matchLabels: {a: b}}}\n", after: "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: p}\nspec: {minAvailable: 2, selector: {matchLabels: {a: b}}}\n", path: "policy/v1/poddisruptionbudgets/p",
+			edit: func(f *fixture) {
+				f.change("policy/v1/poddisruptionbudgets/p", "kubectl-edit", types.JSONPatchType, `[{"op":"remove","path":"/spec/minAvailable"},{"op":"add","path":"/spec/maxUnavailable","value":1}]`)
+			}, force: true,
+			want: func(o map[string]any) bool {
+				return fmt.Sprint(at(o, "spec", "minAvailable")) == "2" && at(o, "spec", "maxUnavailable") == nil
+			},
+		},
+		"a key moved to binaryData by hand, with Force": {
+			before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n", after: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: c}\n", path: "v1/configmaps/c",
+			edit: func(f *fixture) {
+				f.change("v1/configmaps/c", "kubectl-edit", types.JSONPatchType, `[{"op":"remove","path":"/data"},{"op":"add","path":"/binaryData","value":{"a":"b25l","theirs":"b25l"}}]`)
+			}, force: true,
+			want: func(o map[string]any) bool { return at(o, "data", "a") == "c" && at(o, "binaryData", "a") == nil },
+		},
+		"a node port taken by hand, with Force": {
+			before: "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: NodePort, ports: [{name: h, port: 80, nodePort: 31987}]}\n", after: "apiVersion: v1\nkind: Service\nmetadata: {name: s, labels: {v: b}}\nspec: {type: NodePort, ports: [{name: h, port: 80, nodePort: 31987}]}\n", path: "v1/services/s",
+			edit: func(f *fixture) {
+				f.change("v1/services/s", "kubectl-edit", types.JSONPatchType, `[{"op":"replace","path":"/spec/ports","value":[{"name":"i","port":81,"nodePort":31987}]}]`)
+			}, force: true,
+			want: func(o map[string]any) bool {
+				ports, _ := at(o, "spec", "ports").([]any)
+				return len(ports) == 1 && at(ports[0], "name") == "h"
+			},
+		},
+		"characters that YAML has not": {
+			before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n", after: `{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: "\ufeffx\x7f\x85y\uffff\x9f \u00e9"}}`, path: "v1/configmaps/c",
+			want: func(o map[string]any) bool { return at(o, "data", "a") == "\ufeffx\x7f\u0085y\uffff\u009f é" },
+		},
 		"an object whose managedFields were cleared": {
 			before: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b, gone: x}\n", after: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: c}\n", path: "v1/configmaps/c",
 			edit: func(f *fixture) {

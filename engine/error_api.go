@@ -114,6 +114,10 @@ func isUntyped(err error) bool {
 	return strings.Contains(err.Error(), "failed to create typed patch object") || strings.Contains(err.Error(), "failed to convert new object")
 }
 
+// duplicateNodePort matches the report about ports of a Service that share a
+// node port: an internal error, of no type.
+var duplicateNodePort = regexp.MustCompile(`duplicate nodePort: \{(\w+) (\d+)\}`)
+
 // isOutdated reports whether server-side apply fails because an entry of
 // managedFields is of an API version whose schema lacks what is applied.
 func isOutdated(err error) bool {

@@ -38,7 +38,7 @@ var dotted = regexp.MustCompile(`^(\s*)\.([a-zA-Z][^\s:]*: )`)
 
 // noise is what precedes the reason in messages of the API server: which of its
 // steps failed, and an object without a name.
-var noise = regexp.MustCompile(`failed to create manager for existing fields: |failed to create typed patch object \([^)]*\): |failed to convert (?:new|patch) (?:typed )?object \([^)]*\) to (?:proper version|smd typed|object)(?: \([^)]*\))?: |unable to convert unstructured object to \S+, Kind=\S+: |^\S+ "" (is (invalid|forbidden): )?|\S+ in version "[^"]*" cannot be handled as a \S+: |unable to decode "[^"]*": `)
+var noise = regexp.MustCompile(`failed to create manager for existing fields: |failed to create typed patch object \([^)]*\): |failed to convert (?:new|patch) (?:typed )?object \([^)]*\) to (?:proper version|smd typed|object)(?: \([^)]*\))?: |unable to convert unstructured object to \S+, Kind=\S+: |^\S+ "" (is (invalid|forbidden): )?|\S+ in version "[^"]*" cannot be handled as a \S+: |unable to decode "[^"]*": |<nil>: Invalid value: "": `)
 
 // gotGo matches the end of a message about a value of the wrong type, which has
 // the value in Go's notation.

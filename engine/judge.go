@@ -151,6 +151,15 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	if o.live != nil && merged != nil {
 		if object, lacks := (emptied{o.id, in.schema}).in(nil, f.body.Object, o.live.Object, merged.Object); lacks {
 			merged, f.twice = &unstructured.Unstructured{Object: object.(map[string]any)}, true
+			if f.confirmed { // the API server may fill what was emptied with defaults
+				filled, err := j.askPatch(ctx, in, merged)
+				if err != nil {
+					return verdict{}, err
+				}
+				if filled != nil {
+					merged = filled
+				}
+			}
 		}
 	}
 	change, err := j.compare(in, f, merged, j.redactor)

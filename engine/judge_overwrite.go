@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,7 +23,8 @@ const maxOverwrites = 4
 // refuses because of what stands beside the release's fields: a default that
 // excludes what is desired now, or what another manager has put into the same
 // list or beside a member of a union. The list or mapping that is complained
-// about becomes as desired, by a patch before the apply.
+// about becomes as desired, by a patch before the apply; where it is already,
+// what others have set beside it is removed.
 //
 // What other managers own there is overwritten with Force, and where drift is
 // undone; otherwise f says whose it is.
@@ -31,7 +33,7 @@ func (j *judge) overwrite(ctx context.Context, in intended, f prediction) (predi
 		return f, nil
 	}
 	target, refused := f.merged, f.refusal
-	var places []string
+	var places, removed []string
 	for range maxOverwrites {
 		fields := invalidFields(refused)
 		if len(fields) == 0 {
@@ -40,8 +42,16 @@ func (j *judge) overwrite(ctx context.Context, in intended, f prediction) (predi
 		next := target.DeepCopy()
 		changed := false
 		for _, field := range fields {
-			if place := becomeDesired(next.Object, f.body.Object, splitPath(field)); place != "" {
+			path := splitPath(field)
+			if paths := j.removeOthers(in, next.Object, path); len(paths) > 0 {
+				removed, changed = append(removed, paths...), true
+			} else if place := becomeDesired(next.Object, f.body.Object, path); place != "" {
 				places, changed = appendNew(places, place), true
+			} else {
+				for depth := len(path) - 1; depth >= 0 && len(paths) == 0; depth-- {
+					paths = j.removeOthers(in, next.Object, path[:depth:depth])
+				}
+				removed, changed = append(removed, paths...), changed || len(paths) > 0
 			}
 		}
 		if !changed {
@@ -50,7 +60,7 @@ func (j *judge) overwrite(ctx context.Context, in intended, f prediction) (predi
 		target = next
 		merged, err := j.tryPatch(ctx, in, target)
 		if err == nil {
-			return j.overwritten(in, f, places, target, merged), nil
+			return j.overwritten(in, f, places, removed, target, merged), nil
 		}
 		if refused = refusalOf(in.id, true, err, j.redactor); refused.immutable != nil {
 			return f, nil
@@ -61,9 +71,9 @@ func (j *judge) overwrite(ctx context.Context, in intended, f prediction) (predi
 
 // overwritten is the prediction of an object that is patched into target before
 // it is applied, if that takes nothing from other managers that it may not.
-func (j *judge) overwritten(in intended, f prediction, places []string, target, merged *unstructured.Unstructured) prediction {
+func (j *judge) overwritten(in intended, f prediction, places, removed []string, target, merged *unstructured.Unstructured) prediction {
 	var others []string
-	for _, place := range places {
+	for _, place := range slices.Concat(places, removed) {
 		for _, m := range j.managersWithin(in.live, place) {
 			others = appendNew(others, m)
 		}
@@ -71,12 +81,19 @@ func (j *judge) overwritten(in intended, f prediction, places []string, target, 
 	if len(others) > 0 && !j.policy.force && !j.mode.undoesDrift() {
 		for i := range f.refusal.problems {
 			if p := &f.refusal.problems[i]; p.Kind == ProblemInvalid {
-				p.Hint = fmt.Sprintf("%s has changed %s so that the release's values do not fit: undo that, correct the drift, or deploy with Force, which makes it as desired", strings.Join(others, ", "), strings.Join(places, ", "))
+				p.Hint = fmt.Sprintf("%s has changed %s so that the release's values do not fit: undo that, correct the drift, or deploy with Force, which makes it as desired", strings.Join(others, ", "), strings.Join(slices.Concat(places, removed), ", "))
 			}
 		}
 		return f
 	}
-	note := fmt.Sprintf("%s is overwritten as a whole", strings.Join(places, ", "))
+	var notes []string
+	if len(places) > 0 {
+		notes = append(notes, strings.Join(places, ", ")+" is overwritten as a whole")
+	}
+	if len(removed) > 0 {
+		notes = append(notes, strings.Join(removed, ", ")+" is removed, because it excludes what is desired")
+	}
+	note := strings.Join(notes, "; ")
 	if len(others) > 0 {
 		note += ", with what was set by " + strings.Join(others, ", ")
 	}
@@ -167,6 +184,37 @@ func becomeDesired(have, desired map[string]any, path []string) string {
 		return ""
 	}
 	return joinPath(path[:place])
+}
+
+// removeOthers removes what other managers have set and the manifest lacks from a
+// mapping: the API server complains about the mapping of which two fields exclude
+// each other, or about one of them. It returns the paths that were removed.
+func (j *judge) removeOthers(in intended, have map[string]any, path []string) []string {
+	if n := len(path); n > 0 && (path[0] == "metadata" || path[0] == "status" || isIndex(path[n-1])) {
+		return nil // the items of a list are replaced with it
+	}
+	var h any = have
+	for _, part := range path {
+		h = below(h, part)
+	}
+	d, _ := lookUp(in.desired.Object, have, path)
+	held, isMap := h.(map[string]any)
+	wanted, stays := d.(map[string]any)
+	if !isMap || !stays {
+		return nil
+	}
+	var removed []string
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		_, wants := wanted[key]
+		if wants || len(path) == 0 && (key == "metadata" || key == "status") {
+			continue
+		}
+		if p := joinPath(append(path[:len(path):len(path)], key)); len(j.managersWithin(in.live, p)) > 0 {
+			delete(held, key)
+			removed = append(removed, p)
+		}
+	}
+	return removed
 }
 
 // lookUp finds in desired what is at a path of have: items of lists are found by

@@ -58,7 +58,7 @@ func (p premise) isSetParent(o diff.Object) bool {
 
 // settle decides what becomes of a field of a live object that another manager
 // owns. Beyond the policy, the release takes replicas that an autoscaler set
-// which no longer exists, and, on the way back from a revision that failed, the
+// which no longer exists, the rules of a role that is no longer aggregated, and, on the way back from a revision that failed, the
 // fields that it had applied before.
 func (j *judge) settle(o *object, manager, fieldPath string) Settle {
 	if s := j.premise.settle(manager, fieldPath, o.id); s != Fail {
@@ -66,6 +66,8 @@ func (j *judge) settle(o *object, manager, fieldPath string) Settle {
 	}
 	switch {
 	case fieldPath == "spec.replicas" && j.scalers[identity(o.id)] == "" && (manager == replicaManager || j.released[identity(o.id)]):
+		return Take
+	case fieldPath == "rules" && manager == aggregationManager && o.stopsAggregating():
 		return Take
 	case j.mode == rollingBack && !wasHealthy(j.history.last.Status) && wasApplied(o, fieldPath):
 		return Take

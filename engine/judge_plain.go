@@ -12,6 +12,10 @@ import (
 // maxData is the size in bytes that a ConfigMap or Secret may have.
 const maxData = 1 << 20
 
+// maxAnnotations is the size in bytes that the annotations of an object may
+// have.
+const maxAnnotations = 256 << 10
+
 // isPlain reports whether the object is a ConfigMap, Secret or ServiceAccount of
 // the right shape: a big release has many of them, they start nothing, and
 // there is little for the API server to refuse.
@@ -80,13 +84,22 @@ func isOrdinary(u *unstructured.Unstructured) bool {
 			return false
 		}
 	}
+	return !namesTwice(u, "secrets") && holdsOrdinary(u)
+}
+
+// holdsOrdinary is the part of isOrdinary that others may spoil, who add to a
+// live object: its type, its keys, their encoding, and all sizes.
+func holdsOrdinary(u *unstructured.Unstructured) bool {
 	if t, _ := u.Object["type"].(string); t != "" && t != "Opaque" {
 		return false
 	}
-	if namesTwice(u, "secrets") {
+	total := 0
+	for k, v := range u.GetAnnotations() {
+		total += len(k) + len(v)
+	}
+	if total > maxAnnotations/2 {
 		return false
 	}
-	total := 0
 	keys := map[string]bool{}
 	for _, field := range []string{"data", "stringData", "binaryData"} {
 		data, _ := u.Object[field].(map[string]any)

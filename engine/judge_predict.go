@@ -190,7 +190,7 @@ func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool
 		return true, nil
 	}
 	// Plain data is about to be written, and can just as well be refused then.
-	return f.takeOver != nil || len(local.Conflicts) > 0 || !isPlain(in.body) || !isOrdinary(in.body) || isImmutable(in.live), nil
+	return f.takeOver != nil || len(local.Conflicts) > 0 || !isPlain(in.body) || !isOrdinary(in.body) || !holdsOrdinary(local.Merged) || isImmutable(in.live), nil
 }
 
 // mergeLocally is tryMerge with a schema that is up to date: a
@@ -310,8 +310,8 @@ func (j *judge) askApply(ctx context.Context, in intended, f prediction) (out pr
 		f.refusal.problems = append(f.refusal.problems,
 			newProblem(ProblemTerminating, in.id, j.redactor.String(err.Error()), "wait until it is gone, then deploy again"))
 		return f, nil, true, nil
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err):
-		f.refusal = refusalOf(in.id, in.live != nil, err, j.redactor).withQuantities(f.body)
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), isAdmission(err), isUntyped(err), duplicateNodePort.MatchString(err.Error()):
+		f.refusal = refusalOf(in.id, in.live != nil, err, j.redactor).withQuantities(f.body).withNodePort(f.body)
 		return f, nil, true, nil
 	}
 	return f, nil, true, err

@@ -54,6 +54,9 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	}
 	for _, c := range causes {
 		field := strings.TrimPrefix(c.Field, ".")
+		if field == "<nil>" {
+			field = fieldOfSchema(c.Message)
+		}
 		if field == "" { // of a policy
 			continue
 		}
@@ -82,6 +85,17 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 	return out
 }
 
+var validates = regexp.MustCompile(`"([^"]+)" must (?:not )?validate`)
+
+// fieldOfSchema is the field of a custom resource that fails an anyOf, oneOf,
+// allOf or not of its schema: only the message names it. Empty: none.
+func fieldOfSchema(message string) string {
+	if m := validates.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // withQuantities is a refusal that says which quantities are none: the API server
 // does not.
 func (r refusal) withQuantities(body *unstructured.Unstructured) refusal {
@@ -102,6 +116,31 @@ func (r refusal) withQuantities(body *unstructured.Unstructured) refusal {
 		}
 	}
 	return r
+}
+
+// withNodePort is a refusal that says which port has the node port of another.
+func (r refusal) withNodePort(body *unstructured.Unstructured) refusal {
+	for i, p := range r.problems {
+		m := duplicateNodePort.FindStringSubmatch(p.Message)
+		ports, _, _ := unstructured.NestedSlice(body.Object, "spec", "ports")
+		at := len(ports) - 1
+		for at >= 0 && !hasNodePort(ports[at], m) {
+			at--
+		}
+		if at >= 0 {
+			field := fmt.Sprintf("spec.ports[%d].nodePort", at)
+			p.Message, p.Fields = fmt.Sprintf("%s: %s is the node port of two %s ports", field, m[2], m[1]), []string{field}
+			r.problems[i] = p
+		}
+	}
+	return r
+}
+
+// hasNodePort reports whether a port has the number that duplicateNodePort has
+// found.
+func hasNodePort(port any, found []string) bool {
+	m, _ := port.(map[string]any)
+	return found != nil && fmt.Sprint(m["nodePort"]) == found[2]
 }
 
 // holdsQuantities matches the names of fields whose values are quantities.

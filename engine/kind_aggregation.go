@@ -21,3 +21,15 @@ func (in intended) yieldAggregated() intended {
 	}
 	return in
 }
+
+// aggregationManager is the field manager of the controller that collects the
+// rules of aggregated ClusterRoles.
+const aggregationManager = "clusterrole-aggregation-controller"
+
+// stopsAggregating reports whether the object is a ClusterRole whose rules the
+// controller leaves alone once it is applied.
+func (o *object) stopsAggregating() bool {
+	aggregates := func(u *unstructured.Unstructured) bool { return u != nil && u.Object["aggregationRule"] != nil }
+	return o.id.Group == "rbac.authorization.k8s.io" && o.id.Kind == "ClusterRole" &&
+		!aggregates(o.desired) && (aggregates(o.base) || !aggregates(o.live))
+}

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // emptied finds what an apply removes although it is desired: a mapping that
-// desired empties is removed along with what it held, and so is what becomes
-// null; the next apply adds it.
+// desired empties is removed along with what it held, and so are a list of a
+// custom resource and what becomes null; the next apply adds it.
 type emptied struct {
 	object diff.Object
 	schema diff.Schema // says by which fields items of lists are the same; nil: diff's own
@@ -42,13 +44,17 @@ func (e emptied) inMap(path []string, desired map[string]any, before, have any) 
 		return have, false
 	}
 	for key, want := range desired {
-		empty, isMap := want.(map[string]any)
+		wanted, isMap := want.(map[string]any)
 		old, _ := b[key].(map[string]any)
 		_, there := h[key]
 		switch {
-		case isMap && len(empty) == 0 && len(old) > 0 && h[key] == nil:
+		case isMap && len(old) > 0 && h[key] == nil: // all of it that is desired may be empty
 			h, changed = cloned(h), true
-			h[key] = map[string]any{}
+			h[key] = runtime.DeepCopyJSON(wanted)
+			continue
+		case e.emptiesList(want, b[key]) && h[key] == nil:
+			h, changed = cloned(h), true
+			h[key] = []any{}
 			continue
 		case want == nil && b[key] != nil && !there:
 			h, changed = cloned(h), true
@@ -61,6 +67,14 @@ func (e emptied) inMap(path []string, desired map[string]any, before, have any) 
 		}
 	}
 	return h, changed
+}
+
+// emptiesList reports whether a list with items becomes an empty one that the API
+// server keeps, as it does in custom resources.
+func (e emptied) emptiesList(want, before any) bool {
+	list, isList := want.([]any)
+	old, _ := before.([]any)
+	return isList && len(list) == 0 && len(old) > 0 && !diff.IsBuiltinGroup(e.object.Group)
 }
 
 // inList matches items by the fields that identify them, or by their place,

@@ -174,13 +174,15 @@ func isConnectionError(err error) bool {
 }
 
 // isApplyError reports whether an internal error is about the object: server-side
-// apply returns one for an object that does not match its schema, and any read
-// for one that is stored in a version which its definition no longer has.
+// apply returns one for an object that does not match its schema, any write for
+// a Service with one node port for two ports, and any read for an object that is
+// stored in a version which its definition no longer has.
 func isApplyError(res *http.Response) bool {
 	body, _ := io.ReadAll(res.Body)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return slices.ContainsFunc([]string{
 		"failed to create typed patch object", "failed to convert new object", "failed to prune fields", "invalid group/version",
+		"duplicate nodePort",
 	}, func(text string) bool { return bytes.Contains(body, []byte(text)) })
 }
 

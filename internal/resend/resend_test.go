@@ -68,6 +68,7 @@ func TestRoundTrip(t *testing.T) {
 		"apply error":             {responses: responses{respond(500, "failed to create typed patch object (x): field not declared")}, code: 500, max: time.Millisecond},
 		"apply error of a schema": {responses: responses{respond(500, "failed to prune fields: x")}, code: 500, max: time.Millisecond},
 		"stored version":          {responses: responses{respond(500, "request to convert CR from an invalid group/version: a/v1")}, code: 500, max: time.Millisecond},
+		"node ports":              {responses: responses{respond(500, "duplicate nodePort: {TCP 30000}")}, code: 500, max: time.Millisecond},
 		"invalid":                 {responses: responses{respond(422, "")}, code: 422, max: time.Millisecond},
 		"forbidden":               {responses: responses{respond(403, "")}, code: 403, max: time.Millisecond},
 		"forever":                 {responses: responses{respond(503, "")}, code: 503, tries: -1, min: 20 * time.Second, max: 40 * time.Second},
