@@ -201,6 +201,9 @@ func (p *processing) importValues(c *chart.Chart) error {
 				continue
 			}
 			clean = append(clean, map[string]string{"child": from.Child, "parent": from.Parent})
+			if !p.meter.importDepth(strings.Count(from.Parent, ".")) {
+				return p.meter.err
+			}
 			if table, err := chartutil.Values(merged).Table(from.Sub + "." + from.Child); err == nil {
 				imported = p.mergeTables(imported, at(from.Parent, table))
 			}

@@ -85,6 +85,16 @@ func (m *Meter) take(n int) bool {
 	return m.step(n) && m.charge(int64(n)*entryBytes, m.subject)
 }
 
+// importDepth bounds how deep an import-values may put a table, because merging
+// values follows them by recursion: 1,000 with the default of Steps, and as much
+// again in each chart above.
+func (m *Meter) importDepth(n int) bool {
+	if m.err == nil && int64(n) > min(m.limits.Steps/50_000, 100_000) {
+		m.err = &LimitError{Limit: "Steps", Max: m.limits.Steps, Subject: "a parent of import-values that nests too deep"}
+	}
+	return m.err == nil
+}
+
 func (m *Meter) charge(bytes int64, subject string) bool {
 	if m.err == nil && m.memory.Charge(bytes) != nil {
 		m.err = &LimitError{Limit: "MemoryBytes", Max: m.limits.MemoryBytes, Subject: subject}

@@ -17,9 +17,9 @@ func RenderChart(ctx context.Context, files map[string]string) error {
 
 // RenderChartAs is RenderChart by the rules of a version of Helm.
 func RenderChartAs(ctx context.Context, as render.HelmVersion, files map[string]string) error {
-	fsys := fstest.MapFS{"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}}
-	for name, text := range files {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	fsys := mapFS(files)
+	if _, ok := files["Chart.yaml"]; !ok {
+		fsys["Chart.yaml"] = &fstest.MapFile{Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")}
 	}
 	chart, err := render.LoadFS(fsys)
 	if err != nil {
@@ -48,4 +48,12 @@ func Template(name, text string) Case {
 	return Case{Name: name, template: true, Run: func(ctx context.Context) error {
 		return RenderChartAs(ctx, render.Helm4, map[string]string{"templates/x.yaml": text})
 	}}
+}
+
+func mapFS(files map[string]string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
 }

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/render"
@@ -155,14 +154,6 @@ func inSandbox(ctx context.Context, pool func() (*sandbox.Pool, error), limits r
 		return fmt.Errorf("the next render in the sandbox prints %q", got)
 	}
 	return err
-}
-
-func mapFS(files map[string]string) fstest.MapFS {
-	fsys := fstest.MapFS{}
-	for name, text := range files {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	return fsys
 }
 
 // zerosArchive is a packaged chart with one file of so many zeros, at the lowest cost.
