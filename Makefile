@@ -19,6 +19,8 @@
 # make screenshots    the pictures of reports in docs/, with Chromium
 # make cluster        runs the test cluster until Ctrl-C and prints its kubeconfig; its default
 #                     StorageClass is named standard, STORAGE_CLASS= makes none
+#                     VERSION=1.34 runs Kubernetes of that version, if test/cluster has it
+# make test-versions  the tests that touch a cluster on each of these versions
 # make cluster-build  only builds it: about ten minutes the first time, cached by content
 
 # GOWORK=off: the nested modules are independent.
@@ -35,7 +37,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults pipeline attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
+.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
 
 demo:
 	@go run ./examples/demo $(ARGS)
@@ -56,7 +58,7 @@ format:
 
 vet:
 	go vet ./...
-	cd test/cluster && go vet .
+	cd test/cluster && go vet ./...
 	cd tools && go vet ./licences && go test ./licences
 	cd test/bench && go vet .
 	cd test/helm && go vet .
@@ -89,6 +91,9 @@ kill: cluster-build
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine
+
+test-versions: cluster-build
+	go run ./test/versions
 
 pipeline: cluster-build
 	@binary=$(CLUSTER) && exec "$$binary" exec -- go test -count=1 -v -run TestPipeline ./examples/pipeline
@@ -132,7 +137,9 @@ browser:
 	[ -n "$$found" ] || { apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; }
 
 cluster: cluster-build
-	@binary=$(CLUSTER) && exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS))
+	@binary=$(CLUSTER) && \
+	$(if $(VERSION),control_plane=$$(go run ./internal/testcluster/build -version $(VERSION)) &&) \
+	exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS)) $(if $(VERSION),-control-plane "$$control_plane")
 
 cluster-build:
 	@go run ./internal/testcluster/build > /dev/null

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,11 +19,29 @@ import (
 // a line to progress now and then. Concurrent processes build it only once. It
 // needs the go command, and the network if a module is not in Go's module cache.
 func Build(ctx context.Context, progress io.Writer) (string, error) {
+	return buildTarget(ctx, target{}, progress)
+}
+
+// BuildControlPlane is Build for the control plane of another version of
+// Kubernetes, such as "1.34": for -control-plane of the test cluster. [Versions]
+// lists them.
+func BuildControlPlane(ctx context.Context, version string, progress io.Writer) (string, error) {
+	known, err := Versions()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(known, version) {
+		return "", fmt.Errorf("there is no control plane of version %q; there are %s", version, strings.Join(known, ", "))
+	}
+	return buildTarget(ctx, target{version}, progress)
+}
+
+func buildTarget(ctx context.Context, t target, progress io.Writer) (string, error) {
 	dir, err := sourceDir()
 	if err != nil {
 		return "", err
 	}
-	path, err := binaryPath(dir)
+	path, err := t.path(dir)
 	if err != nil {
 		return "", err
 	}
@@ -38,23 +57,23 @@ func Build(ctx context.Context, progress io.Writer) (string, error) {
 	if os.Chtimes(path, now, now) == nil {
 		return path, nil
 	}
-	if err := build(ctx, dir, path, progress); err != nil {
+	if err := build(ctx, t, dir, path, progress); err != nil {
 		return "", err
 	}
 	removeUnused(path)
 	return path, nil
 }
 
-func build(ctx context.Context, dir, path string, progress io.Writer) error {
-	fmt.Fprintln(progress, "Building the test cluster. The first time this takes about ten minutes and 2 GiB of memory, later seconds.")
+func build(ctx context.Context, t target, dir, path string, progress io.Writer) error {
+	fmt.Fprintf(progress, "Building %s. The first time this takes about ten minutes and 2 GiB of memory, later seconds.\n", t)
 	start := time.Now()
 	partial := path + ".partial"
 	defer os.Remove(partial)
-	flags, err := linkerFlags(dir)
+	flags, err := t.linkerFlags(dir)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", partial, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-modfile", t.modFile(dir), "-ldflags", flags, "-o", partial, t.source())
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	var output bytes.Buffer
@@ -125,7 +144,7 @@ func removeUnused(current string) {
 		return
 	}
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), binaryPrefix) || entry.Name() == filepath.Base(current) {
+		if !strings.HasPrefix(entry.Name(), binaryPrefix) && !strings.HasPrefix(entry.Name(), controlPlanePrefix) || entry.Name() == filepath.Base(current) {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > unused {

@@ -5,9 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -49,69 +49,154 @@ func isRoot(dir string) bool {
 	return strings.TrimSpace(line) == "module "+modulePath
 }
 
-// sourceHash identifies the binary by its inputs: the sources, the pinned
-// modules, Go's version and the platform. Documentation is not part of it.
-func sourceHash(dir string) (string, error) {
+// target is one of the programs that test/cluster is built into: the cluster
+// itself or, with a version such as "1.34", the control plane of that version.
+type target struct{ version string }
+
+func (t target) String() string {
+	if t.version == "" {
+		return "the test cluster"
+	}
+	return "the control plane of Kubernetes " + t.version
+}
+
+// source is the package to build, in dir.
+func (t target) source() string {
+	if t.version == "" {
+		return "."
+	}
+	return "./" + controlPlaneDir
+}
+
+// modFile is the module file to build with.
+func (t target) modFile(dir string) string {
+	if t.version == "" {
+		return filepath.Join(dir, "go.mod")
+	}
+	return filepath.Join(dir, versionsDir, t.version+".mod")
+}
+
+// The folders of test/cluster that are for control planes of other versions
+// alone, and the one that those and the cluster are built from.
+const (
+	controlPlaneDir = "controlplane"
+	versionsDir     = "versions"
+	partsDir        = "parts"
+)
+
+// Versions are the other versions of Kubernetes, besides that of the test cluster
+// itself, of which there is a control plane, oldest first.
+func Versions() ([]string, error) {
+	dir, err := sourceDir()
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, versionsDir, "*.mod"))
+	if err != nil {
+		return nil, fmt.Errorf("list the versions of the test cluster: %w", err)
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(file), ".mod")
+	}
+	return files, nil
+}
+
+// KubernetesVersion is the whole version of the control plane of a minor version:
+// "v1.34.2" for "1.34". That of the test cluster itself is that of "".
+func KubernetesVersion(version string) (string, error) {
+	dir, err := sourceDir()
+	if err != nil {
+		return "", err
+	}
+	return target{version}.kubernetes(dir)
+}
+
+// hash identifies the program by its inputs: the sources, the pinned modules, Go's
+// version and the platform. Documentation is not part of it.
+func (t target) hash(dir string) (string, error) {
 	sum := sha256.New()
-	flags, err := linkerFlags(dir)
+	flags, err := t.linkerFlags(dir)
 	if err != nil {
 		return "", err
 	}
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, flags)
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !counts(path) {
+	err = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
 			return err
 		}
-		name, err := filepath.Rel(dir, path)
+		name, err := filepath.Rel(dir, file)
 		if err != nil {
 			return err
 		}
-		file, err := os.Open(path)
+		name = filepath.ToSlash(name)
+		if !t.counts(name) {
+			return nil
+		}
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		defer file.Close()
-		info, err := file.Stat()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(sum, filepath.ToSlash(name), info.Size())
-		_, err = io.Copy(sum, file)
-		return err
+		fmt.Fprintln(sum, name, len(data))
+		sum.Write(data) // never fails
+		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("hash the sources of the test cluster: %w", err)
+		return "", fmt.Errorf("hash the sources of %s: %w", t, err)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:16], nil
 }
 
-// linkerFlags set the version of the API server, as Kubernetes' release scripts
-// do, because charts check it; and omit debug information, so that linking is
-// faster and the file a third smaller.
-func linkerFlags(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-	if err != nil {
-		return "", fmt.Errorf("find the version of Kubernetes: %w", err)
+// counts reports whether a file, by its path in test/cluster, is a source of the
+// target.
+func (t target) counts(name string) bool {
+	folder, _, nested := strings.Cut(name, "/")
+	own := nested && (folder == controlPlaneDir || folder == versionsDir)
+	if t.version != "" {
+		if folder == versionsDir {
+			base := path.Base(name)
+			return base == t.version+".mod" || base == t.version+".sum"
+		}
+		own = !nested || folder != controlPlaneDir && folder != partsDir
 	}
-	m := requiredKubernetes.FindStringSubmatch(string(text))
-	if m == nil {
-		return "", fmt.Errorf("find the version of Kubernetes: %s requires none", filepath.Join(dir, "go.mod"))
+	if own {
+		return false
 	}
-	const v = "k8s.io/component-base/version."
-	return fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s", v, m[1], v, m[2], v, m[3]), nil
-}
-
-var requiredKubernetes = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)$`)
-
-func counts(path string) bool {
-	switch filepath.Ext(path) {
+	switch path.Ext(name) {
 	case ".go":
-		return !strings.HasSuffix(path, "_test.go")
+		return !strings.HasSuffix(name, "_test.go")
 	case ".mod", ".sum", ".yaml":
 		return true
 	}
 	return false
 }
+
+// kubernetes is the version that the module file requires, such as "v1.34.2".
+func (t target) kubernetes(dir string) (string, error) {
+	text, err := os.ReadFile(t.modFile(dir))
+	if err != nil {
+		return "", fmt.Errorf("find the version of Kubernetes: %w", err)
+	}
+	m := requiredKubernetes.FindStringSubmatch(string(text))
+	if m == nil {
+		return "", fmt.Errorf("find the version of Kubernetes: %s requires none", t.modFile(dir))
+	}
+	return m[1], nil
+}
+
+// linkerFlags set the version of the API server, as Kubernetes' release scripts
+// do, because charts check it; and omit debug information, so that linking is
+// faster and the file a third smaller.
+func (t target) linkerFlags(dir string) (string, error) {
+	version, err := t.kubernetes(dir)
+	if err != nil {
+		return "", err
+	}
+	numbers := strings.Split(version[1:], ".")
+	const v = "k8s.io/component-base/version."
+	return fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s", v, version, v, numbers[0], v, numbers[1]), nil
+}
+
+var requiredKubernetes = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v\d+\.\d+\.\d+\S*)$`)
 
 // ErrNotBuilt is returned by Start and Binary if the binary of the test cluster
 // has not been built from its current sources.
@@ -123,24 +208,28 @@ func Binary() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path, err := binaryPath(dir)
+	binary, err := target{}.path(dir)
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(binary); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", ErrNotBuilt
 		}
 		return "", fmt.Errorf("find the test cluster: %w", err)
 	}
-	return path, nil
+	return binary, nil
 }
 
-// binaryPrefix is the prefix of the binaries in the cache folder.
-const binaryPrefix = "cluster-"
+// The prefixes of the binaries in the cache folder.
+const (
+	binaryPrefix       = "cluster-"
+	controlPlanePrefix = "controlplane-"
+)
 
-func binaryPath(dir string) (string, error) {
-	hash, err := sourceHash(dir)
+// path is where the built program is, or would be.
+func (t target) path(dir string) (string, error) {
+	hash, err := t.hash(dir)
 	if err != nil {
 		return "", err
 	}
@@ -148,5 +237,9 @@ func binaryPath(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the test cluster: %w", err)
 	}
-	return filepath.Join(cache, "fairlead", binaryPrefix+hash), nil
+	name := binaryPrefix + hash
+	if t.version != "" {
+		name = controlPlanePrefix + t.version + "-" + hash
+	}
+	return filepath.Join(cache, "fairlead", name), nil
 }

@@ -12,15 +12,13 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
-// The files that writeCerts creates in a cluster's folder.
-const (
-	caFile         = "ca.crt"
-	certFile       = "loopback.crt"
-	keyFile        = "loopback.key"
-	accountKeyFile = "service-account.key"
-)
+// accountKeyFile is the file of a cluster's folder with the key of ServiceAccounts'
+// tokens; the others that writeCerts creates are named in package parts.
+const accountKeyFile = "service-account.key"
 
 // serviceIP is the first address of the Service range: kube-apiserver's own.
 const (
@@ -51,7 +49,7 @@ func writeCerts(f *folder) error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(f.file(caFile), "CERTIFICATE", authorityDER); err != nil {
+	if err := writePEM(f.file(parts.CAFile), "CERTIFICATE", authorityDER); err != nil {
 		return err
 	}
 
@@ -73,10 +71,10 @@ func writeCerts(f *folder) error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(f.file(certFile), "CERTIFICATE", der); err != nil {
+	if err := writePEM(f.file(parts.CertFile), "CERTIFICATE", der); err != nil {
 		return err
 	}
-	if err := writeKey(f.file(keyFile), key); err != nil {
+	if err := writeKey(f.file(parts.KeyFile), key); err != nil {
 		return err
 	}
 

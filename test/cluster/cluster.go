@@ -12,12 +12,15 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
 // config is the cluster's configuration from the command line.
 type config struct {
 	nodes        int
 	storageClass string // name of the default StorageClass to create; empty: none
+	controlPlane string // program of package controlplane that runs Kubernetes' parts; empty: this one
 }
 
 // cluster is a running control plane. Its methods may be called concurrently.
@@ -88,15 +91,15 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 
 	// kube-apiserver waits for etcd by itself. The other parts would back off
 	// between their attempts, so they are started when the API server is ready.
-	for _, part := range []string{partEtcd, partAPIServer} {
+	for _, part := range []string{parts.Etcd, parts.APIServer} {
 		if err := c.start(part); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.until(ctx, partAPIServer, c.apiReady); err != nil {
+	if err := c.until(ctx, parts.APIServer, c.apiReady); err != nil {
 		return nil, err
 	}
-	for _, part := range []string{partControllers, partNodes, partScheduler} {
+	for _, part := range []string{parts.Controllers, partNodes, parts.Scheduler} {
 		if err := c.start(part); err != nil {
 			return nil, err
 		}
@@ -104,7 +107,7 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 	if err := c.seed(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.until(ctx, partControllers, c.accountReady); err != nil {
+	if err := c.until(ctx, parts.Controllers, c.accountReady); err != nil {
 		return nil, err
 	}
 	if err := c.until(ctx, partNodes, c.nodesReady); err != nil {
@@ -117,19 +120,19 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 func arguments(f *folder, etcdURL string, port int) map[string][]string {
 	kubeconfig := "--kubeconfig=" + f.file(kubeconfigFile)
 	return map[string][]string{
-		partEtcd: {etcdURL},
-		partAPIServer: {
+		parts.Etcd: {etcdURL},
+		parts.APIServer: {
 			"--etcd-servers=" + etcdURL,
-			"--etcd-cafile=" + f.file(caFile),
-			"--etcd-certfile=" + f.file(certFile),
-			"--etcd-keyfile=" + f.file(keyFile),
+			"--etcd-cafile=" + f.file(parts.CAFile),
+			"--etcd-certfile=" + f.file(parts.CertFile),
+			"--etcd-keyfile=" + f.file(parts.KeyFile),
 			"--bind-address=127.0.0.1",
 			// The endpoint of the Service "kubernetes" must not be a loopback address.
 			"--advertise-address=192.0.2.1",
 			"--endpoint-reconciler-type=none",
 			fmt.Sprintf("--secure-port=%d", port),
-			"--tls-cert-file=" + f.file(certFile),
-			"--tls-private-key-file=" + f.file(keyFile),
+			"--tls-cert-file=" + f.file(parts.CertFile),
+			"--tls-private-key-file=" + f.file(parts.KeyFile),
 			"--cert-dir=" + f.path,
 			"--token-auth-file=" + f.file(tokensFile),
 			"--authorization-mode=RBAC",
@@ -140,10 +143,10 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 			"--allow-privileged",
 			"--profiling=false",
 		},
-		partControllers: {
+		parts.Controllers: {
 			kubeconfig,
 			"--service-account-private-key-file=" + f.file(accountKeyFile),
-			"--root-ca-file=" + f.file(caFile),
+			"--root-ca-file=" + f.file(parts.CAFile),
 			"--leader-elect=false",
 			"--secure-port=0",
 			"--kube-api-qps=1000",
@@ -153,7 +156,7 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 			// No kubelet reports volumes in use, so attaching would never end.
 			"--controllers=*,-persistentvolume-attach-detach-controller",
 		},
-		partScheduler: {
+		parts.Scheduler: {
 			kubeconfig,
 			"--leader-elect=false",
 			"--secure-port=0",
@@ -172,6 +175,14 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 	}
 }
 
+// program runs a part; empty: this one.
+func (c *cluster) program(part string) string {
+	if part == partNodes {
+		return ""
+	}
+	return c.controlPlane
+}
+
 // start starts a part and watches for its end.
 func (c *cluster) start(part string) error {
 	c.mu.Lock()
@@ -179,7 +190,7 @@ func (c *cluster) start(part string) error {
 	if c.ended {
 		return errors.New("the cluster has been stopped")
 	}
-	p, err := startProcess(c.folder, part, c.args[part])
+	p, err := startProcess(c.program(part), c.folder, part, c.args[part])
 	if err != nil {
 		return err
 	}
@@ -231,11 +242,11 @@ func (c *cluster) restart(ctx context.Context, name string) error {
 	if err := c.start(name); err != nil {
 		return err
 	}
-	etcd, err := c.part(partEtcd)
+	etcd, err := c.part(parts.Etcd)
 	if err != nil {
 		return err
 	}
-	server, err := c.part(partAPIServer)
+	server, err := c.part(parts.APIServer)
 	if err != nil {
 		return err
 	}

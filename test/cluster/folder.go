@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
 // folderPrefix is the prefix of every cluster's folder in os.TempDir.
@@ -38,23 +40,11 @@ func newFolder() (*folder, error) {
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// remove deletes the folder. It retries for a while, as a part that was just
-// killed may still be writing a file.
+// remove deletes the folder.
 func (f *folder) remove() error {
-	err := removeFolder(f.path)
+	err := parts.RemoveFolder(f.path)
 	f.lock.Close()
 	return err
-}
-
-func removeFolder(path string) error {
-	var err error
-	for range 100 {
-		if err = os.RemoveAll(path); err == nil {
-			return nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return fmt.Errorf("remove the cluster's folder: %w", err)
 }
 
 // sweepFolders deletes the folders of clusters that were killed together with

@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
 const (
@@ -21,7 +23,7 @@ func writeKubeconfig(f *folder, server string) error {
 	if err := os.WriteFile(f.file(tokensFile), fmt.Appendf(nil, "%s,admin,admin,system:masters\n", token), 0o600); err != nil {
 		return fmt.Errorf("write tokens: %w", err)
 	}
-	authority, err := os.ReadFile(f.file(caFile))
+	authority, err := os.ReadFile(f.file(parts.CAFile))
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
 const usage = `usage:
@@ -34,7 +36,7 @@ func main() {
 		err = start(args)
 	case "exec":
 		err = execute(args)
-	case partVerb:
+	case parts.Verb:
 		err = runPart(args)
 	case "help", "-h", "-help", "--help":
 		fmt.Print(usage)

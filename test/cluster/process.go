@@ -9,9 +9,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/fairlead-dev/fairlead/test/cluster/parts"
 )
 
-// process is one part of the control plane, running as a child of this binary.
+// process is one part of the control plane, running as a child of this process.
 //
 // A child runs as long as the pipe on its stdin is open, and only this process
 // has the other end: even a SIGKILL of this process ends it, on any system, and
@@ -28,12 +30,14 @@ type process struct {
 	stopped bool // it was killed on purpose
 }
 
-// startProcess starts the part with the given arguments; its output is appended
-// to NAME.log in the folder.
-func startProcess(f *folder, name string, args []string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+// startProcess starts the part with the given arguments, by a program or, if that
+// is empty, by this one; its output is appended to NAME.log in the folder.
+func startProcess(program string, f *folder, name string, args []string) (*process, error) {
+	if program == "" {
+		var err error
+		if program, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	p := &process{name: name, log: f.file(name + ".log"), exited: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -42,7 +46,7 @@ func startProcess(f *folder, name string, args []string) (*process, error) {
 	}
 	defer log.Close()
 
-	p.cmd = exec.Command(self, append([]string{partVerb, f.path, name}, args...)...)
+	p.cmd = exec.Command(program, append([]string{parts.Verb, f.path, name}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Dir = f.path
 	// A group of its own, so that a terminal's Ctrl-C reaches only this process.

@@ -28,6 +28,7 @@ func clusterFlags(name string) (*flag.FlagSet, *config) {
 	cfg := new(config)
 	flags.IntVar(&cfg.nodes, "nodes", 3, "`number` of nodes")
 	flags.StringVar(&cfg.storageClass, "storage-class", "", "`name` of a default StorageClass to create (default: none)")
+	flags.StringVar(&cfg.controlPlane, "control-plane", "", "`program` built from package controlplane, for Kubernetes of another version")
 	return flags, cfg
 }
 

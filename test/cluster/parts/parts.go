@@ -1,16 +1,17 @@
-package main
+// Package parts runs the parts of a control plane, each in a process of its own:
+// etcd, and Kubernetes' own commands of the version that the module is built with.
+package parts
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
-	"slices"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/component-base/cli"
@@ -19,26 +20,35 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kwokconfig "sigs.k8s.io/kwok/pkg/config"
-	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
-	kwoklog "sigs.k8s.io/kwok/pkg/log"
 )
 
-// partVerb is the hidden command that runs one part in a child process:
+// Verb is the hidden command that runs one part in a child process:
 //
 //	cluster part FOLDER NAME ARGS…
-const partVerb = "part"
+const Verb = "part"
 
 // The parts of the control plane, in the order of their start.
 const (
-	partEtcd        = "etcd"
-	partAPIServer   = "kube-apiserver"
-	partControllers = "kube-controller-manager"
-	partScheduler   = "kube-scheduler"
-	partNodes       = "kwok"
+	Etcd        = "etcd"
+	APIServer   = "kube-apiserver"
+	Controllers = "kube-controller-manager"
+	Scheduler   = "kube-scheduler"
 )
 
-func runPart(args []string) error {
+// The files of a cluster's folder that etcd reads.
+const (
+	CAFile   = "ca.crt"
+	CertFile = "loopback.crt"
+	KeyFile  = "loopback.key"
+)
+
+// ErrUnknown is returned for a part that this package does not run.
+var ErrUnknown = errors.New("unknown part")
+
+// Run runs the part that args names, after the cluster's folder, and ends when
+// stdin is closed. other runs the parts that this package does not know; nil:
+// they are an error.
+func Run(args []string, other func(home, name string, args []string) error) error {
 	if len(args) < 2 {
 		return errors.New("part: internal command")
 	}
@@ -46,18 +56,19 @@ func runPart(args []string) error {
 	go dieWithParent(home)
 
 	switch name {
-	case partEtcd:
+	case Etcd:
 		return runEtcd(home, args)
-	case partAPIServer:
+	case APIServer:
 		return runCommand(apiserver.NewAPIServerCommand(), args)
-	case partControllers:
+	case Controllers:
 		return runCommand(controllers.NewControllerManagerCommand(), args)
-	case partScheduler:
+	case Scheduler:
 		return runCommand(scheduler.NewSchedulerCommand(), args)
-	case partNodes:
-		return runNodes(home, args)
 	}
-	return fmt.Errorf("part: unknown part %q", name)
+	if other != nil {
+		return other(home, name, args)
+	}
+	return fmt.Errorf("%w: %q", ErrUnknown, name)
 }
 
 // dieWithParent ends this process when its stdin is closed: its parent has then
@@ -65,8 +76,21 @@ func runPart(args []string) error {
 // one succeeds, as no other process writes to it.
 func dieWithParent(home string) {
 	io.Copy(io.Discard, os.Stdin)
-	removeFolder(home)
+	RemoveFolder(home)
 	os.Exit(1)
+}
+
+// RemoveFolder deletes the folder of a cluster. It retries for a while, as a part
+// that was just killed may still be writing a file.
+func RemoveFolder(path string) error {
+	var err error
+	for range 100 {
+		if err = os.RemoveAll(path); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("remove the cluster's folder: %w", err)
 }
 
 func runCommand(command *cobra.Command, args []string) error {
@@ -88,16 +112,15 @@ func runEtcd(home string, args []string) error {
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
-	f := &folder{path: home}
 	config := embed.NewConfig()
-	config.Dir = f.file("etcd")
+	config.Dir = filepath.Join(home, "etcd")
 	config.UnsafeNoFsync = true
 	config.LogLevel = "warn"
 	config.ListenClientUrls = []url.URL{*client}
 	config.AdvertiseClientUrls = []url.URL{*client}
 	config.ClientTLSInfo = transport.TLSInfo{
-		CertFile: f.file(certFile), KeyFile: f.file(keyFile),
-		TrustedCAFile: f.file(caFile), ClientCertAuth: true,
+		CertFile: filepath.Join(home, CertFile), KeyFile: filepath.Join(home, KeyFile),
+		TrustedCAFile: filepath.Join(home, CAFile), ClientCertAuth: true,
 	}
 	// There are no peers; any free port will do.
 	config.ListenPeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
@@ -108,33 +131,4 @@ func runEtcd(home string, args []string) error {
 		return fmt.Errorf("etcd: %w", err)
 	}
 	return fmt.Errorf("etcd: %w", <-server.Err())
-}
-
-// runNodes runs KWOK in place of the nodes' kubelets, and a volume provisioner,
-// which is not part of Kubernetes itself.
-func runNodes(home string, args []string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-
-	// KWOK parses --config before it creates its command.
-	flags := pflag.NewFlagSet("kwok", pflag.ContinueOnError)
-	flags.ParseErrorsAllowlist.UnknownFlags = true
-	flags.Usage = func() {}
-	saved := os.Args
-	os.Args = slices.Concat([]string{"kwok"}, args)
-	ctx, _ = kwoklog.InitFlags(ctx, flags)
-	ctx, err := kwokconfig.InitFlags(ctx, flags)
-	os.Args = saved
-	if err != nil {
-		return fmt.Errorf("kwok: %w", err)
-	}
-	command := kwok.NewCommand(ctx)
-	// Kubernetes' packages have already registered a flag of this name.
-	command.Version = ""
-	command.PersistentFlags().AddFlagSet(flags)
-	command.SetArgs(args)
-	ended := make(chan error, 2)
-	go func() { ended <- runProvider(ctx, (&folder{path: home}).file(kubeconfigFile)) }()
-	go func() { ended <- command.ExecuteContext(ctx) }()
-	return <-ended
 }
