@@ -37,7 +37,7 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		if err != nil {
 			return nil, explain(op, k, diff.Object{}, err)
 		}
-		if p.work.historyOnly || p.work.applied {
+		if p.work.historyOnly || p.work.isApplied() && p.Changed() { // by others since
 			last := revisionFrom(p.work.history.last.Meta()) // without notes: its Secrets were not read
 			if p.work.historyOnly {
 				err = e.store.Forget(ctx, k.Namespace, p.work.history.inventory)

@@ -168,18 +168,13 @@ func (c *comparison) change(was, is diff.Change) error {
 		if !c.stored {
 			return nil // the very objects that were planned, of which less was asked
 		}
-		if !was.Local || c.asksAll() {
+		if !was.Local || c.askedForAll() {
 			return c.stale(is.Object, "", "confirmed by the API server", "not, or the other way round")
 		}
-		local, err := c.local()
-		if err != nil {
+		var err error
+		if is, err = c.unconfirmed(was, is); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(local.Report.Changes, func(ch diff.Change) bool { return ch.Object == is.Object && ch.Action == is.Action })
-		if i < 0 {
-			return c.stale(is.Object, "", string(was.Action), "nothing to do without the API server's confirmation")
-		}
-		is = local.Report.Changes[i]
 	}
 	if err := c.fields(was, is); err != nil {
 		return err
@@ -194,6 +189,20 @@ func (c *comparison) change(was, is diff.Change) error {
 		return c.stale(is.Object, "", "without the warning", "with it: "+text)
 	}
 	return nil
+}
+
+// unconfirmed is a change of the fresh plan as it is computed without the API
+// server.
+func (c *comparison) unconfirmed(was, is diff.Change) (diff.Change, error) {
+	local, err := c.local()
+	if err != nil {
+		return diff.Change{}, err
+	}
+	i := slices.IndexFunc(local.Report.Changes, func(ch diff.Change) bool { return ch.Object == is.Object && ch.Action == is.Action })
+	if i < 0 {
+		return diff.Change{}, c.stale(is.Object, "", string(was.Action), "nothing to do without the API server's confirmation")
+	}
+	return local.Report.Changes[i], nil
 }
 
 // hooks compares the hooks that would run, and those that are recorded to run
@@ -215,7 +224,7 @@ func (c *comparison) hooks() error {
 // asMuchAsked is the fresh plan, or the local one if the reviewed one was made
 // where the API server could not be asked for everything.
 func (c *comparison) asMuchAsked() (*Plan, error) {
-	if c.asksAll() {
+	if c.askedForAll() {
 		return c.now, nil
 	}
 	return c.local()
@@ -251,10 +260,10 @@ func (c *comparison) createsNamespace(ch diff.Change) bool {
 // ask when the plan was made.
 func (p *Plan) asksAll() bool { return p.DryRun != DryRunNone && len(p.Missing) == 0 }
 
-// asksAll reports whether the API server could be asked when the reviewed plan
+// askedForAll reports whether the API server could be asked when the reviewed plan
 // was made for all that it can be asked for now. Of objects in a namespace that
 // did not exist it could not.
-func (c *comparison) asksAll() bool {
+func (c *comparison) askedForAll() bool {
 	return c.then.asksAll() && (c.now.work.namespace.missing || !slices.ContainsFunc(c.then.Report.Changes, c.createsNamespace))
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // A plan that is applied leaves its identity in the revision that it records, so
@@ -43,7 +42,7 @@ func (e *Engine) uninstalledBy(ctx context.Context, a application, notFound erro
 	if !h.resumes(a.reviewed()) {
 		return nil, notFound
 	}
-	return &Plan{Kind: PlanUninstall, Key: a.Key, work: &work{history: h, applied: true}}, nil
+	return &Plan{Kind: PlanUninstall, Key: a.Key, work: &work{history: h, reviewed: a.identity}}, nil
 }
 
 // remainder returns a *StalePlanError unless the fresh plan is what is left of
@@ -55,8 +54,7 @@ func (c *comparison) remainder() error {
 	if record := c.now.work.record; record != nil && !sameContent(last, record) {
 		return c.stale(diff.Object{}, "manifest or values", fmt.Sprintf("as recorded in revision %d", last.Revision), "different")
 	}
-	if last.Status == storage.StatusDeployed {
-		c.now.work.applied = c.now.Changed() // by others since
+	if c.now.work.isApplied() {
 		return nil
 	}
 	if c.then.KeyedBy != c.now.KeyedBy {
@@ -92,15 +90,10 @@ func (c *comparison) left(was, is diff.Change) error {
 		return nil
 	}
 	if was.Local && !is.Local { // compared with what is computed in the same way
-		local, err := c.local()
-		if err != nil {
+		var err error
+		if is, err = c.unconfirmed(was, is); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(local.Report.Changes, func(ch diff.Change) bool { return ch.Object == is.Object })
-		if i < 0 {
-			return c.stale(is.Object, "", string(was.Action), "nothing to do without the API server's confirmation")
-		}
-		is = local.Report.Changes[i]
 	}
 	live := make(map[string]diff.Field, len(was.Fields))
 	for _, f := range was.Fields {

@@ -43,12 +43,18 @@ type work struct {
 	rules map[schema.GroupKind]readiness.Rule
 	// reviewed identifies the reviewed plan that is applied; empty: none was.
 	reviewed string
-	// applied: the reviewed plan was applied completely before.
-	applied bool
 	// recordOnly: no object changes, but what is recorded does.
 	recordOnly bool
 	// historyOnly: the release is uninstalled, and only its history goes.
 	historyOnly bool
+}
+
+// isApplied reports whether the reviewed plan was applied completely before: its
+// revision is the newest, and ended as planned.
+func (w *work) isApplied() bool {
+	last := w.history.last
+	return w.reviewed != "" && last != nil && last.AppliedPlan == w.reviewed &&
+		(last.Status == storage.StatusDeployed || last.Status == storage.StatusUninstalled)
 }
 
 // namespaceState is what planning knows of the release's own namespace.
