@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,19 +25,7 @@ func withCommonMetadata(ctx context.Context, r Release, m *render.Manifest) (*re
 	if m == nil || len(c.labels) == 0 && len(c.annotations) == 0 {
 		return m, nil
 	}
-	out, err := m.PostRendered(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	out.Hooks = slices.Clone(m.Hooks)
-	for i := range out.Hooks {
-		h := &out.Hooks[i]
-		h.Object = c.on(h.Object)
-		if h.Text, err = h.Document(); err != nil {
-			return nil, fmt.Errorf("label hook %s: %w", h.ID(), err)
-		}
-	}
-	return out, nil
+	return m.PostRenderedIn(ctx, render.PostRenderHooks, c)
 }
 
 // PostRender implements render.PostRenderer.

@@ -39,8 +39,11 @@ func (e *Engine) compareRevisions(ctx context.Context, k Key, from, to int) (dif
 	}
 	var was, is *storage.Record
 	err := parallel.All(ctx,
-		func(ctx context.Context) (err error) { was, err = e.recordOf(ctx, "compare", k, from); return err },
-		func(ctx context.Context) (err error) { is, err = e.recordOf(ctx, "compare", k, to); return err },
+		func(ctx context.Context) (err error) {
+			was, err = e.storedRevision(ctx, "compare", k, from)
+			return err
+		},
+		func(ctx context.Context) (err error) { is, err = e.storedRevision(ctx, "compare", k, to); return err },
 	)
 	if err != nil {
 		return diff.Report{}, err

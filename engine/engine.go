@@ -86,7 +86,9 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 			return nil, &Error{Op: "impersonate", Err: err}
 		}
 	}
-	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: e.rules, events: e.events}, nil
+	out := *e
+	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
+	return &out, nil
 }
 
 // With returns an engine with other options for some of the calls: a release
@@ -94,8 +96,8 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 // change gets a copy of the options; it must not change what they point to. The
 // two share connections and what discovery has read, so that it costs nothing and
 // sends no request. OnEvent is nil when change is called: if that sets none, the
-// events of both engines go to the OnEvent of e. Logger, Storage and As cannot be changed;
-// see [Engine.As]. An option that is not accepted is an error that wraps
+// events of both engines go to the OnEvent of e. Logger, Storage and As cannot be
+// changed; see [Engine.As]. An option that is not accepted is an error that wraps
 // ErrInvalidOptions.
 func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	if change == nil {
@@ -112,11 +114,12 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	if err != nil {
 		return nil, &Error{Op: "change options", Err: err}
 	}
-	out := &Engine{opts: opts.withDefaults(), cluster: e.cluster, store: e.store, leases: e.leases, rules: rules, events: emitter{dispatcher: e.events.dispatcher}}
+	out := *e
+	out.opts, out.rules = opts.withDefaults(), rules
 	if opts.OnEvent != nil {
-		out.events.dispatcher = newDispatcher(opts.OnEvent)
+		out.events = emitter{dispatcher: newDispatcher(opts.OnEvent)}
 	}
-	return out, nil
+	return &out, nil
 }
 
 // forCall returns the engine for one call, whose events have an id of their own.

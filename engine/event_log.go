@@ -25,7 +25,8 @@ func Observers(receivers ...func(Event)) func(Event) {
 // the event, and object, revision, pod, cause, took and error where it has them.
 // Failures have level error, Trouble, Skipped, Reverting and Warning have
 // warn, frequent events (Waiting, LogLine, Applied of unchanged objects) and
-// those of calls that only read have debug, and all others info. With a nil logger it returns nil.
+// those of calls that only read have debug, and all others info. With a nil
+// logger it returns nil.
 func LogEvents(logger *slog.Logger) func(Event) {
 	if logger == nil {
 		return nil

@@ -94,7 +94,7 @@ func (h StoredHook) String() string {
 // fails with ErrReleaseNotFound, ErrRevisionNotFound, or ErrBrokenRevision if
 // what is stored cannot be read.
 func (e *Engine) Get(ctx context.Context, k Key, revision int) (*Stored, error) {
-	record, err := e.recordOf(ctx, "get", k, revision)
+	record, err := e.storedRevision(ctx, "get", k, revision)
 	if err != nil {
 		return nil, explain("get", k, diff.Object{}, err)
 	}
@@ -105,8 +105,8 @@ func (e *Engine) Get(ctx context.Context, k Key, revision int) (*Stored, error) 
 	return out, nil
 }
 
-// recordOf reads a stored revision; 0: the newest.
-func (e *Engine) recordOf(ctx context.Context, op string, k Key, revision int) (*storage.Record, error) {
+// storedRevision reads a stored revision; 0: the newest.
+func (e *Engine) storedRevision(ctx context.Context, op string, k Key, revision int) (*storage.Record, error) {
 	if err := k.validate(); err != nil {
 		return nil, err
 	}

@@ -88,6 +88,14 @@ func TestReleaseFromInstallToUninstall(t *testing.T) {
 		t.Errorf("rollout history: %v", causes)
 	}
 
+	if _, err := f.engine.Rollback(f.ctx, f.key, 2, engine.ApplyOptions{Cause: "the new look after all"}); err != nil {
+		t.Fatal(err)
+	}
+	web, _ = f.client.AppsV1().Deployments(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{})
+	if got := web.Annotations["kubernetes.io/change-cause"]; got != "the new look after all" {
+		t.Errorf("after a rollback with a cause, the change cause is %q", got)
+	}
+
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}

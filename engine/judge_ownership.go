@@ -58,8 +58,9 @@ func (p premise) isSetParent(o diff.Object) bool {
 
 // settle decides what becomes of a field of a live object that another manager
 // owns. Beyond the policy, the release takes replicas that an autoscaler set
-// which no longer exists, the rules of a role that is no longer aggregated, and, on the way back from a revision that failed, the
-// fields that it had applied before.
+// which no longer exists, the rules of a role that is no longer aggregated, and,
+// on the way back from a revision that failed, the fields that it had applied
+// before.
 func (j *judge) settle(o *object, manager, fieldPath string) Settle {
 	if s := j.premise.settle(manager, fieldPath, o.id); s != Fail {
 		return s

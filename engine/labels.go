@@ -8,6 +8,7 @@ import (
 
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -46,7 +47,7 @@ func validLabels(name string, given map[string]string) error {
 // labelNotes says which labels of the release a deploy changes.
 func labelNotes(before, after map[string]string) []string {
 	var changed []string
-	for _, name := range slices.Sorted(maps.Keys(mergedKeys(before, after))) {
+	for _, name := range sets.List(sets.KeySet(before).Union(sets.KeySet(after))) {
 		was, had := before[name]
 		is, has := after[name]
 		switch {
@@ -62,15 +63,6 @@ func labelNotes(before, after map[string]string) []string {
 		return nil
 	}
 	return []string{"labels of the release: " + strings.Join(changed, ", ")}
-}
-
-func mergedKeys(a, b map[string]string) map[string]string {
-	out := maps.Clone(a)
-	if out == nil {
-		out = map[string]string{}
-	}
-	maps.Copy(out, b)
-	return out
 }
 
 // releaseSelector is the selector of ListOptions.

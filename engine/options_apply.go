@@ -70,9 +70,10 @@ type ApplyOptions struct {
 	// who approved it, a commit. The revision that the call records has Cause in
 	// place of that of the plan or the Release, and Labels over those of the
 	// release; "null" removes one. They are no part of what is planned: a plan
-	// does not become stale by them, a call that changes nothing records none of
-	// them, and workloads keep the cause that was planned. As with Helm, labels
-	// stay on the revisions that follow.
+	// does not become stale by them, and a call that changes nothing records none
+	// of them. Workloads have the cause of Deploy and Rollback too, and that of a
+	// plan which is applied as it was planned. As with Helm, labels stay on the
+	// revisions that follow.
 	Cause  string
 	Labels map[string]string
 	// Release is needed to apply a plan of a deploy that was read from JSON: it

@@ -41,7 +41,7 @@ type PlanOptions struct {
 }
 
 func (o PlanOptions) asking() asking {
-	return asking{DryRun: o.DryRun, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete}
+	return asking{nonce: newNonce(), DryRun: o.DryRun, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete}
 }
 
 // DryRun selects the objects of a plan of which a server-side dry-run is made.

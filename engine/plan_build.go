@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,19 +45,17 @@ func (e *Engine) plan(ctx context.Context, p premise, want wanted, begun Plan, e
 // protect adds what a plan that is stored is checked by: a new one, or one that
 // is made again to be compared with one that was reviewed.
 func (b *builder) protect(ctx context.Context, p *Plan) error {
-	nonce := b.asking.reviewed.nonce
-	if nonce == "" {
-		if b.asking.purpose != forReview {
-			return nil
-		}
+	if b.asking.nonce == "" {
+		return nil
+	}
+	if b.asking.reviewed == (reviewed{}) {
 		var err error
 		if p.Cluster, err = b.e.clusterOf(ctx, b.key, b.namespace); err != nil {
 			return err
 		}
-		nonce = cmp.Or(b.asking.newNonce, newNonce())
 	}
 	p.DryRun = b.asking.DryRun
-	d, err := b.e.digester(b.keeper(), nonce)
+	d, err := b.e.digester(b.keeper(), b.asking.nonce)
 	if err != nil {
 		return err
 	}

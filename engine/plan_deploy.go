@@ -63,9 +63,6 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if err := oneOf("Release.Seed", r.Seed, SeedKeep, SeedFresh); err != nil {
 		return nil, refused("plan", r.Key, err)
 	}
-	if a.reviewed.nonce == "" && a.purpose == forReview {
-		a.newNonce = newNonce()
-	}
 	if a.renderedAt.IsZero() {
 		a.renderedAt = time.Now().UTC().Truncate(time.Second)
 	}

@@ -27,8 +27,9 @@ import (
 // digests of two plans from being compared.
 //
 // A first install without Options.PlanKey has no such key, and neither has a
-// release that is kept in ConfigMaps. Their plans have no digest of anything hidden, and may hide values only where they are no more
-// than values; see hidesElsewhere.
+// release that is kept in ConfigMaps. Their plans have no digest of anything
+// hidden, and may hide values only where they are no more than values; see
+// hidesElsewhere.
 const (
 	digestKeyed = "hmac-sha256:"
 	digestPlain = "sha256:" // of random UIDs only

@@ -30,7 +30,7 @@ func (p *Plan) identity() (string, error) {
 	return p.Nonce + "/" + hex.EncodeToString(sum[:]), nil
 }
 
-func (a application) reviewed() reviewed { return reviewed{a.Nonce, a.identity, a.From, a.To} }
+func (a application) reviewed() reviewed { return reviewed{a.identity, a.From, a.To} }
 
 // uninstalledBy returns a plan that does nothing if the plan has uninstalled the
 // release before, and its history was kept; otherwise the error.

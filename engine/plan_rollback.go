@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
@@ -38,7 +38,7 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking
 		return nil, err
 	}
 	record := again(target, in.history.nextRevision())
-	record.Cause, record.Status = rollbackCause(revision, target.Cause), storage.StatusPendingRollback
+	record.Cause, record.Status = cmp.Or(a.cause, rollbackCause(revision, target.Cause)), storage.StatusPendingRollback
 	p, err := e.planRestore(ctx, rollingBack, k, a, in, target, record,
 		Plan{Kind: PlanRollback, Target: revision, Cause: record.Cause}, "rollback")
 	if err == nil {
@@ -77,14 +77,6 @@ func (e *Engine) readRestore(ctx context.Context, op string, k Key) (restoreInpu
 		err = notFound(op, k)
 	}
 	return in, err
-}
-
-func (e *Engine) storedRevision(ctx context.Context, op string, k Key, revision int) (*storage.Record, error) {
-	target, err := e.store.Get(ctx, k.Namespace, k.Name, revision)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, revisionNotFound(op, k, revision)
-	}
-	return target, err
 }
 
 // planRestore plans to make the objects of a stored revision the release's

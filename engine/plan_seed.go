@@ -58,7 +58,7 @@ func (s *seeding) find() (render.Seed, error) {
 			return kept, nil
 		}
 	}
-	secret, err := s.e.planSeed(s.history.last, s.asking.planNonce(), s.release.Key)
+	secret, err := s.e.planSeed(s.history.last, s.asking.nonce, s.release.Key)
 	return render.NewSeed(secret, s.asking.renderedAt), err
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"maps"
 	"time"
 
@@ -67,6 +66,8 @@ type asking struct {
 	chartValues *render.Values
 	// lookedUp are the Secrets that its templates have looked up.
 	lookedUp []*unstructured.Unstructured
+	// cause takes the place of that of a rollback; empty: its own.
+	cause string
 	// force and adopt are as in Release, for every mode.
 	force, adopt bool
 	// purge plans the deletion of the history of an uninstalled release.
@@ -75,11 +76,10 @@ type asking struct {
 	reverts bool
 	// unsafeDelete are objects that may be deleted along with what they hold.
 	unsafeDelete []diff.Object
-	// reviewed is the plan that is made again, to be applied; zero: none. A plan
-	// for review gets a new nonce then, others no digests.
+	// nonce is that of the plan; empty: it cannot be stored, and has no digests.
+	nonce string
+	// reviewed is the plan that is made again, to be applied; zero: none.
 	reviewed reviewed
-	// newNonce is that of a plan for review, drawn before it is rendered.
-	newNonce string
 	// renderedAt is the time that templates are rendered with, and seed what they
 	// have drawn from if rendered is set.
 	renderedAt time.Time
@@ -88,13 +88,9 @@ type asking struct {
 
 // reviewed is what of a reviewed plan matters when it is made again.
 type reviewed struct {
-	nonce    string
 	plan     string // identifies it, with all that it says
 	from, to int    // its revisions
 }
-
-// planNonce is the nonce that the plan has or gets; empty: none.
-func (a asking) planNonce() string { return cmp.Or(a.reviewed.nonce, a.newNonce) }
 
 // policy is what the caller and the engine's options allow.
 type policy struct {

@@ -129,8 +129,8 @@ func (r *reader) desire(ctx context.Context, from render.Object, origin origin) 
 }
 
 // applied is u as it is applied: normalized, with the object's namespace and, if
-// it is to be the release's, with its marks and the owner, if any. Labels and annotations that equal those of
-// other are shared with it; nil: with none.
+// it is to be the release's, with its marks and the owner, if any. Labels and
+// annotations that equal those of other are shared with it; nil: with none.
 func (r *reader) applied(ctx context.Context, u *unstructured.Unstructured, o *object, marked bool, owner *metav1.OwnerReference, other *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	nulls, err := r.nullsOf(ctx, u, o.target)
 	if err != nil {

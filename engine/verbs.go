@@ -93,7 +93,7 @@ func (e *Engine) compare(ctx context.Context, a application, fresh *Plan) error 
 func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*Plan, error) {
 	p, opts := a.Plan, a.opts
 	ask := opts.asking(forApply)
-	ask.reviewed, ask.DryRun, ask.renderedAt = a.reviewed(), dryRun, p.RenderedAt
+	ask.nonce, ask.reviewed, ask.DryRun, ask.renderedAt = p.Nonce, a.reviewed(), dryRun, p.RenderedAt
 	if p.work != nil {
 		ask.unsafeDelete = slices.Concat(p.work.unsafeDelete, opts.UnsafeDelete)
 	} else {
@@ -145,7 +145,9 @@ func (e *Engine) Deploy(ctx context.Context, r Release, opts ApplyOptions) (*Rev
 func (e *Engine) Rollback(ctx context.Context, k Key, revision int, opts ApplyOptions) (*Revision, error) {
 	e = e.forCall()
 	return e.carryOut(ctx, k, OperationRollback, opts, func(ctx context.Context) (*Plan, error) {
-		return e.planRollback(ctx, k, revision, opts.asking(immediate))
+		ask := opts.asking(immediate)
+		ask.cause = opts.Cause
+		return e.planRollback(ctx, k, revision, ask)
 	})
 }
 

@@ -178,7 +178,7 @@ func TestHeadlines(t *testing.T) {
 	if err := engine.IgnoreNotFound(missing); err != nil {
 		t.Error(err)
 	}
-	if err := engine.IgnoreNotFound(refused); err != refused { //nolint:errorlint // the very error
+	if err := engine.IgnoreNotFound(refused); err != refused { // the very error
 		t.Error(err)
 	}
 }
