@@ -15,37 +15,18 @@ import (
 	"time"
 )
 
-// slowLoads are the ways to load a chart, each of which pauses in the middle for a
-// second.
+// slowLoads are the ways to load a chart.
 type slowLoads struct {
-	budget *Budget
-	limits Limits
+	turns
 	packed []byte
-
-	mu      sync.Mutex
-	order   []string // of the loads that have got their memory
-	running int
-	most    int
 }
 
 func newSlowLoads(t *testing.T) *slowLoads {
 	t.Helper()
 	return &slowLoads{
-		budget: NewBudget(1 << 20), limits: Limits{MemoryBytes: 1 << 20},
-		packed: packed(t, entry{name: "web/Chart.yaml", text: hostileChart}),
+		turns{budget: NewBudget(1 << 20), limits: Limits{MemoryBytes: 1 << 20}},
+		packed(t, entry{name: "web/Chart.yaml", text: hostileChart}),
 	}
-}
-
-func (s *slowLoads) pause(tenant string) {
-	s.mu.Lock()
-	s.order = append(s.order, tenant)
-	s.running++
-	s.most = max(s.most, s.running)
-	s.mu.Unlock()
-	time.Sleep(time.Second)
-	s.mu.Lock()
-	s.running--
-	s.mu.Unlock()
 }
 
 // pausingFS pauses when Chart.yaml is opened.
@@ -71,21 +52,14 @@ func (r pausingReader) Read([]byte) (int, error) {
 
 func (s *slowLoads) fromFS(ctx context.Context, tenant string) error {
 	files := fstest.MapFS{"Chart.yaml": {Data: []byte(hostileChart)}}
-	_, err := Loader{Limits: s.limits, Share: s.budget.Share(tenant)}.FS(ctx, pausingFS{files, func() { s.pause(tenant) }})
+	_, err := Loader{Limits: s.limits, Share: s.budget.Share(tenant)}.FS(ctx, pausingFS{files, func() { s.pause(tenant, nil) }})
 	return err
 }
 
 func (s *slowLoads) fromArchive(ctx context.Context, tenant string) error {
-	archive := io.MultiReader(pausingReader{func() { s.pause(tenant) }}, bytes.NewReader(s.packed))
+	archive := io.MultiReader(pausingReader{func() { s.pause(tenant, nil) }}, bytes.NewReader(s.packed))
 	_, err := Loader{Limits: s.limits, Share: s.budget.Share(tenant)}.Archive(ctx, archive)
 	return err
-}
-
-func (s *slowLoads) free(t *testing.T) {
-	t.Helper()
-	if bytes, waiting := s.budget.InUse(); bytes != 0 || waiting != 0 {
-		t.Errorf("%d bytes are in use, %d requests wait", bytes, waiting)
-	}
 }
 
 func TestLoadsOfTenantsTakeTurns(t *testing.T) {

@@ -19,16 +19,44 @@ kind: ConfigMap
 metadata: {name: {{ .Release.Name }}}
 `
 
-// tenants renders charts that pause in the middle, each for a second.
-type tenants struct {
-	chart  *Chart
+// turns are the renders and loads under one budget, each of which pauses in the
+// middle for a second.
+type turns struct {
 	budget *Budget
 	limits Limits
 
 	mu      sync.Mutex
-	order   []string // of the renders that have got their memory
+	order   []string // of those that have got their memory
 	running int
 	most    int
+}
+
+func (s *turns) pause(tenant string, during func()) {
+	s.mu.Lock()
+	s.order = append(s.order, tenant)
+	s.running++
+	s.most = max(s.most, s.running)
+	s.mu.Unlock()
+	if during != nil {
+		during()
+	}
+	time.Sleep(time.Second)
+	s.mu.Lock()
+	s.running--
+	s.mu.Unlock()
+}
+
+func (s *turns) free(t *testing.T) {
+	t.Helper()
+	if bytes, waiting := s.budget.InUse(); bytes != 0 || waiting != 0 {
+		t.Errorf("%d bytes are in use, %d requests wait", bytes, waiting)
+	}
+}
+
+// tenants render a chart.
+type tenants struct {
+	turns
+	chart *Chart
 }
 
 func newTenants(t *testing.T, atOnce int64) *tenants {
@@ -39,36 +67,18 @@ func newTenants(t *testing.T, atOnce int64) *tenants {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tenants{chart: chart, budget: NewBudget(atOnce << 20), limits: Limits{MemoryBytes: 1 << 20}}
+	return &tenants{turns{budget: NewBudget(atOnce << 20), limits: Limits{MemoryBytes: 1 << 20}}, chart}
 }
 
 func (s *tenants) render(ctx context.Context, tenant string, during func()) error {
 	_, err := s.chart.Render(ctx, Input{
 		Name: "demo", Limits: s.limits, Share: s.budget.Share(tenant),
 		Lookup: func(context.Context, string, string, string, string) (map[string]any, error) {
-			s.mu.Lock()
-			s.order = append(s.order, tenant)
-			s.running++
-			s.most = max(s.most, s.running)
-			s.mu.Unlock()
-			if during != nil {
-				during()
-			}
-			time.Sleep(time.Second)
-			s.mu.Lock()
-			s.running--
-			s.mu.Unlock()
+			s.pause(tenant, during)
 			return nil, nil
 		},
 	})
 	return err
-}
-
-func (s *tenants) free(t *testing.T) {
-	t.Helper()
-	if bytes, waiting := s.budget.InUse(); bytes != 0 || waiting != 0 {
-		t.Errorf("%d bytes are in use, %d requests wait", bytes, waiting)
-	}
 }
 
 func TestOneTenantDoesNotStarveOthers(t *testing.T) {
