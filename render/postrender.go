@@ -51,16 +51,21 @@ func (m *Manifest) postRender(ctx context.Context, scope PostRenderScope, by []P
 		return nil
 	}
 	given := slices.Clone(m.Objects)
+	was := sorts{definitions: map[string]bool{}, objects: map[string]bool{}}
 	if scope != PostRenderObjects {
+		for _, o := range m.Objects {
+			if o.GetAnnotations()[HookAnnotation] != "" { // an item of a List, for example
+				was.objects[identify(o.Unstructured, m.Namespace)] = true
+			}
+		}
 		for _, h := range m.Hooks {
 			given = append(given, h.Object)
 		}
 	}
-	definitions := map[string]bool{}
 	if scope == PostRenderAll {
 		for _, crd := range m.CRDs {
 			given = append(given, crd)
-			definitions[identify(crd.Unstructured, m.Namespace)] = true
+			was.definitions[identify(crd.Unstructured, m.Namespace)] = true
 		}
 	}
 	for i, p := range by {
@@ -80,22 +85,29 @@ func (m *Manifest) postRender(ctx context.Context, scope PostRenderScope, by []P
 		m.CRDs = nil
 	}
 	for _, o := range given {
-		if err := m.place(o, scope, definitions); err != nil {
+		if err := m.place(o, scope, was); err != nil {
 			return err
 		}
 	}
 	InstallOrder(m.Objects)
-	slices.SortStableFunc(m.Hooks, func(a, b Hook) int { return chartfile.CompareInstall(a.GetKind(), b.GetKind()) })
+	if scope != PostRenderObjects {
+		slices.SortStableFunc(m.Hooks, func(a, b Hook) int { return chartfile.CompareInstall(a.GetKind(), b.GetKind()) })
+	}
 	return unique(m.Objects, m.Namespace)
 }
 
+// sorts are the identities of what stays what it was when it is post-rendered:
+// definitions of crds/, and objects that have the annotation of hooks and are none.
+type sorts struct{ definitions, objects map[string]bool }
+
 // place adds a post-rendered object to those of its sort.
-func (m *Manifest) place(o Object, scope PostRenderScope, definitions map[string]bool) error {
-	if definitions[identify(o.Unstructured, m.Namespace)] {
+func (m *Manifest) place(o Object, scope PostRenderScope, was sorts) error {
+	id := identify(o.Unstructured, m.Namespace)
+	if was.definitions[id] {
 		m.CRDs = append(m.CRDs, o)
 		return nil
 	}
-	if scope != PostRenderObjects {
+	if scope != PostRenderObjects && !was.objects[id] {
 		hook, ok, err := asHook(o)
 		if err != nil {
 			return &Error{Op: "post-render", Chart: m.Chart.Name, File: o.Source, Err: fmt.Errorf("%s: %w", o.ID(), err)}

@@ -1,0 +1,43 @@
+package render
+
+import (
+	"context"
+	"testing"
+	"testing/fstest"
+)
+
+type unchanged struct{}
+
+func (unchanged) PostRender(_ context.Context, objects []Object) ([]Object, error) { return objects, nil }
+
+// An object that has the annotation of hooks and is none, such as an item of a
+// List, stays an object, whatever post-renderers are given.
+func TestPostRenderingKeepsObjects(t *testing.T) {
+	chart, err := LoadFS(fstest.MapFS{
+		"Chart.yaml": {Data: []byte("apiVersion: v2\nname: web\nversion: 1.0.0\n")},
+		"templates/a.yaml": {Data: []byte(`apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: a, annotations: {helm.sh/hook: pre-install}}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: b, annotations: {helm.sh/hook: bogus}}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: d, annotations: {helm.sh/hook: post-install}}
+`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := chart.Render(t.Context(), Input{Name: "demo"})
+	if err != nil || len(m.Objects) != 3 || len(m.Hooks) != 1 {
+		t.Fatalf("%d objects, %d hooks, %v", len(m.Objects), len(m.Hooks), err)
+	}
+	for _, scope := range []PostRenderScope{PostRenderObjects, PostRenderHooks, PostRenderAll} {
+		got, err := m.PostRenderedIn(t.Context(), scope, unchanged{}, unchanged{})
+		if err != nil || len(got.Objects) != 3 || len(got.Hooks) != 1 || got.Hooks[0].GetName() != "d" {
+			t.Errorf("%q: %d objects, %d hooks, %v", scope, len(got.Objects), len(got.Hooks), err)
+		}
+	}
+}
