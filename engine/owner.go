@@ -1,10 +1,9 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -37,15 +36,7 @@ func validOwner(owner *metav1.OwnerReference) error {
 	return nil
 }
 
-func sameOwner(a, b *metav1.OwnerReference) bool { return ownerText(a) == ownerText(b) }
-
-func ownerText(o *metav1.OwnerReference) string {
-	text, _ := json.Marshal(o) // which has texts and booleans only
-	return string(text)
-}
-
-// maxUnowned bounds the objects that a note names.
-const maxUnowned = 10
+func sameOwner(a, b *metav1.OwnerReference) bool { return reflect.DeepEqual(a, b) }
 
 // ownerNotes names the objects that a plan applies and that cannot have the
 // release's owner, because they are not in its namespace.
@@ -54,22 +45,13 @@ func ownerNotes(k Key, owner *metav1.OwnerReference, steps []step) []string {
 		return nil
 	}
 	var names []string
-	more := 0
 	for _, s := range steps {
-		switch {
-		case s.object.desired == nil || s.object.origin != fromManifest || s.object.id.Namespace == k.Namespace:
-		case len(names) == maxUnowned:
-			more++
-		default:
+		if s.object.desired != nil && s.object.origin == fromManifest && s.object.id.Namespace != k.Namespace {
 			names = append(names, s.object.id.String())
 		}
 	}
 	if names == nil {
 		return nil
 	}
-	text := fmt.Sprintf("not owned by %s %s, which can only own what is in its namespace: %s", owner.Kind, owner.Name, strings.Join(names, ", "))
-	if more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return []string{text}
+	return []string{fmt.Sprintf("not owned by %s %s, which can only own what is in its namespace: %s", owner.Kind, owner.Name, someOf(names))}
 }

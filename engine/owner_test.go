@@ -129,3 +129,25 @@ func TestOwnerIsChecked(t *testing.T) {
 		t.Errorf("an owner without uid: %v", err)
 	}
 }
+
+// A Secret owns revisions that are ConfigMaps as what it is.
+func TestOwnerOfRevisionsInConfigMaps(t *testing.T) {
+	f := newFixture(t)
+	of, err := f.client.CoreV1().Secrets(f.namespace).Create(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "owner"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := f.storedElsewhere(engine.Storage{Driver: engine.StorageConfigMaps})
+	r := f.release(f.chart(map[string]string{"config.yaml": configMap}))
+	r.Owner = &metav1.OwnerReference{APIVersion: "v1", Kind: "Secret", Name: of.Name, UID: of.UID}
+	if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	revision, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "sh.helm.release.v1.shop.v1", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := revision.OwnerReferences; len(got) != 1 || got[0].Kind != "Secret" || got[0].UID != of.UID {
+		t.Errorf("the revision has the owners %+v", got)
+	}
+}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -140,8 +141,11 @@ func TestStorageNamespaceIsTaken(t *testing.T) {
 	f := newFixture(t)
 	e := f.storedElsewhere(engine.Storage{Namespace: f.cluster.Namespace(t)})
 	r := f.release(f.chart(map[string]string{"config.yaml": configMap}))
-	if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err != nil {
-		t.Fatal(err)
+	for i := range 3 { // of which the first one is trimmed
+		r.Cause, r.Labels = "again", map[string]string{"deploy": strconv.Itoa(i)}
+		if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{History: 2}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.Namespace = f.cluster.Namespace(t)
 	if _, err := e.Deploy(f.ctx, r, engine.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "is that of a release in namespace "+f.namespace) {

@@ -22,7 +22,7 @@ type Backend interface {
 	// for all.
 	List(ctx context.Context, namespace string, opts metav1.ListOptions) (*corev1.SecretList, error)
 	ListMeta(ctx context.Context, namespace string, opts metav1.ListOptions) (*metav1.PartialObjectMetadataList, error)
-	// Kind is what a record is, for people.
+	// Kind is that of a record, for owner references and for people.
 	Kind() string
 }
 

@@ -54,11 +54,6 @@ func (b configMaps) ListMeta(ctx context.Context, namespace string, opts metav1.
 
 func configMapOf(s *corev1.Secret) *corev1.ConfigMap {
 	out := &corev1.ConfigMap{ObjectMeta: *s.ObjectMeta.DeepCopy(), Immutable: s.Immutable, Data: map[string]string{}, BinaryData: map[string][]byte{}}
-	for i := range out.OwnerReferences {
-		if o := &out.OwnerReferences[i]; o.APIVersion == "v1" && o.Kind == "Secret" { // of a part, by its revision
-			o.Kind = "ConfigMap"
-		}
-	}
 	for key, data := range s.Data {
 		if key == bodyKey {
 			out.Data[key] = string(data)

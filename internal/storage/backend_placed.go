@@ -30,14 +30,22 @@ func (e *TakenError) Error() string {
 	return fmt.Sprintf("%s in namespace %s is that of a release in namespace %s", e.Name, e.Namespace, e.Other)
 }
 
+// Create refuses a revision where any other one of its release's name is that of a
+// release in another namespace: the numbers alone do not tell, since old revisions
+// are trimmed. Both releases share one Lease, so that nothing comes in between.
 func (b placed) Create(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
-	got, err := b.Backend.Create(ctx, b.inward(s))
-	if apierrors.IsAlreadyExists(err) {
-		if have, getErr := b.Backend.Get(ctx, b.namespace, s.Name); getErr == nil && b.releaseOf(have) != s.Namespace {
-			return nil, &TakenError{s.Name, b.namespace, b.releaseOf(have)}
+	if s.Labels[labelOwner] == ownerHelm {
+		same, err := b.Backend.ListMeta(ctx, b.namespace, metav1.ListOptions{LabelSelector: labelOwner + "=" + ownerHelm + "," + labelName + "=" + s.Labels[labelName]})
+		if err != nil {
+			return nil, err
+		}
+		for i := range same.Items {
+			if other := b.releaseOf(&same.Items[i]); other != s.Namespace {
+				return nil, &TakenError{same.Items[i].Name, b.namespace, other}
+			}
 		}
 	}
-	return b.outward(got, err)
+	return b.outward(b.Backend.Create(ctx, b.inward(s)))
 }
 
 func (b placed) Update(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {

@@ -47,7 +47,7 @@ func (s *Store) writeParts(ctx context.Context, r *Record, e *encoded) error {
 	}
 	var owners []metav1.OwnerReference
 	if r.secret != nil {
-		owners = []metav1.OwnerReference{ownerOf(r.secret)}
+		owners = []metav1.OwnerReference{s.ownerOf(r.secret)}
 	}
 	i := 0
 	for data := range slices.Chunk(e.tail, e.limit) {
@@ -70,14 +70,15 @@ func (s *Store) writeParts(ctx context.Context, r *Record, e *encoded) error {
 	return nil
 }
 
-func ownerOf(revision *corev1.Secret) metav1.OwnerReference {
-	return metav1.OwnerReference{APIVersion: "v1", Kind: "Secret", Name: revision.Name, UID: revision.UID}
+// ownerOf is a revision as the owner of its parts.
+func (s *Store) ownerOf(revision *corev1.Secret) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "v1", Kind: s.backend.Kind(), Name: revision.Name, UID: revision.UID}
 }
 
 // ownParts makes the Secret that was created the owner of its parts, so that
 // they go with it when any client deletes it, Helm too.
 func (s *Store) ownParts(ctx context.Context, r *Record) error {
-	owner := ownerOf(r.secret)
+	owner := s.ownerOf(r.secret)
 	for i := range r.continued.Parts {
 		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 			part, err := s.backend.Get(ctx, r.Namespace, partName(r.Name, r.Revision, r.continued.SHA256, i+1))
@@ -102,7 +103,7 @@ func (s *Store) readParts(ctx context.Context, namespace, name string, revision 
 	for i := range c.Parts {
 		secret, err := s.backend.Get(ctx, namespace, partName(name, revision, c.SHA256, i+1))
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("%w: part %d of %d, Secret %s, is missing", ErrTorn, i+1, c.Parts, partName(name, revision, c.SHA256, i+1))
+			return nil, fmt.Errorf("%w: part %d of %d, %s %s, is missing", ErrTorn, i+1, c.Parts, s.backend.Kind(), partName(name, revision, c.SHA256, i+1))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read part %d of revision %d: %w", i+1, revision, err)
