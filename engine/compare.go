@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -142,7 +143,9 @@ func recordedOf(k Key, r *storage.Record, decoder yamlread.Decoder) (recorded, e
 			}
 			u := inOwnNamespace(k, o)
 			out.objects = append(out.objects, u)
-			out.about[inRelease(k, diff.ObjectOf(u))] = aboutObject{o.Source, hook}
+			id := diff.ObjectOf(u)
+			id.Name = cmp.Or(id.Name, u.GetGenerateName()) // as diff.Objects has it
+			out.about[inRelease(k, id)] = aboutObject{o.Source, hook}
 		}
 		return nil
 	}

@@ -90,6 +90,12 @@ func (h StoredHook) String() string {
 	return clean.Line(s)
 }
 
+// LogValue returns [StoredHook.String].
+func (h StoredHook) LogValue() slog.Value { return slog.StringValue(h.String()) }
+
+// MarshalJSON writes [StoredHook.String].
+func (h StoredHook) MarshalJSON() ([]byte, error) { return json.Marshal(h.String()) }
+
 // Get returns a stored revision, also one that Helm recorded; 0: the newest. It
 // fails with ErrReleaseNotFound, ErrRevisionNotFound, or ErrBrokenRevision if
 // what is stored cannot be read.

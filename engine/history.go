@@ -135,7 +135,10 @@ func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error)
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	selector, _ := releaseSelector(opts.Selector) // which is valid
+	selector, err := releaseSelector(opts.Selector)
+	if err != nil {
+		return nil, refused("list", Key{}, err)
+	}
 	superseded := slices.Contains(opts.Statuses, StatusSuperseded)
 	metas, err := e.store.Newest(ctx, opts.Namespace, superseded)
 	if err != nil {

@@ -126,8 +126,7 @@ func (o ListOptions) validate() error {
 			return refused("list", Key{}, err)
 		}
 	}
-	_, err := releaseSelector(o.Selector)
-	return refused("list", Key{}, err)
+	return nil
 }
 
 // validate returns an error for a verb that does not exist, and for fields that

@@ -103,7 +103,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 		Kind: kind, Cause: r.Cause, RenderedAt: a.renderedAt,
 		Chart:  chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
 		Report: diff.Report{Notes: labelNotes(before, record.Labels)},
-		work:   &work{release: r, manifest: in.manifest, lookedUp: in.secrets, seed: in.seed},
+		work:   &work{release: r, values: in.values, manifest: in.manifest, lookedUp: in.secrets, seed: in.seed},
 	}
 	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
 }
@@ -144,7 +144,12 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 }
 
 // render fills in the values, and what is rendered with them.
-func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) error {
+func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) (err error) {
+	if a.rendered != nil {
+		in.values = a.values
+		in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+		return err
+	}
 	values, secrets, err := e.readValuesFrom(ctx, r)
 	if err != nil {
 		return err

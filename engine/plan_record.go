@@ -62,5 +62,8 @@ func storageHook(h render.Hook) (storage.Hook, error) {
 	for _, p := range h.DeletePolicies {
 		out.DeletePolicies = append(out.DeletePolicies, string(p))
 	}
+	for _, p := range h.OutputLogPolicies {
+		out.OutputLogPolicies = append(out.OutputLogPolicies, string(p))
+	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
@@ -51,16 +52,16 @@ func (e *Engine) deployValues(ctx context.Context, r Release, h *history) (deplo
 // revisionToReuse is the deployed revision, or the newest one if none is; 0 if
 // the release is not installed.
 func revisionToReuse(revisions []storage.Meta) int {
-	for i := len(revisions) - 1; i >= 0; i-- {
-		switch revisions[i].Status {
-		case storage.StatusDeployed:
-			return revisions[i].Revision
-		case storage.StatusUninstalled:
-			return 0
-		}
-	}
-	if len(revisions) == 0 {
+	if len(revisions) == 0 || revisions[len(revisions)-1].Status == storage.StatusUninstalled {
 		return 0
+	}
+	for _, m := range slices.Backward(revisions) {
+		if m.Status == storage.StatusUninstalled {
+			break
+		}
+		if m.Status == storage.StatusDeployed {
+			return m.Revision
+		}
 	}
 	return revisions[len(revisions)-1].Revision
 }

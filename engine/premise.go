@@ -60,8 +60,10 @@ const (
 type asking struct {
 	DryRun  DryRun
 	purpose purpose
-	// rendered is planned in place of rendering again; nil: render.
+	// rendered is planned in place of rendering again, and values are those that it
+	// was rendered with; nil: render.
 	rendered *render.Manifest
+	values   deployValues
 	// chartValues take the place of the chart's own; nil: its own.
 	chartValues *render.Values
 	// lookedUp are the Secrets that its templates have looked up.
@@ -80,8 +82,8 @@ type asking struct {
 	nonce string
 	// reviewed is the plan that is made again, to be applied; zero: none.
 	reviewed reviewed
-	// renderedAt is the time that templates are rendered with, and seed what they
-	// have drawn from if rendered is set.
+	// renderedAt is the time that templates are rendered with, and seed what those
+	// of rendered have drawn from.
 	renderedAt time.Time
 	seed       render.Seed
 }

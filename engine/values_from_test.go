@@ -94,6 +94,29 @@ func TestValuesFrom(t *testing.T) {
 	}
 }
 
+// A plan that did not leave the process is applied with the values that it was
+// made with: manifest and values of a revision belong together.
+func TestValuesFromOfAPlanInMemory(t *testing.T) {
+	f := newFixture(t)
+	f.valuesObjects()
+	r := f.release(f.chart(map[string]string{"a.yaml": showsValues}))
+	r.ValuesFrom = []engine.ValuesFrom{{Kind: "ConfigMap", Name: "defaults"}}
+	p := f.plan(r)
+	if err := f.client.CoreV1().ConfigMaps(f.namespace).Delete(f.ctx, "defaults", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.engine.Apply(f.ctx, p, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := f.engine.Get(f.ctx, f.key, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if color := stored.Values.Map()["color"]; color != "red" {
+		t.Errorf("the color that is recorded is %v", color)
+	}
+}
+
 func TestValuesFromErrors(t *testing.T) {
 	f := newFixture(t)
 	f.valuesObjects()

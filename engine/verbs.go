@@ -112,7 +112,7 @@ func (e *Engine) planAgain(ctx context.Context, a application, dryRun DryRun) (*
 	var r Release
 	switch {
 	case p.work != nil:
-		r, ask.rendered, ask.lookedUp, ask.seed = p.work.release, p.work.manifest, p.work.lookedUp, p.work.seed
+		r, ask.rendered, ask.values, ask.lookedUp, ask.seed = p.work.release, p.work.manifest, p.work.values, p.work.lookedUp, p.work.seed
 	case opts.Release != nil:
 		r = *opts.Release
 	default:

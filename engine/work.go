@@ -19,6 +19,7 @@ type work struct {
 	planner  *cluster.Cluster             // that the plan was made for
 	storage  Storage                      // that its revision is recorded in
 	release  Release                      // of a deploy; zero otherwise
+	values   deployValues                 // that it was rendered with
 	manifest *render.Manifest             // of a deploy
 	lookedUp []*unstructured.Unstructured // Secrets that its templates have looked up
 	seed     render.Seed                  // that its templates have drawn from, if they did
