@@ -32,8 +32,8 @@ type Input struct {
 	// Seed makes the random functions of templates deterministic. Zero: they are
 	// random, and no two renders draw the same.
 	Seed Seed
-	// Now is the time for the functions now, date, ago and others of dates, and for
-	// certificates; local dates are then in UTC. Zero: the clock, read by each call,
+	// Now is the time for the functions now, date, ago and others of dates and, with
+	// a Seed, for certificates; local dates are then in UTC. Zero: the clock, read by each call,
 	// and the zone of the program.
 	Now time.Time
 	// Lookup serves the template function lookup. Nil means that it returns

@@ -38,7 +38,7 @@ type place struct {
 	Leaf bool `json:"leaf,omitempty"`
 	List bool `json:"list,omitempty"`
 	// Set is the path of the set expression that the value came by; empty in
-	// other layers, and for the first path.
+	// other layers, and for an expression of one path.
 	Set string `json:"set,omitempty"`
 }
 

@@ -8,7 +8,9 @@ import (
 
 type unchanged struct{}
 
-func (unchanged) PostRender(_ context.Context, objects []Object) ([]Object, error) { return objects, nil }
+func (unchanged) PostRender(_ context.Context, objects []Object) ([]Object, error) {
+	return objects, nil
+}
 
 // An object that has the annotation of hooks and is none, such as an item of a
 // List, stays an object, whatever post-renderers are given.

@@ -20,10 +20,11 @@ func (c *Chart) checkSchema(instance *chartfile.Instance, values map[string]any,
 		return nil
 	}
 	e := &SchemaError{}
+	given := in.layers()
 	for _, f := range found {
 		v := Violation{Chart: f.Chart, Path: valuesPath(values, f.Path), Wanted: f.Wanted, Found: f.Found}
 		if f.Found != "" {
-			v.Origin, _ = c.Origin(in.layers(), v.Path)
+			v.Origin, _ = c.Origin(given, v.Path)
 		}
 		e.Violations = append(e.Violations, v)
 	}

@@ -54,7 +54,11 @@ func FetchSeed(fetch func(ctx context.Context) (Seed, error)) Seed {
 // as it is.
 func (s Seed) Fetched(ctx context.Context) (Seed, error) {
 	if fetch := s.secret.get().fetch; fetch != nil {
-		return fetch(ctx)
+		seed, err := fetch(ctx)
+		if err != nil {
+			return Seed{}, err
+		}
+		return seed.Fetched(ctx)
 	}
 	return s, nil
 }

@@ -115,27 +115,34 @@ func (p *processing) named(subcharts []*chart.Chart, requirements []*chart.Depen
 		if sub == nil || !p.meter.take(subchartEntries) {
 			continue
 		}
-		as, metadata := *sub, *sub.Metadata
-		if p.as == Helm4 { // with subcharts of its own; Helm 3's share them
-			below := 0
-			walk(sub, func(*chart.Chart) { below++ })
-			if !p.meter.take(below * subchartEntries) {
-				return nil
-			}
-			as = *p.clone(sub, p.keys)
-			metadata = *as.Metadata
+		copied := p.copied(sub)
+		if copied == nil {
+			return nil
 		}
-		as.Metadata = &metadata
 		if alias := requirements[i].Alias; alias != "" {
-			metadata.Name = alias
+			copied.Metadata.Name = alias
 		}
-		if p.as == Helm4 {
-			as.SetDependencies(as.Dependencies()...) // whose parent it is now
-		}
-		p.keys[&as] = p.keys[sub]
-		out = append(out, &as)
+		out = append(out, copied)
 	}
 	return out
+}
+
+// copied is a subchart for one requirement: by the rules of Helm 4 with subcharts
+// of its own, by those of Helm 3 with those that all copies share. Nil if that is
+// too much.
+func (p *processing) copied(sub *chart.Chart) *chart.Chart {
+	if p.as == Helm4 {
+		below := 0
+		walk(sub, func(*chart.Chart) { below++ })
+		if !p.meter.take(below * subchartEntries) {
+			return nil
+		}
+		return p.clone(sub, p.keys)
+	}
+	shared, metadata := *sub, *sub.Metadata
+	shared.Metadata = &metadata
+	p.keys[&shared] = p.keys[sub]
+	return &shared
 }
 
 // byTags reports whether tags enable a requirement: one that is true is enough.

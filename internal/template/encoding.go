@@ -71,11 +71,11 @@ func (r *Run) decodeYAML(text string, into any) error {
 }
 
 func toTOML(v any) string {
-	var b bytes.Buffer
-	if err := toml.NewEncoder(&b).Encode(v); err != nil {
+	text, err := mustToTOML(v)
+	if err != nil {
 		return err.Error()
 	}
-	return b.String()
+	return text
 }
 
 func fromTOML(text string) map[string]any {

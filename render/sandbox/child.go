@@ -151,7 +151,10 @@ func (c *child) render(r *renderRequest) *done {
 	in := render.Input{
 		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Upgrade: r.Upgrade,
 		Values: r.Values, Capabilities: r.Capabilities, Limits: r.Limits, Strict: r.Strict, SkipSchema: r.SkipSchema, Helm: r.Helm,
-		Now: r.Now, Seed: render.NewSeed(r.Seed, r.SeedSince),
+		Now: r.Now,
+	}
+	if r.Seed {
+		in.Seed = render.FetchSeed(c.fetchSeed)
 	}
 	if r.OverChart {
 		in.ChartValues = &r.ChartValues
@@ -202,6 +205,12 @@ func (c *child) lookup(_ context.Context, apiVersion, kind, namespace, name stri
 	var object map[string]any
 	err = utiljson.Unmarshal(a.Object, &object) // whole numbers are int64, as the parent has them
 	return object, err
+}
+
+// fetchSeed asks the parent.
+func (c *child) fetchSeed(context.Context) (render.Seed, error) {
+	a, err := c.ask(response{Seed: &seed{}})
+	return render.NewSeed(a.Data, a.At), err
 }
 
 // loadSchema asks the parent.

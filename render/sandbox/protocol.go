@@ -69,8 +69,7 @@ type renderRequest struct {
 	SkipSchema   bool                 `json:"skipSchema"`
 	Helm         render.HelmVersion   `json:"helm"`
 	Now          time.Time            `json:"now,omitzero"`
-	Seed         []byte               `json:"seed,omitempty"`
-	SeedSince    time.Time            `json:"seedSince,omitzero"`
+	Seed         bool                 `json:"seed"`
 	Lookup       bool                 `json:"lookup"`
 	SchemaLoader bool                 `json:"schemaLoader"`
 }
@@ -87,6 +86,7 @@ type postRequest struct {
 type reply struct {
 	Object json.RawMessage `json:"object,omitempty"`
 	Data   []byte          `json:"data,omitempty"`
+	At     time.Time       `json:"at,omitzero"`
 	Failed bool            `json:"failed,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Call   int             `json:"call,omitempty"`
@@ -97,6 +97,7 @@ type response struct {
 	Hello  *hello     `json:"hello,omitempty"`
 	Lookup *lookup    `json:"lookup,omitempty"`
 	Schema *schemaURL `json:"schema,omitempty"`
+	Seed   *seed      `json:"seed,omitempty"`
 	Done   *done      `json:"done,omitempty"`
 }
 
@@ -110,6 +111,9 @@ type lookup struct {
 	Namespace  string `json:"namespace"`
 	Name       string `json:"name"`
 }
+
+// seed asks for the seed, which no child has that draws nothing.
+type seed struct{}
 
 type schemaURL struct {
 	URL string `json:"url"`

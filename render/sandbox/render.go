@@ -13,14 +13,10 @@ import (
 // process. Its errors are those of [render.Chart.Render], and a
 // [*render.LimitError] where a child has died.
 func (s *Source) Render(ctx context.Context, in render.Input) (*render.Manifest, error) {
-	seed, err := in.Seed.Fetched(ctx)
-	if err != nil {
-		return nil, &render.Error{Op: "render", Chart: s.info.Name, Err: err}
-	}
 	r := &renderRequest{
 		Key: s.key, Name: in.Name, Namespace: in.Namespace, Revision: in.Revision, Upgrade: in.Upgrade,
 		Values: in.Values, Capabilities: in.Capabilities, Limits: in.Limits, Strict: in.Strict, SkipSchema: in.SkipSchema, Helm: in.Helm,
-		Now: in.Now, Seed: seed.Secret(), SeedSince: seed.Since(),
+		Now: in.Now, Seed: !in.Seed.IsZero(),
 		Lookup: in.Lookup != nil, SchemaLoader: in.SchemaLoader != nil,
 	}
 	if in.ChartValues != nil {
@@ -161,6 +157,9 @@ func (r *response) ask(ctx context.Context, in render.Input) (reply, error) {
 		}
 		text, err := json.Marshal(object)
 		return reply{Object: text}, err
+	case r.Seed != nil && !in.Seed.IsZero():
+		seed, err := in.Seed.Fetched(ctx)
+		return reply{Data: seed.Secret(), At: seed.Since()}, err
 	case r.Schema != nil && in.SchemaLoader != nil:
 		data, err := in.SchemaLoader(ctx, r.Schema.URL)
 		return reply{Data: data}, err

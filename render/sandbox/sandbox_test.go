@@ -442,7 +442,8 @@ func needsAddressSpace(t *testing.T) {
 
 // A seed and a time reach the child.
 func TestSeedInAChild(t *testing.T) {
-	source, err := open(t, Options{Children: 1}).LoadFS(t.Context(), chartFS("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '{{ randAlpha 20 }} {{ now }} {{ (genCA \"a\" 5).Cert | sha256sum }}'}\n"))
+	pool := open(t, Options{Children: 1})
+	source, err := pool.LoadFS(t.Context(), chartFS("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '{{ randAlpha 20 }} {{ now }} {{ (genCA \"a\" 5).Cert | sha256sum }}'}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,6 +456,27 @@ func TestSeedInAChild(t *testing.T) {
 	second, err := source.Render(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
+	}
+	fetched := 0
+	in.Seed = render.FetchSeed(func(context.Context) (render.Seed, error) {
+		fetched++
+		return render.NewSeed([]byte("secret"), at), nil
+	})
+	third, err := source.Render(t.Context(), in)
+	if err != nil || fetched != 1 || third.Objects[0].Text != first.Objects[0].Text {
+		t.Errorf("fetched %d times: %v, %v", fetched, third, err)
+	}
+	plain, err := pool.LoadFS(t.Context(), chartFS("# nothing\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plain.Render(t.Context(), in); err != nil || fetched != 1 {
+		t.Errorf("a chart that draws nothing has fetched the seed %d times, %v", fetched-1, err)
+	}
+	failing := errors.New("no seed today")
+	in.Seed = render.FetchSeed(func(context.Context) (render.Seed, error) { return render.Seed{}, failing })
+	if _, err := source.Render(t.Context(), in); !errors.Is(err, failing) {
+		t.Errorf("without a seed: %v", err)
 	}
 	text := first.Objects[0].Text
 	if text != second.Objects[0].Text || !strings.Contains(text, "2026-05-06 08:08:09") {
