@@ -32,13 +32,14 @@ func newMerging(limits Limits) *merging {
 // file for the layer's origins.
 func (m *merging) read(l *Layer) (map[string]any, error) {
 	switch l.kind {
-	case layerValues:
-		return copyMap(l.content.get().m), nil
-	case layerMap:
+	case layerValues, layerMap:
 		own, err := ownMap(l.content.get().m, func() error { return m.charge(mapEntryBytes) })
 		if err != nil {
 			err.File, err.Op = l.name, "values"
 			return nil, err
+		}
+		if l.kind == layerValues { // which are nobody else's
+			return own, nil
 		}
 		l.content = hide(layerContent{m: own})
 		return copyMap(own), nil

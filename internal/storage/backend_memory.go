@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -139,7 +140,7 @@ func (k *kept[T]) update(o T) (T, error) {
 	case have == none:
 		return none, apierrors.NewNotFound(k.resource, at.name)
 	case o.GetResourceVersion() != "" && o.GetResourceVersion() != have.GetResourceVersion(), o.GetUID() != "" && o.GetUID() != have.GetUID():
-		return none, apierrors.NewConflict(k.resource, at.name, nil)
+		return none, apierrors.NewConflict(k.resource, at.name, errors.New("it has changed"))
 	}
 	o = o.DeepCopy()
 	o.SetUID(have.GetUID())
@@ -175,7 +176,7 @@ func (k *kept[T]) delete(at place, opts metav1.DeleteOptions) error {
 		return apierrors.NewNotFound(k.resource, at.name)
 	}
 	if p := opts.Preconditions; p != nil && (p.UID != nil && *p.UID != have.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != have.GetResourceVersion()) {
-		return apierrors.NewConflict(k.resource, at.name, nil)
+		return apierrors.NewConflict(k.resource, at.name, errors.New("it has changed"))
 	}
 	delete(k.objects, at)
 	for other, o := range k.objects {

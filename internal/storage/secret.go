@@ -64,7 +64,8 @@ func secretName(name string, revision int) string {
 	return fmt.Sprintf("sh.helm.release.v1.%s.v%d", name, revision)
 }
 
-// SystemLabel reports whether a label of a revision is Helm's, and not the user's.
+// SystemLabel reports whether a label of a revision is Helm's or this package's,
+// and not the user's.
 func SystemLabel(name string) bool {
 	switch name {
 	case labelOwner, labelName, labelStatus, labelRevision, labelCreated, labelModified, labelNamespace:
@@ -73,7 +74,7 @@ func SystemLabel(name string) bool {
 	return false
 }
 
-// userLabels are the labels that are not Helm's own.
+// userLabels are the labels that are not SystemLabels.
 func userLabels(labels map[string]string) map[string]string {
 	out := map[string]string{}
 	for k, v := range labels {
