@@ -7,14 +7,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
-	"github.com/fairlead-dev/fairlead/render"
 )
-
-// deployValues are those that a deploy renders and records.
-type deployValues struct {
-	given render.Values
-	chart *render.Values // in place of the chart's own; nil: its own
-}
 
 // deployValues returns the values of a release, with those of its history as it
 // asks for.

@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/fairlead-dev/fairlead/render"
+
 // ReuseValues decides what becomes of the values with which a release was
 // deployed last, when it is deployed again: those of its deployed revision, or of
 // the newest one if none is. A first install has none to reuse.
@@ -20,3 +22,9 @@ const (
 	// earlier value.
 	ResetThenReuse ReuseValues = "ResetThenReuse"
 )
+
+// deployValues are those that a deploy renders and records.
+type deployValues struct {
+	given render.Values
+	chart *render.Values // in place of the chart's own; nil: its own
+}
