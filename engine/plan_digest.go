@@ -3,7 +3,6 @@ package engine
 import (
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,22 +32,7 @@ import (
 const (
 	digestKeyed = "hmac-sha256:"
 	digestPlain = "sha256:" // of random UIDs only
-
-	nonceSize = 16
 )
-
-// newNonce makes the digests of a plan differ from those of all others.
-func newNonce() string {
-	b := make([]byte, nonceSize)
-	rand.Read(b) // never fails, see crypto/rand
-	return hex.EncodeToString(b)
-}
-
-// validNonce reports whether newNonce may have returned a nonce.
-func validNonce(nonce string) bool {
-	b, err := hex.DecodeString(nonce)
-	return err == nil && len(b) == nonceSize && hex.EncodeToString(b) == nonce
-}
 
 // digester computes the digests of one plan.
 type digester struct {
