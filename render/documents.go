@@ -19,6 +19,7 @@ import (
 // parsing is the reading of all documents of one render, within its limits.
 type parsing struct {
 	ctx     context.Context
+	spent   *account.Account
 	decoder yamlread.Decoder
 	limits  Limits
 	count   int // of documents
@@ -26,7 +27,7 @@ type parsing struct {
 
 // newParsing returns a parsing that is charged to the account of the render.
 func newParsing(ctx context.Context, limits Limits, spent *account.Account) *parsing {
-	return &parsing{ctx: ctx, decoder: yamlread.Decoder{Account: spent, Depth: limits.DocumentDepth}, limits: limits}
+	return &parsing{ctx: ctx, spent: spent, decoder: yamlread.Decoder{Account: spent, Depth: limits.DocumentDepth}, limits: limits}
 }
 
 // next takes one more document.

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -139,5 +140,27 @@ func TestCRDsAreParsedOnce(t *testing.T) {
 	warm := testing.AllocsPerRun(3, func() { render() })
 	if warm > 200*40 {
 		t.Errorf("%v allocations for a second render of 200 CRDs: they are parsed again", warm)
+	}
+}
+
+// A render that finds the CRDs parsed is charged for them as the first one was.
+func TestParsedCRDsAreCharged(t *testing.T) {
+	text := strings.Repeat("---\napiVersion: example.com/v1\nkind: CustomResourceDefinition\nmetadata: {name: c}\nspec:\n"+strings.Repeat("- a: b\n", 500), 20)
+	c, err := LoadFS(fstest.MapFS{"Chart.yaml": {Data: []byte(hostileChart)}, "crds/c.yaml": {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // before and after the first render that succeeds
+		for limit, limits := range map[string]Limits{"MemoryBytes": {MemoryBytes: 1 << 20}, "Documents": {Documents: 19}} {
+			_, err := c.Render(t.Context(), Input{Name: "demo", Limits: limits})
+			var exceeded *LimitError
+			var at *Error
+			if !errors.As(err, &exceeded) || exceeded.Limit != limit || !errors.As(err, &at) || at.File != "web/crds/c.yaml" {
+				t.Errorf("%s: %v", limit, err)
+			}
+		}
+		if _, err := c.Render(t.Context(), Input{Name: "demo"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

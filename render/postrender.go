@@ -64,7 +64,9 @@ func (m *Manifest) postRender(ctx context.Context, scope PostRenderScope, by []P
 	}
 	if scope == PostRenderAll {
 		for _, crd := range m.CRDs {
-			given = append(given, crd)
+			// What is below its metadata is shared with all renders of the chart: a
+			// post-renderer that changes it in place all the same changes its own.
+			given = append(given, Object{crd.DeepCopy(), crd.Source, crd.Text})
 			was.definitions[identify(crd.Unstructured, m.Namespace)] = true
 		}
 	}

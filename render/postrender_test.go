@@ -43,3 +43,34 @@ metadata: {name: d, annotations: {helm.sh/hook: post-install}}
 		}
 	}
 }
+
+// A chart renders the same CRDs again, whatever a post-renderer does to those it was
+// given.
+func TestPostRenderersAreGivenTheirOwnCRDs(t *testing.T) {
+	chart, err := LoadFS(fstest.MapFS{
+		"Chart.yaml":  {Data: []byte(hostileChart)},
+		"crds/c.yaml": {Data: []byte("apiVersion: example.com/v1\nkind: CustomResourceDefinition\nmetadata: {name: c}\nspec: {names: {kind: A}}\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := func(m *Manifest) any {
+		return m.CRDs[0].Object["spec"].(map[string]any)["names"].(map[string]any)["kind"]
+	}
+	for range 2 {
+		m, err := chart.Render(t.Context(), Input{Name: "demo", PostRenderScope: PostRenderAll, PostRender: []PostRenderer{
+			PostRenderFunc(func(_ context.Context, objects []Object) ([]Object, error) {
+				names := objects[0].Object["spec"].(map[string]any)["names"].(map[string]any)
+				names["kind"] = names["kind"].(string) + "B"
+				objects[0].Text = ""
+				return objects, nil
+			}),
+		}})
+		if err != nil || kind(m) != "AB" {
+			t.Errorf("kind %v, %v", kind(m), err)
+		}
+	}
+	if m, err := chart.Render(t.Context(), Input{Name: "demo"}); err != nil || kind(m) != "A" {
+		t.Errorf("kind %v, %v", kind(m), err)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	yamlv2 "sigs.k8s.io/yaml/goyaml.v2"
@@ -25,23 +27,47 @@ const (
 func (c cost) peak() int64 { return peakNode*c.nodes + peakByte*c.bytes }
 func (c cost) kept() int64 { return keptNode*c.nodes + keptByte*c.bytes }
 
-// counted marks the characters that costOf looks at: most it passes over.
-var counted = func() (table [256]bool) {
-	for _, char := range []byte(":?,{[-#\\<>&\xA8\xA9") {
+// look is what one pass over a text finds.
+type look struct {
+	cost cost
+	// special is whether there are characters that YAML treats in a special way
+	// wherever they stand, and tabs whether there are tabs.
+	special, tabs bool
+	// aliases is whether there may be aliases.
+	aliases bool
+}
+
+// watched marks the characters that lookAt looks at: most it passes over.
+var watched = func() (table [256]bool) {
+	for _, char := range []byte(":?,{[-#\\<>&*!%") {
 		table[char] = true
+	}
+	for char := range table {
+		if char < ' ' || char >= 0x7f {
+			table[char] = true
+		}
 	}
 	return table
 }()
 
-// costOf bounds what a text costs without its aliases, by its characters: a node
+// lookAt bounds what a text costs without its aliases, by its characters: a node
 // stands behind one of those that begin one, whatever else is there.
-func costOf(text []byte) cost {
-	c := cost{nodes: 1, bytes: int64(len(text))}
-	for i, char := range text {
-		if !counted[char] {
+func lookAt[T string | []byte](text T) look {
+	l := look{cost: cost{nodes: 1, bytes: int64(len(text))}}
+	c := &l.cost
+	checked := 0 // up to which characters of several bytes are known
+	var anchor, star, binary bool
+	for i := 0; i < len(text); i++ {
+		char := text[i]
+		if !watched[char] {
 			continue
 		}
 		switch char {
+		case '\n': // and the indentation of the next line, which is a large part of most texts
+			const eight = "        "
+			for len(text)-i > len(eight) && string(text[i+1:i+1+len(eight)]) == eight {
+				i += len(eight)
+			}
 		case ':', '?', ',', '{': // a key and a value
 			c.nodes += 2
 		case '[':
@@ -56,36 +82,46 @@ func costOf(text []byte) cost {
 			}
 		case '\\', '<', '>', '&': // \0 is \u0000 in JSON
 			c.bytes += 5
-		case 0xA8, 0xA9: // the end of a line separator, perhaps
-			c.bytes += 3
+			anchor = anchor || char == '&'
+		case '*':
+			star = true
+		case '!', '%':
+			binary = binary || mayBeBinary(text[i:])
+		case '\t':
+			l.tabs = true
+		default:
+			if char == 0xA8 || char == 0xA9 { // the end of a line separator, perhaps
+				c.bytes += 3
+			}
+			if char < utf8.RuneSelf {
+				l.special = true
+			} else if i >= checked && !l.special {
+				r, n := utf8.DecodeRuneInString(string(text[i:min(i+utf8.UTFMax, len(text))]))
+				l.special = r < 0xA0 || r == 0x2028 || r == 0x2029 || r == 0xFEFF || r >= 0xFFFD && r < 0x10000
+				checked = i + n
+			}
 		}
 	}
-	if mayBeBinary(text) {
+	if binary {
 		c.bytes *= 5 // three bytes that are not UTF-8 take 18 in JSON, and four in base64
 	}
-	return c
+	l.aliases = anchor && star
+	return l
 }
 
-// mayBeBinary reports whether there may be a tag that makes base64 of a text.
-func mayBeBinary(text []byte) bool {
-	for _, tag := range []string{"!!b", "!!%", "!<", "%TAG"} {
-		if bytes.Contains(text, []byte(tag)) {
-			return true
-		}
-	}
-	return false
-}
-
-func hasAliases(text []byte) bool {
-	return bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, '*') >= 0
+// mayBeBinary reports whether a text may begin with a tag that makes base64 of one, or
+// with what gives such a tag another name.
+func mayBeBinary[T string | []byte](text T) bool {
+	head := string(text[:min(4, len(text))])
+	return strings.HasPrefix(head, "!!b") || strings.HasPrefix(head, "!!%") || strings.HasPrefix(head, "!<") || head == "%TAG"
 }
 
 // mayNest is false for a text that cannot nest deeper than depth: each level
 // takes a bracket, or more indentation than the one around it.
-func mayNest(text []byte, depth int) bool {
+func mayNest[T string | []byte](text T, depth int) bool {
 	brackets, indent, most, start := 0, 0, 0, true
-	for _, char := range text {
-		switch char {
+	for i := range len(text) {
+		switch text[i] {
 		case '[', '{':
 			brackets++
 			start = false
@@ -105,9 +141,6 @@ func mayNest(text []byte, depth int) bool {
 
 // expandFirst charges for what the aliases of the first document expand to.
 func (d Decoder) expandFirst(account Account, c *cost, text []byte) error {
-	if !hasAliases(text) {
-		return nil
-	}
 	expanded, err := expand(text, false)
 	if err != nil {
 		// The parser of this package is a newer one. The decoder's own bounds how

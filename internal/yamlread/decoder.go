@@ -30,22 +30,22 @@ type Decoder struct {
 // document of the text, numbers in an any are float64, and errors in the YAML
 // are those of that function.
 func (d Decoder) Unmarshal(text []byte, into any) error {
-	fast := func() bool {
+	fast := func(seen look) bool {
 		switch into := into.(type) {
 		case *any:
-			if m, ok := Mapping(string(text), Floats); ok && *into == nil {
+			if m, ok := mapping(string(text), seen, Floats); ok && *into == nil {
 				*into = m
 				return true
 			}
 		case *map[string]any:
-			if m, ok := Mapping(string(text), Floats); ok && len(*into) == 0 {
+			if m, ok := mapping(string(text), seen, Floats); ok && len(*into) == 0 {
 				*into = m
 				return true
 			}
 		}
 		return false
 	}
-	return d.read(text, fast, func() (any, error) {
+	return read(d, text, fast, func() (any, error) {
 		err := sigsyaml.Unmarshal(text, into)
 		switch into := into.(type) {
 		case *any:
@@ -63,11 +63,11 @@ func (d Decoder) Unmarshal(text []byte, into any) error {
 // whole numbers are int64, others float64. It returns nil for an empty document
 // and a *KindError for one that is not a mapping.
 func (d Decoder) Object(text string) (m map[string]any, err error) {
-	fast := func() (ok bool) {
-		m, ok = Mapping(text, Integers)
+	fast := func(seen look) (ok bool) {
+		m, ok = mapping(text, seen, Integers)
 		return ok
 	}
-	return m, d.read([]byte(text), fast, func() (any, error) {
+	return m, read(d, text, fast, func() (any, error) {
 		data, err := sigsyaml.YAMLToJSON([]byte(text))
 		if err != nil {
 			return nil, err
@@ -103,13 +103,13 @@ func objectOf(data []byte) (map[string]any, error) {
 // about to read, and gives it back: what they cost at once, aliases expanded,
 // fits, and none of them nests too deep.
 func (d Decoder) Check(text []byte) error {
-	account := d.account()
-	c := costOf(text)
+	account, seen := d.account(), lookAt(text)
+	c := seen.cost
 	if err := account.Charge(c.peak()); err != nil {
 		return err
 	}
 	defer func() { account.Release(c.peak()) }()
-	if !hasAliases(text) && !mayNest(text, d.depth()) {
+	if !seen.aliases && !mayNest(text, d.depth()) {
 		return nil
 	}
 	expanded, err := expand(text, true)
@@ -121,20 +121,23 @@ func (d Decoder) Check(text []byte) error {
 
 // read runs parse, or fast if that knows the text, within the budget. Parse
 // returns the value whose depth counts; nil for none.
-func (d Decoder) read(text []byte, fast func() bool, parse func() (any, error)) error {
-	account := d.account()
-	c := costOf(text)
+func read[T string | []byte](d Decoder, text T, fast func(look) bool, parse func() (any, error)) error {
+	account, seen := d.account(), lookAt(text)
+	c := seen.cost
 	if err := account.Charge(c.kept()); err != nil {
 		return err
 	}
-	if fast() {
+	if fast(seen) {
 		return nil
 	}
 	if err := account.Charge(c.peak() - c.kept()); err != nil {
 		account.Release(c.kept())
 		return err
 	}
-	err := d.expandFirst(account, &c, text)
+	var err error
+	if seen.aliases {
+		err = d.expandFirst(account, &c, []byte(text))
+	}
 	if err == nil {
 		var v any
 		if v, err = parse(); err == nil && mayNest(text, d.depth()) && !within(v, d.depth()) {

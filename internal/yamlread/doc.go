@@ -13,8 +13,8 @@
 // the caller's own, whose error comes back unchanged. Results and errors are
 // otherwise those of sigs.k8s.io/yaml, which fuzzing checks.
 //
-// [Mapping] is the fast path within: it reads the YAML that templates and values
-// files mostly consist of many times faster than a full parser (block mappings
-// and sequences, scalars on one line, literal blocks, comments), and leaves
-// every other text to sigs.k8s.io/yaml.
+// [Mapping] is the fast path within: it reads the YAML that templates, values files
+// and CustomResourceDefinitions mostly consist of many times faster than a full
+// parser (block mappings and sequences, scalars on one line or several, literal and
+// folded blocks, comments), and leaves every other text to sigs.k8s.io/yaml.
 package yamlread

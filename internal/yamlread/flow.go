@@ -19,7 +19,7 @@ func (r *reader) flow(s string, depth int) (v any, rest string, ok bool) {
 	if n == 0 {
 		return nil, "", false
 	}
-	v = r.plain(s[:n])
+	v = r.scalar(s[:n])
 	return v, s[n:], !r.failed
 }
 
@@ -107,8 +107,8 @@ func separated(s string, end byte) (rest string, more, ok bool) {
 		return "", false, false
 	case s[0] == end:
 		return s[1:], false, true
-	case strings.HasPrefix(s, ", "):
-		return strings.TrimLeft(s[2:], " "), true, true
+	case s[0] == ',':
+		return strings.TrimLeft(s[1:], " "), true, true
 	}
 	return "", false, false
 }

@@ -1,9 +1,6 @@
 package yamlread
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // Numbers says which Go types numbers become.
 type Numbers bool
@@ -19,10 +16,14 @@ const (
 // numbers, nil. It is false for texts that are not of the simple kind, which
 // may be good YAML or not.
 func Mapping(text string, numbers Numbers) (map[string]any, bool) {
-	if !plainText(text) {
+	return mapping(text, lookAt(text), numbers)
+}
+
+func mapping(text string, seen look, numbers Numbers) (map[string]any, bool) {
+	if seen.special {
 		return nil, false
 	}
-	r := reader{text: text, integers: bool(numbers)}
+	r := reader{text: text, tabs: seen.tabs, integers: bool(numbers)}
 	r.advance()
 	if r.end || r.failed || isDash(r.line) {
 		return nil, false
@@ -40,36 +41,17 @@ const maxDepth = 64
 // maxKey is how long simple keys are. YAML itself has a bound of 1024.
 const maxKey = 512
 
-// plainText says that there is no character that YAML treats in a special way
-// wherever it stands.
-func plainText(text string) bool {
-	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
-				return false
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(text[i:])
-		if r < 0xA0 || r == 0x2028 || r == 0x2029 || r == 0xFEFF || r >= 0xFFFD && r < 0x10000 {
-			return false
-		}
-		i += n
-	}
-	return true
-}
-
 // reader stands at a line that is neither blank nor a comment.
 type reader struct {
 	text     string
 	integers bool
+	tabs     bool   // the text has tabs
 	next     int    // where the line after this one begins
 	indent   int    // of this line, in spaces
 	line     string // what follows the indentation, without spaces at its end
 	end      bool   // there is no such line
 	failed   bool   // this is not a simple text
+	folded   []byte // the scalar of several lines that is being read
 }
 
 func (r *reader) fail() { r.failed, r.end = true, true }
@@ -81,50 +63,68 @@ func (r *reader) advance() {
 			r.end = true
 			return
 		}
-		line := r.takeLine()
+		var line string
+		line, r.next = r.lineAt(r.next)
 		indent := leadingSpaces(line)
 		if indent == len(line) || line[indent] == '#' {
 			continue
 		}
-		if indent == 0 && (strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")) || strings.IndexByte(line, '\t') >= 0 {
+		if indent == 0 && (strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")) || r.hasTab(line) {
 			r.fail()
 			return
 		}
-		r.indent, r.line = indent, strings.TrimRight(line[indent:], " ")
+		r.indent, r.line = indent, trimSpaces(line[indent:])
 		return
 	}
 }
 
-func (r *reader) takeLine() string {
-	rest := r.text[r.next:]
+// lineAt returns the line that begins there, without its end, and where the one after
+// it begins.
+func (r *reader) lineAt(at int) (line string, after int) {
+	rest := r.text[at:]
 	if i := strings.IndexByte(rest, '\n'); i >= 0 {
-		r.next += i + 1
-		return rest[:i]
+		return rest[:i], at + i + 1
 	}
-	r.next = len(r.text)
-	return rest
+	return rest, len(r.text)
 }
 
+func (r *reader) hasTab(line string) bool { return r.tabs && strings.IndexByte(line, '\t') >= 0 }
+
 func leadingSpaces(line string) int {
+	const eight = "        "
 	n := 0
+	for len(line)-n >= len(eight) && line[n:n+len(eight)] == eight {
+		n += len(eight)
+	}
 	for n < len(line) && line[n] == ' ' {
 		n++
 	}
 	return n
 }
 
+func trimSpaces(line string) string {
+	for line != "" && line[len(line)-1] == ' ' {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
 func isDash(line string) bool {
 	return line[0] == '-' && (len(line) == 1 || line[1] == ' ')
 }
 
-// block reads the mapping or sequence that begins at this line.
-func (r *reader) block(depth int) any {
-	switch {
-	case depth > maxDepth:
+// block reads the mapping or sequence that begins at this line, inside of a block at
+// the indentation.
+func (r *reader) block(outer, depth int) any {
+	if depth > maxDepth {
 		r.fail()
 		return nil
-	case isDash(r.line):
+	}
+	if isDash(r.line) {
 		return r.sequence(r.indent, depth)
+	}
+	if c := r.line[0]; c == '{' || c == '[' {
+		return r.inline(r.line, outer)
 	}
 	return r.mapping(r.indent, depth)
 }
@@ -133,22 +133,27 @@ func (r *reader) mapping(indent, depth int) map[string]any {
 	m := make(map[string]any)
 	for !r.end && r.indent == indent {
 		key, rest, ok := splitKey(r.line)
-		if _, double := m[key]; !ok || double || isDash(r.line) {
+		if !ok || isDash(r.line) {
 			r.fail()
 			return nil
 		}
+		var v any
 		if rest == "" || rest[0] == '#' {
 			r.advance()
 			switch {
 			case r.end || r.indent < indent || r.indent == indent && !isDash(r.line):
-				m[key] = nil
 			case r.indent == indent:
-				m[key] = r.sequence(indent, depth+1)
+				v = r.sequence(indent, depth+1)
 			default:
-				m[key] = r.block(depth + 1)
+				v = r.block(indent, depth+1)
 			}
 		} else {
-			m[key] = r.inline(rest, indent)
+			v = r.inline(rest, indent)
+		}
+		keys := len(m)
+		if m[key] = v; len(m) == keys {
+			r.fail() // a key that stands there twice
+			return nil
 		}
 	}
 	if !r.end && r.indent > indent {
@@ -167,7 +172,7 @@ func (r *reader) sequence(indent, depth int) []any {
 		if rest == "" || rest[0] == '#' {
 			r.advance()
 			if !r.end && r.indent > indent {
-				items = append(items, r.block(depth+1))
+				items = append(items, r.block(indent, depth+1))
 			} else {
 				items = append(items, nil)
 			}
@@ -177,7 +182,7 @@ func (r *reader) sequence(indent, depth int) []any {
 			// The rest of the line is the first of a block of its own.
 			r.indent += len(r.line) - len(rest)
 			r.line = rest
-			items = append(items, r.block(depth+1))
+			items = append(items, r.block(indent, depth+1))
 		} else {
 			items = append(items, r.inline(rest, indent))
 		}

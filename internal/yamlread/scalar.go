@@ -11,10 +11,13 @@ import (
 func (r *reader) inline(s string, indent int) any {
 	var v any
 	switch s[0] {
-	case '|':
-		return r.literal(s, indent)
+	case '|', '>':
+		return r.blockScalar(s, indent)
 	case '"', '\'':
 		text, rest, ok := quoted(s)
+		if !ok {
+			text, rest, ok = r.quotedLines(s, indent)
+		}
 		if !ok || !ends(rest) {
 			r.fail()
 			return nil
@@ -28,11 +31,11 @@ func (r *reader) inline(s string, indent int) any {
 		}
 		v = value
 	default:
-		v = r.plain(s)
+		v = r.plain(s, indent)
 	}
 	r.advance()
 	if !r.end && r.indent > indent {
-		r.fail() // a text of several lines
+		r.fail() // a comment, or something in brackets, that more lines follow
 	}
 	return v
 }
@@ -43,18 +46,39 @@ func ends(rest string) bool {
 	return trimmed == "" || trimmed[0] == '#' && len(trimmed) < len(rest)
 }
 
-func (r *reader) plain(s string) any {
+// plain reads a scalar without quotes over all its lines.
+func (r *reader) plain(s string, indent int) any {
 	if !startsPlain(s) {
 		r.fail()
 		return nil
 	}
-	if i := strings.Index(s, " #"); i >= 0 {
-		s = strings.TrimRight(s[:i], " ")
-	}
+	s, commented := cutComment(s)
 	if colon(s) >= 0 {
 		r.fail()
 		return nil
 	}
+	if !commented {
+		s = r.plainLines(s, indent)
+	}
+	return r.scalar(s)
+}
+
+// cutComment cuts off the comment at the end of a line.
+func cutComment(s string) (text string, commented bool) {
+	for from := 0; ; {
+		i := strings.IndexByte(s[from:], '#')
+		if i < 0 {
+			return s, false
+		}
+		if from += i; from > 0 && s[from-1] == ' ' {
+			return strings.TrimRight(s[:from], " "), true
+		}
+		from++
+	}
+}
+
+// scalar returns the value of a scalar without quotes.
+func (r *reader) scalar(s string) any {
 	switch s {
 	case "true":
 		return true
@@ -62,6 +86,17 @@ func (r *reader) plain(s string) any {
 		return false
 	case "null", "~":
 		return nil
+	// Boxed without an allocation: half of the scalars of a CRD.
+	case "string":
+		return "string"
+	case "object":
+		return "object"
+	case "array":
+		return "array"
+	case "integer":
+		return "integer"
+	case "boolean":
+		return "boolean"
 	}
 	if !Typed(s) {
 		return s
@@ -77,12 +112,14 @@ func (r *reader) plain(s string) any {
 func (r *reader) number(s string) (any, bool) {
 	digits := strings.TrimPrefix(s, "-")
 	whole, fraction, point := strings.Cut(digits, ".")
-	if !decimal(whole) || len(digits) > 15 || len(whole) > 1 && whole[0] == '0' || point && !decimal(fraction) {
+	if !decimal(whole) || point && len(digits) > 15 || len(whole) > 1 && whole[0] == '0' || point && !decimal(fraction) {
 		return nil, false
 	}
-	if !point && r.integers {
+	if !point {
 		n, err := strconv.ParseInt(s, 10, 64)
-		return n, err == nil
+		if err != nil || r.integers {
+			return n, err == nil
+		}
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	// JSON has but one zero, and writes whole numbers without a fraction.
@@ -155,109 +192,4 @@ func escaped(s string, at int) (text, rest string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-// literal reads a block that begins with |, and goes to the line after it.
-func (r *reader) literal(header string, indent int) any {
-	header = strings.TrimRight(header, " ")
-	rest := header[1:]
-	chomp := byte(0)
-	if rest != "" && (rest[0] == '-' || rest[0] == '+') {
-		chomp, rest = rest[0], rest[1:]
-	}
-	if !ends(rest) {
-		r.fail()
-		return nil
-	}
-	inner, ok := r.literalIndent(indent)
-	if !ok {
-		r.fail()
-		return nil
-	}
-	begin, last := r.next, r.next
-	var b strings.Builder
-	b.Grow(r.literalSize(inner))
-	blanks, broken := 0, false
-	for r.next < len(r.text) {
-		before := r.next
-		line := r.takeLine()
-		spaces := leadingSpaces(line)
-		if spaces == len(line) && spaces <= inner {
-			if r.text[r.next-1] == '\n' {
-				blanks++
-			}
-			continue
-		}
-		if spaces < inner {
-			r.next = before
-			break
-		}
-		for ; blanks > 0; blanks-- {
-			b.WriteByte('\n')
-		}
-		b.WriteString(line[inner:])
-		last = r.next
-		if broken = r.text[r.next-1] == '\n'; broken {
-			b.WriteByte('\n')
-		}
-	}
-	if last == begin {
-		r.fail()
-		return nil
-	}
-	text := b.String()
-	switch {
-	case chomp == '-' && broken:
-		text = text[:len(text)-1]
-	case chomp == '+':
-		text += strings.Repeat("\n", blanks)
-	}
-	r.advance()
-	if !r.end && r.indent > indent {
-		r.fail()
-	}
-	return text
-}
-
-// literalSize is how long the text of a literal block is, without blank lines at
-// its end, or somewhat more.
-func (r *reader) literalSize(inner int) int {
-	size, blanks := 0, 0
-	for at := r.next; at < len(r.text); {
-		line := r.text[at:]
-		if i := strings.IndexByte(line, '\n'); i >= 0 {
-			line = line[:i+1]
-		}
-		at += len(line)
-		spaces := leadingSpaces(line)
-		switch {
-		case strings.TrimLeft(line[spaces:], "\n") == "":
-			blanks += max(len(line)-inner, 1)
-		case spaces < inner:
-			return size
-		default:
-			size, blanks = size+blanks+len(line)-inner, 0
-		}
-	}
-	return size
-}
-
-// literalIndent looks for the first line of a literal block, inside of a block
-// at the indentation.
-func (r *reader) literalIndent(indent int) (int, bool) {
-	most := 0
-	for at := r.next; at < len(r.text); {
-		line := r.text[at:]
-		if i := strings.IndexByte(line, '\n'); i >= 0 {
-			line = line[:i]
-		}
-		at += len(line) + 1
-		spaces := leadingSpaces(line)
-		if spaces == len(line) {
-			most = max(most, spaces)
-			continue
-		}
-		return spaces, spaces > indent && spaces >= most && line[spaces] != '\t'
-	}
-	return 0, false
 }
