@@ -13,7 +13,8 @@ import (
 // Chart is a loaded chart with its subcharts. It is immutable, its templates
 // are compiled once, and it may be used by any number of goroutines at once.
 type Chart struct {
-	info   ChartInfo
+	info   ChartInfo     // without Digest
+	digest func() string // Info().Digest
 	parsed *chartfile.Chart
 	sets   compiledSets
 	// defaults keeps the indexes of the charts' own values files, for origins.
@@ -50,6 +51,9 @@ type File struct {
 // Info tells name, version and files of the chart.
 func (c *Chart) Info() ChartInfo {
 	info := c.info
+	if c.digest != nil { // else the zero Chart
+		info.Digest = c.digest()
+	}
 	info.Annotations = maps.Clone(info.Annotations)
 	return info
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
@@ -173,8 +174,9 @@ func (b *budget) load(files []chartfile.File) (*Chart, error) {
 	}
 	slices.SortStableFunc(info.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	info.Files = slices.Clip(info.Files)
-	info.Digest = digest(info.Files)
-	return &Chart{info: info, parsed: parsed}, nil
+	c := &Chart{info: info, parsed: parsed, digest: sync.OnceValue(func() string { return digest(info.Files) })}
+	go c.digest() // beside what its first render does
+	return c, nil
 }
 
 func digest(files []File) string {

@@ -208,15 +208,21 @@ func readFile(fsys fs.FS, name string, seen fs.FileInfo, most int64) ([]byte, er
 	if !info.Mode().IsRegular() || seen != nil && os.SameFile(seen, seen) && !os.SameFile(seen, info) {
 		return nil, &Error{Op: "load", File: name, Err: errors.New("it was replaced while it was read"), Hint: "load the chart again once nothing writes to its folder"}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, saturated(most)))
-	if err != nil {
+	// With room for the read that sees the end, it does not grow.
+	b := bytes.NewBuffer(make([]byte, 0, min(max(info.Size(), 0), most, firstRead)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, saturated(most))); err != nil {
 		return failed(err)
 	}
+	data := b.Bytes()
 	if int64(len(data)) > most {
 		return nil, &LimitError{Limit: "FileBytes", Max: most, Subject: name}
 	}
 	return data, nil
 }
+
+// firstRead bounds what is allocated for a file before it is read: a file system may
+// claim any size.
+const firstRead = 4 << 20
 
 // saturated is one more, unless there is none.
 func saturated(n int64) int64 { return max(n, n+1) }

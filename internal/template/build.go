@@ -9,13 +9,14 @@ import (
 
 // builder compiles one tree.
 type builder struct {
-	funcs map[string]*function
-	vars  map[string]int
+	source string
+	funcs  map[string]*function
+	vars   map[string]int
 }
 
-// compileTree turns a parsed tree into what a Run executes.
-func compileTree(tree *parse.Tree, name string, funcs map[string]*function) *template {
-	b := &builder{funcs: funcs, vars: map[string]int{"$": 0}}
+// compileTree turns a tree that was parsed from the source into what a Run executes.
+func compileTree(tree *parse.Tree, source, name string, funcs map[string]*function) *template {
+	b := &builder{source: source, funcs: funcs, vars: map[string]int{"$": 0}}
 	return &template{name: name, tree: tree, root: b.list(tree.Root)}
 }
 
@@ -28,6 +29,14 @@ func (b *builder) variable(name string) int {
 	return id
 }
 
+// text returns the text of a node as a part of the source, which the parser copied.
+func (b *builder) text(n *parse.TextNode) string {
+	if at, end := int(n.Pos), int(n.Pos)+len(n.Text); at >= 0 && end <= len(b.source) && b.source[at:end] == string(n.Text) {
+		return b.source[at:end]
+	}
+	return string(n.Text)
+}
+
 func (b *builder) list(l *parse.ListNode) list {
 	if l == nil {
 		return nil
@@ -36,7 +45,7 @@ func (b *builder) list(l *parse.ListNode) list {
 	for _, n := range l.Nodes {
 		switch n := n.(type) {
 		case *parse.TextNode:
-			out = append(out, &textStmt{string(n.Text)})
+			out = append(out, &textStmt{b.text(n)})
 		case *parse.ActionNode:
 			out = append(out, &actionStmt{n, b.pipeline(n.Pipe)})
 		case *parse.IfNode:

@@ -122,7 +122,7 @@ func Compile(sources []Source, opts Options) (*Set, error) {
 		s.files[name] = true
 	}
 	for _, t := range s.root.defs {
-		t.root = compileTree(t.tree, t.name, s.funcs).root
+		t.root = compileTree(t.tree, texts[t.tree.ParseName], t.name, s.funcs).root
 	}
 	return s, nil
 }
@@ -168,7 +168,7 @@ func (s *Set) parseTpl(text string) *unit {
 		u.err = err
 	} else {
 		for name, tree := range trees {
-			t := compileTree(tree, name, s.funcs)
+			t := compileTree(tree, text, name, s.funcs)
 			if name == tplName {
 				u.main = t
 				continue
