@@ -1,4 +1,5 @@
-# make demo           a web shop deployed, changed and rolled back, on a cluster of its own
+# make demo           a web shop deployed, changed and rolled back, on a cluster of its own;
+#                     VERSION=1.34 as for make cluster
 # make test           all tests; on a machine that never built the cluster, ten minutes more
 # make test-short     tests without a cluster
 # make check          format, vet, lint, licences, known vulnerabilities, race
@@ -40,7 +41,7 @@ GO_FILES = $$(git ls-files '*.go')
 .PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
 
 demo:
-	@go run ./examples/demo $(ARGS)
+	@$(if $(VERSION),FAIRLEAD_TEST_CONTROL_PLANE=$$(go run ./internal/testcluster/build -version $(VERSION))) go run ./examples/demo $(ARGS)
 
 # One cluster serves the tests of all packages, a namespace each.
 test: cluster-build

@@ -30,12 +30,31 @@ func (r *run) applyStep(ctx context.Context, i int) *Error {
 		for _, w := range warned.Texts() {
 			r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String(w)})
 		}
+		if err == nil {
+			err = r.warnOfDropped(i)
+		}
 		if err != nil {
 			return r.fail(i, "apply", err)
 		}
 	}
 	r.end(i, Applied{about(r.p.Key), s.object.id, s.change.Action, time.Since(begun)})
 	return nil
+}
+
+// warnOfDropped reports the fields of an object that the API server has not
+// stored. The plan says so, too, but not if it could not ask, or if another API
+// server responded, of another version.
+func (r *run) warnOfDropped(i int) error {
+	s := r.w.steps[i]
+	live := r.state.live(i)
+	if s.write.body == nil || live == nil {
+		return nil
+	}
+	left, err := dropped(s.object.id, nil, s.write.body, live)
+	for _, text := range left {
+		r.e.events.emit(Warning{about(r.p.Key), fmt.Sprintf("%s: %s", s.object.id, text)})
+	}
+	return err
 }
 
 // write applies the object of a step by w, again if another writer came in

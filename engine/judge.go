@@ -179,6 +179,13 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 		}
 	}
 	change.Warnings = append(change.Warnings, slices.Concat(o.notes, in.notes, f.notes)...)
+	if f.confirmed && merged != o.live {
+		left, err := dropped(o.id, in.schema, f.body, merged)
+		if err != nil {
+			return verdict{}, err
+		}
+		change.Warnings = append(change.Warnings, left...)
+	}
 	v.change = change
 	v.missing = append(v.missing, f.missing...)
 	v.proven = f.proven

@@ -48,13 +48,15 @@ func buildTarget(ctx context.Context, t target, progress io.Writer) (string, err
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("build the test cluster: %w", err)
 	}
+	if markUsed(path) { // without waiting for the build of another target
+		return path, nil
+	}
 	unlock, err := lockBuild(ctx, filepath.Dir(path), progress)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	now := time.Now()
-	if os.Chtimes(path, now, now) == nil {
+	if markUsed(path) {
 		return path, nil
 	}
 	if err := build(ctx, t, dir, path, progress); err != nil {
@@ -62,6 +64,13 @@ func buildTarget(ctx context.Context, t target, progress io.Writer) (string, err
 	}
 	removeUnused(path)
 	return path, nil
+}
+
+// markUsed keeps a built program from being removed as unused; false if there is
+// none.
+func markUsed(path string) bool {
+	now := time.Now()
+	return os.Chtimes(path, now, now) == nil
 }
 
 func build(ctx context.Context, t target, dir, path string, progress io.Writer) error {

@@ -3,6 +3,7 @@ package testcluster
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,15 @@ import (
 type Options struct {
 	Nodes        int    // 0 means 3
 	StorageClass string // name of a default StorageClass to create; empty: none
+	// ControlPlane is a program of [BuildControlPlane], to run Kubernetes of
+	// another version. Empty: that of "cluster exec -control-plane", if it runs
+	// this process, else the test cluster's own.
+	ControlPlane string
 }
+
+// controlPlaneVariable names the program that "cluster exec" was told to run the
+// control plane by.
+const controlPlaneVariable = "FAIRLEAD_TEST_CONTROL_PLANE"
 
 // The parts of a cluster, for Kill and Restart.
 const (
@@ -57,6 +66,7 @@ type response struct {
 	Kubeconfig string `json:"kubeconfig"`
 	Folder     string `json:"folder"`
 	Done       string `json:"done"`
+	Server     string `json:"server"`
 	Error      string `json:"error"`
 }
 
@@ -75,6 +85,9 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	}
 	if opts.StorageClass != "" {
 		args = append(args, "-storage-class", opts.StorageClass)
+	}
+	if program := cmp.Or(opts.ControlPlane, os.Getenv(controlPlaneVariable)); program != "" {
+		args = append(args, "-control-plane", program)
 	}
 	c := &Cluster{
 		cmd:    exec.Command(binary, args...),
@@ -163,30 +176,60 @@ func (c *Cluster) Stop() error {
 
 // Kill ends one part with SIGKILL, which simulates a crash. The other parts keep
 // running.
-func (c *Cluster) Kill(part string) error { return c.command("kill", part) }
+func (c *Cluster) Kill(part string) error { return c.command("kill " + part) }
 
 // Restart starts a part again at the same port and with the same data, after
 // killing it if it is running. It returns when the API server reports that it is
 // ready, unless etcd or the API server were killed by Kill.
-func (c *Cluster) Restart(part string) error { return c.command("restart", part) }
+func (c *Cluster) Restart(part string) error { return c.command("restart " + part) }
 
-func (c *Cluster) command(verb, part string) error {
+// Upgrade restarts the API server, and then the controller manager and the
+// scheduler, as those of another version of Kubernetes: controlPlane is a program
+// of [BuildControlPlane] or [Binary]. etcd and its data stay.
+func (c *Cluster) Upgrade(controlPlane string) error {
+	for _, part := range []string{APIServer, ControllerManager, Scheduler} {
+		if err := c.command("restart " + part + " " + controlPlane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddServer starts a second API server on the same data, by a program as in
+// Upgrade, and returns an administrator's configuration for it when it is ready.
+func (c *Cluster) AddServer(controlPlane string) (*rest.Config, error) {
+	done, err := c.run("add-server " + controlPlane)
+	if err != nil {
+		return nil, err
+	}
+	config := c.Config()
+	config.Host = done.Server
+	return config, nil
+}
+
+func (c *Cluster) command(line string) error {
+	_, err := c.run(line)
+	return err
+}
+
+// run has the process of the cluster run a command, and returns its response.
+func (c *Cluster) run(line string) (response, error) {
 	if c.cmd == nil {
-		return fmt.Errorf("%s %s: this cluster belongs to another process (%s); use Start for a separate one", verb, part, sharedVariable)
+		return response{}, fmt.Errorf("%s: this cluster belongs to another process (%s); use Start for a separate one", line, sharedVariable)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := fmt.Fprintf(c.stdin, "%s %s\n", verb, part); err != nil {
-		return fmt.Errorf("%s %s: %w", verb, part, errors.Join(err, c.ended()))
+	if _, err := fmt.Fprintln(c.stdin, line); err != nil {
+		return response{}, fmt.Errorf("%s: %w", line, errors.Join(err, c.ended()))
 	}
 	done, ok := <-c.lines
 	if !ok {
-		return fmt.Errorf("%s %s: %w", verb, part, c.ended())
+		return response{}, fmt.Errorf("%s: %w", line, c.ended())
 	}
 	if done.Error != "" {
-		return fmt.Errorf("%s %s: %s", verb, part, done.Error)
+		return response{}, fmt.Errorf("%s: %s", line, done.Error)
 	}
-	return nil
+	return done, nil
 }
 
 // Log returns the log of a part. It is kept until Stop.

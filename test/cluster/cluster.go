@@ -32,9 +32,10 @@ type cluster struct {
 	args map[string][]string // the arguments of each part, for restarts
 	died chan string         // names of parts that ended unexpectedly
 
-	mu    sync.Mutex
-	parts map[string]*process
-	ended bool
+	mu       sync.Mutex
+	parts    map[string]*process
+	programs map[string]string // of the parts that were restarted as another version
+	ended    bool
 }
 
 // startLimit is how long a part may take until it is ready. Four seconds are
@@ -60,7 +61,7 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{config: cfg, folder: f, parts: map[string]*process{}, died: make(chan string, 16)}
+	c := &cluster{config: cfg, folder: f, parts: map[string]*process{}, programs: map[string]string{}, died: make(chan string, 16)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.stop())
@@ -80,12 +81,7 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 		return nil, err
 	}
 	c.args = arguments(f, etcdURL, ports[1])
-	rc, err := clientcmd.BuildConfigFromFlags("", f.file(kubeconfigFile))
-	if err != nil {
-		return nil, err
-	}
-	rc.QPS, rc.Burst = -1, -1
-	if c.client, err = kubernetes.NewForConfig(rc); err != nil {
+	if c.client, err = c.clientOf(""); err != nil {
 		return nil, err
 	}
 
@@ -116,6 +112,9 @@ func launchOnce(ctx context.Context, cfg config) (_ *cluster, err error) {
 	return c, nil
 }
 
+// securePort is the API server's flag for its port.
+const securePort = "--secure-port="
+
 // arguments returns the arguments of each part.
 func arguments(f *folder, etcdURL string, port int) map[string][]string {
 	kubeconfig := "--kubeconfig=" + f.file(kubeconfigFile)
@@ -130,7 +129,7 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 			// The endpoint of the Service "kubernetes" must not be a loopback address.
 			"--advertise-address=192.0.2.1",
 			"--endpoint-reconciler-type=none",
-			fmt.Sprintf("--secure-port=%d", port),
+			fmt.Sprint(securePort, port),
 			"--tls-cert-file=" + f.file(parts.CertFile),
 			"--tls-private-key-file=" + f.file(parts.KeyFile),
 			"--cert-dir=" + f.path,
@@ -175,8 +174,11 @@ func arguments(f *folder, etcdURL string, port int) map[string][]string {
 	}
 }
 
-// program runs a part; empty: this one.
+// program runs a part; empty: this one. The caller holds c.mu.
 func (c *cluster) program(part string) string {
+	if program, ok := c.programs[part]; ok {
+		return program
+	}
 	if part == partNodes {
 		return ""
 	}
@@ -189,6 +191,9 @@ func (c *cluster) start(part string) error {
 	defer c.mu.Unlock()
 	if c.ended {
 		return errors.New("the cluster has been stopped")
+	}
+	if c.args[part] == nil {
+		return fmt.Errorf("unknown part %q; the parts are %s", part, strings.Join(c.names(), ", "))
 	}
 	p, err := startProcess(c.program(part), c.folder, part, c.args[part])
 	if err != nil {
@@ -234,10 +239,16 @@ func (c *cluster) kill(name string) error {
 }
 
 // restart starts a part again, with the same arguments, ports and data, after
-// killing it if it is running. It returns when the API server is ready.
-func (c *cluster) restart(ctx context.Context, name string) error {
+// killing it if it is running. It returns when the API server is ready. program is
+// the one that runs the part from now on; empty: the same as before.
+func (c *cluster) restart(ctx context.Context, name, program string) error {
 	if err := c.kill(name); err != nil {
 		return err
+	}
+	if program != "" {
+		c.mu.Lock()
+		c.programs[name] = program
+		c.mu.Unlock()
 	}
 	if err := c.start(name); err != nil {
 		return err
@@ -262,6 +273,51 @@ func (c *cluster) restart(ctx context.Context, name string) error {
 		}
 	}
 	return c.until(ctx, name, c.apiReady)
+}
+
+// secondServer is the name of an API server beside the first, on the same etcd.
+const secondServer = parts.APIServer + secondSuffix
+
+// addServer starts a second API server and returns its URL when it is ready. An
+// empty program is this one.
+func (c *cluster) addServer(ctx context.Context, program string) (string, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return "", err
+	}
+	args := slices.Clone(c.args[parts.APIServer])
+	for i, arg := range args {
+		if strings.HasPrefix(arg, securePort) {
+			args[i] = fmt.Sprint(securePort, ports[0])
+		}
+	}
+	url := fmt.Sprintf("https://127.0.0.1:%d", ports[0])
+	client, err := c.clientOf(url)
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	exists := c.args[secondServer] != nil
+	c.args[secondServer], c.programs[secondServer] = args, program
+	c.mu.Unlock()
+	if exists {
+		return "", errors.New("there is a second API server already")
+	}
+	if err := c.start(secondServer); err != nil {
+		return "", err
+	}
+	return url, c.until(ctx, secondServer, func(ctx context.Context) error { return apiReady(ctx, client) })
+}
+
+// clientOf is an administrator's client of the API server at a URL; empty: of the
+// first one.
+func (c *cluster) clientOf(url string) (kubernetes.Interface, error) {
+	rc, err := clientcmd.BuildConfigFromFlags(url, c.folder.file(kubeconfigFile))
+	if err != nil {
+		return nil, err
+	}
+	rc.QPS, rc.Burst = -1, -1
+	return kubernetes.NewForConfig(rc)
 }
 
 // stop ends all parts and deletes the folder. It may be called again.

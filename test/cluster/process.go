@@ -30,6 +30,9 @@ type process struct {
 	stopped bool // it was killed on purpose
 }
 
+// secondSuffix ends the name of a second process of a part.
+const secondSuffix = "-2"
+
 // startProcess starts the part with the given arguments, by a program or, if that
 // is empty, by this one; its output is appended to NAME.log in the folder.
 func startProcess(program string, f *folder, name string, args []string) (*process, error) {
@@ -46,7 +49,7 @@ func startProcess(program string, f *folder, name string, args []string) (*proce
 	}
 	defer log.Close()
 
-	p.cmd = exec.Command(program, append([]string{parts.Verb, f.path, name}, args...)...)
+	p.cmd = exec.Command(program, append([]string{parts.Verb, f.path, strings.TrimSuffix(name, secondSuffix)}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Dir = f.path
 	// A group of its own, so that a terminal's Ctrl-C reaches only this process.

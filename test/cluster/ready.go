@@ -10,13 +10,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // provisioner is the name of the provisioner in StorageClasses.
 const provisioner = "fairlead.dev/volume"
 
-func (c *cluster) apiReady(ctx context.Context) error {
-	return c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+func (c *cluster) apiReady(ctx context.Context) error { return apiReady(ctx, c.client) }
+
+func apiReady(ctx context.Context, client kubernetes.Interface) error {
+	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
 // accountReady: pods are rejected until the namespace "default" has its ServiceAccount.

@@ -19,8 +19,9 @@ import (
 type report struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	Folder     string `json:"folder,omitempty"`
-	Done       string `json:"done,omitempty"`  // the command
-	Error      string `json:"error,omitempty"` // why it failed
+	Done       string `json:"done,omitempty"`   // the command
+	Server     string `json:"server,omitempty"` // the URL of the server that it has started
+	Error      string `json:"error,omitempty"`  // why it failed
 }
 
 func clusterFlags(name string) (*flag.FlagSet, *config) {
@@ -36,7 +37,7 @@ func clusterFlags(name string) (*flag.FlagSet, *config) {
 func start(args []string) (err error) {
 	flags, cfg := clusterFlags("start")
 	asJSON := flags.Bool("json", false, "print JSON lines instead of text")
-	untilClosed := flags.Bool("until-stdin-closes", false, `end with stdin, and run its commands "kill PART" and "restart PART"`)
+	untilClosed := flags.Bool("until-stdin-closes", false, `end with stdin, and run its commands "kill PART", "restart PART [PROGRAM]" and "add-server [PROGRAM]"`)
 	extra := flags.String("kubeconfig", "", "also write the kubeconfig to this `file`; it is removed at the end")
 	flags.Parse(args)
 	if flags.NArg() > 0 {
@@ -95,7 +96,8 @@ func start(args []string) (err error) {
 			}
 		case line := <-commands:
 			result := report{Done: line}
-			if err := c.run(ctx, line); err != nil {
+			var err error
+			if result.Server, err = c.run(ctx, line); err != nil {
 				result.Error = err.Error()
 			}
 			out.Encode(result)
@@ -103,16 +105,19 @@ func start(args []string) (err error) {
 	}
 }
 
-// run runs one command of stdin.
-func (c *cluster) run(ctx context.Context, line string) error {
-	verb, part, _ := strings.Cut(line, " ")
+// run runs one command of stdin, and returns the URL of a server that it adds.
+func (c *cluster) run(ctx context.Context, line string) (server string, err error) {
+	verb, rest, _ := strings.Cut(line, " ")
 	switch verb {
 	case "kill":
-		return c.kill(part)
+		return "", c.kill(rest)
 	case "restart":
-		return c.restart(ctx, part)
+		part, program, _ := strings.Cut(rest, " ")
+		return "", c.restart(ctx, part, program)
+	case "add-server":
+		return c.addServer(ctx, rest)
 	}
-	return fmt.Errorf("unknown command %q, want kill PART or restart PART", verb)
+	return "", fmt.Errorf("unknown command %q, want kill PART, restart PART [PROGRAM] or add-server [PROGRAM]", verb)
 }
 
 // execute is "cluster exec": a cluster for as long as one command runs. It
@@ -139,6 +144,9 @@ func execute(args []string) (err error) {
 	cmd := exec.Command(flags.Arg(0), flags.Args()[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+path, "FAIRLEAD_TEST_KUBECONFIG="+path)
+	if cfg.controlPlane != "" { // for the clusters that the command itself starts
+		cmd.Env = append(cmd.Env, "FAIRLEAD_TEST_CONTROL_PLANE="+cfg.controlPlane)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}

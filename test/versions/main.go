@@ -2,8 +2,11 @@
 // each version of Kubernetes that test/cluster has, and writes docs/versions.md.
 //
 //	versions                 every version
-//	versions -only 1.34      one of them, without writing the page
+//	versions -only 1.34      one of them; the figures of the others stay
 //	versions -run TestPlans  some of the tests, without writing the page
+//
+// A version is upgraded to the next one, the last to that of the test cluster, by
+// the tests that are about that.
 package main
 
 import (
@@ -18,9 +21,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
@@ -28,14 +31,16 @@ import (
 // packages are those whose tests depend on the version of the API server.
 var packages = []string{"./engine", "./charts", "./internal/merge"}
 
-const page = "docs/versions.md"
-
 // result is one run of all tests.
 type result struct {
-	Version string // such as v1.34.2
-	Passed  int
-	Skipped int
-	Failed  []string // names of tests without subtests of their own that failed
+	Version string `json:"version"` // such as v1.34.2
+	Next    string `json:"next"`    // the version that it is upgraded to
+	Passed  int    `json:"passed"`
+	// Skipped are the tests without subtests of their own that were skipped, with
+	// the reason of each.
+	Skipped map[string]string `json:"skipped,omitempty"`
+	// Failed are the names of those that failed.
+	Failed []string `json:"failed,omitempty"`
 }
 
 func main() {
@@ -59,23 +64,26 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if *only != "" {
-		versions = []string{*only}
-	}
 	var results []result
-	for _, version := range versions {
-		controlPlane, err := testcluster.BuildControlPlane(ctx, version, os.Stderr)
-		if err != nil {
-			return err
+	for i, version := range versions {
+		if *only != "" && version != *only {
+			continue
 		}
-		r, err := test(ctx, cluster, controlPlane, version, *tests)
+		next := ""
+		if i+1 < len(versions) {
+			next = versions[i+1]
+		}
+		r, err := test(ctx, cluster, version, next, *tests)
 		if err != nil {
 			return fmt.Errorf("on Kubernetes %s: %w", version, err)
 		}
-		fmt.Printf("Kubernetes %s: %d passed, %d skipped, %d failed %s\n", r.Version, r.Passed, r.Skipped, len(r.Failed), strings.Join(r.Failed, " "))
+		fmt.Printf("Kubernetes %s: %d passed, %d skipped, %d failed %s\n", r.Version, r.Passed, len(r.Skipped), len(r.Failed), strings.Join(r.Failed, " "))
 		results = append(results, r)
 	}
-	if *only == "" && *tests == "" {
+	if len(results) == 0 {
+		return fmt.Errorf("there is no control plane of version %q; there are %s", *only, strings.Join(versions, ", "))
+	}
+	if *tests == "" {
 		err = write(results)
 	}
 	if slices.ContainsFunc(results, func(r result) bool { return len(r.Failed) > 0 }) {
@@ -84,11 +92,22 @@ func run(ctx context.Context) error {
 	return err
 }
 
-// test runs the tests on a cluster with the control plane.
-func test(ctx context.Context, cluster, controlPlane, version, pattern string) (result, error) {
+// test runs the tests on a cluster with the control plane of a version. Those that
+// upgrade it have that of next; empty: the test cluster's own.
+func test(ctx context.Context, cluster, version, next, pattern string) (result, error) {
+	controlPlane, err := testcluster.BuildControlPlane(ctx, version, os.Stderr)
+	if err != nil {
+		return result{}, err
+	}
+	upgraded := cluster
+	if next != "" {
+		if upgraded, err = testcluster.BuildControlPlane(ctx, next, os.Stderr); err != nil {
+			return result{}, err
+		}
+	}
 	args := append([]string{"exec", "-control-plane", controlPlane, "--", "go", "test", "-json", "-count=1", "-timeout=60m", "-run=" + pattern}, packages...)
 	cmd := exec.CommandContext(ctx, cluster, args...)
-	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off", "FAIRLEAD_TEST_NEXT_CONTROL_PLANE="+upgraded)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -99,11 +118,14 @@ func test(ctx context.Context, cluster, controlPlane, version, pattern string) (
 	}
 	r, err := count(out)
 	ended := cmd.Wait() // which is an error if tests failed, too
-	if err == nil && r.Passed+r.Skipped+len(r.Failed) == 0 {
+	if err == nil && r.Passed+len(r.Skipped)+len(r.Failed) == 0 {
 		err = ended
 	}
-	if err == nil {
-		r.Version, err = testcluster.KubernetesVersion(version)
+	if err != nil {
+		return r, err
+	}
+	if r.Version, err = testcluster.KubernetesVersion(version); err == nil {
+		r.Next, err = testcluster.KubernetesVersion(next)
 	}
 	return r, err
 }
@@ -113,8 +135,8 @@ type event struct{ Action, Package, Test, Output string }
 
 // count reads the outcomes of tests. One with subtests counts as those do.
 func count(in io.Reader) (result, error) {
-	var r result
-	outcomes := map[string]string{}
+	r := result{Skipped: map[string]string{}}
+	outcomes, reasons := map[string]string{}, map[string]string{}
 	output := map[string]*strings.Builder{}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
@@ -129,6 +151,9 @@ func count(in io.Reader) (result, error) {
 			outcomes[name] = e.Action
 			if e.Action == "fail" && output[name] != nil {
 				fmt.Fprintln(os.Stderr, output[name])
+			}
+			if e.Action == "skip" && output[name] != nil {
+				reasons[name] = reason(output[name].String())
 			}
 			delete(output, name)
 		case "output":
@@ -150,7 +175,7 @@ func count(in io.Reader) (result, error) {
 		case outcomes[name] == "fail":
 			r.Failed = append(r.Failed, name)
 		case outcomes[name] == "skip":
-			r.Skipped++
+			r.Skipped[name] = reasons[name]
 		default:
 			r.Passed++
 		}
@@ -158,26 +183,14 @@ func count(in io.Reader) (result, error) {
 	return r, lines.Err()
 }
 
-var text = template.Must(template.New("").Parse(`# Versions of Kubernetes
-
-All tests run on the version of the test cluster, see test/cluster/go.mod. Those of the engine, of charts
-and of merging were run on these control planes as well, each built from Kubernetes' own modules:
-` + "`make test-versions`" + ` does it again and writes this page, and ` + "`make cluster VERSION=1.34`" + ` runs
-one. To add another version see test/cluster/README.md.
-
-| Kubernetes | Passed | Skipped | Failed |
-| --- | --- | --- | --- |
-{{ range . }}| {{ .Version }} | {{ .Passed }} | {{ .Skipped }} | {{ len .Failed }} |
-{{ end }}
-{{- range . }}{{ if .Failed }}
-Failed on {{ .Version }}: {{ range $i, $t := .Failed }}{{ if $i }}, {{ end }}` + "`{{ $t }}`" + `{{ end }}.
-{{ end }}{{ end }}`))
-
-func write(results []result) (err error) {
-	f, err := os.Create(page)
-	if err != nil {
-		return err
+// reason is the message of a test that was skipped.
+func reason(output string) string {
+	for line := range strings.Lines(output) {
+		if m := skipped.FindStringSubmatch(line); m != nil {
+			return m[1]
+		}
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return text.Execute(f, results)
+	return ""
 }
+
+var skipped = regexp.MustCompile(`^\s+\S+_test\.go:\d+: (.*)`)
