@@ -111,8 +111,12 @@ func TestScenariosRenderTheirGoldenFiles(t *testing.T) {
 	}
 }
 
-func checkGolden(t *testing.T, path string, got []byte) {
+// checkGolden compares got with a file, of which the texts in without do not count.
+func checkGolden(t *testing.T, path string, got []byte, without ...string) {
 	t.Helper()
+	if *update && len(without) > 0 {
+		t.Fatalf("%s is written on the newest version of Kubernetes", path)
+	}
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -125,6 +129,9 @@ func checkGolden(t *testing.T, path string, got []byte) {
 	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatalf("%v (go test ./charts -update writes it)", err)
+	}
+	for _, text := range without {
+		want = bytes.ReplaceAll(want, []byte(text), nil)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s differs (-want +got); go test ./charts -update rewrites it:\n%s", path, diff)
