@@ -137,15 +137,23 @@ type event struct{ Action, Package, Test, Output string }
 func count(in io.Reader) (result, error) {
 	r := result{Skipped: map[string]string{}}
 	outcomes, reasons := map[string]string{}, map[string]string{}
+	var broken []string // packages
 	output := map[string]*strings.Builder{}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var e event
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Test == "" {
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
 			continue
 		}
-		name := e.Package[strings.LastIndex(e.Package, "/")+1:] + "." + e.Test
+		pkg := e.Package[strings.LastIndex(e.Package, "/")+1:]
+		if e.Test == "" {
+			if e.Action == "fail" {
+				broken = append(broken, pkg)
+			}
+			continue
+		}
+		name := pkg + "." + e.Test
 		switch e.Action {
 		case "pass", "skip", "fail":
 			outcomes[name] = e.Action
@@ -178,6 +186,11 @@ func count(in io.Reader) (result, error) {
 			r.Skipped[name] = reasons[name]
 		default:
 			r.Passed++
+		}
+	}
+	for _, pkg := range broken { // a panic, or a build that failed, is no test's own
+		if !slices.ContainsFunc(r.Failed, func(name string) bool { return strings.HasPrefix(name, pkg+".") }) {
+			r.Failed = append(r.Failed, pkg)
 		}
 	}
 	return r, lines.Err()
