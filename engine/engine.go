@@ -2,11 +2,13 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -33,6 +35,11 @@ type Engine struct {
 // Priority and Fairness of the API server governs. An option that is not
 // accepted is an error that wraps ErrInvalidOptions and lists what is.
 func New(cfg *rest.Config, opts Options) (*Engine, error) {
+	return newEngine(cfg, opts, nil)
+}
+
+// newEngine is New with another discovery client than the engine's own, if not nil.
+func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryInterfaceWithContext) (*Engine, error) {
 	if cfg == nil {
 		return nil, &Error{Op: "new engine", Err: errors.New("the rest.Config is nil: pass that of the cluster")}
 	}
@@ -44,7 +51,7 @@ func New(cfg *rest.Config, opts Options) (*Engine, error) {
 		cfg = rest.CopyConfig(cfg)
 		cfg.Impersonate = copyImpersonation(opts.As)
 	}
-	c, err := cluster.New(cfg, opts.Logger)
+	c, err := cluster.New(cfg, cluster.Options{Logger: opts.Logger, CacheDir: opts.CacheDir, Discovery: known})
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
@@ -96,8 +103,8 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 // change gets a copy of the options; it must not change what they point to. The
 // two share connections and what discovery has read, so that it costs nothing and
 // sends no request. OnEvent is nil when change is called: if that sets none, the
-// events of both engines go to the OnEvent of e. Logger, Storage and As cannot be
-// changed; see [Engine.As]. An option that is not accepted is an error that wraps
+// events of both engines go to the OnEvent of e. Logger, CacheDir, Storage and As
+// cannot be changed; see [Engine.As]. An option that is not accepted is an error that wraps
 // ErrInvalidOptions.
 func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	if change == nil {
@@ -106,7 +113,7 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 	opts := e.opts.withDefaults() // which copies
 	opts.OnEvent = nil
 	change(&opts)
-	opts.Logger, opts.Storage, opts.As = e.opts.Logger, e.opts.Storage, e.opts.As
+	opts.Logger, opts.CacheDir, opts.Storage, opts.As = e.opts.Logger, e.opts.CacheDir, e.opts.Storage, e.opts.As
 	if err := opts.validate(); err != nil {
 		return nil, &Error{Op: "change options", Err: err}
 	}
@@ -141,6 +148,10 @@ func copyImpersonation(who rest.ImpersonationConfig) rest.ImpersonationConfig {
 // NewFromGetter returns an Engine for the cluster that kubectl plug-ins and Helm
 // wrappers use; *genericclioptions.ConfigFlags is a RESTClientGetter. It
 // returns ErrNoKubeconfig if there is none.
+//
+// The engine uses the getter's cached discovery, which kubectl and Helm keep on disk
+// for hours, unless Options.CacheDir is set. A kind that it does not have is looked up
+// again; but what templates see as .Capabilities is as old as the getter lets it become.
 func NewFromGetter(g genericclioptions.RESTClientGetter, opts Options) (*Engine, error) {
 	if g == nil {
 		return nil, &Error{Op: "new engine", Err: errors.New("the RESTClientGetter is nil")}
@@ -152,5 +163,15 @@ func NewFromGetter(g genericclioptions.RESTClientGetter, opts Options) (*Engine,
 	if err != nil {
 		return nil, &Error{Op: "new engine", Hint: "check the kubeconfig, its current-context and the flag --context", Err: err}
 	}
-	return New(cfg, opts)
+	if opts.CacheDir != "" {
+		return New(cfg, opts)
+	}
+	known, err := g.ToDiscoveryClient()
+	if err != nil {
+		return nil, &Error{Op: "new engine", Err: fmt.Errorf("get the discovery client of the RESTClientGetter: %w", err)}
+	}
+	if known == nil {
+		return New(cfg, opts)
+	}
+	return newEngine(cfg, opts, discovery.ToCachedDiscoveryInterfaceWithContext(known))
 }

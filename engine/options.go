@@ -126,6 +126,13 @@ type Options struct {
 	// Concurrency bounds the requests in flight of one call. 0:
 	// DefaultConcurrency. Negative: an error.
 	Concurrency int
+	// CacheDir is a directory in which discovery and the schemas of the API server are
+	// kept for later processes of this user, such as a folder of os.UserCacheDir; any
+	// number of clusters and processes may share it. What is kept is used only after
+	// the API server has confirmed by its hash that it still holds. A directory that
+	// cannot be written to, or that another user may write to, is not used, which
+	// Logger receives. Empty: nothing is written to disk.
+	CacheDir string
 	// Logger receives diagnostics that need no action. Nil: discarded.
 	Logger *slog.Logger
 }

@@ -11,15 +11,12 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -47,11 +44,25 @@ type Cluster struct {
 	*kinds
 }
 
+// Options of a Cluster. Only Logger is required.
+type Options struct {
+	Logger *slog.Logger
+	// CacheDir is where discovery and OpenAPI documents are kept for later processes.
+	// Empty: nowhere.
+	CacheDir string
+	// Discovery is used in place of a client of the Cluster's own, and relied on until
+	// a kind is looked for that it does not know. Nil: such a client.
+	Discovery discovery.CachedDiscoveryInterfaceWithContext
+}
+
 // kinds is what the API server serves: discovery, and with it the schemas of
 // Cluster.Merger. It is the same for every identity, and holds no object.
 type kinds struct {
 	discovery discovery.CachedDiscoveryInterfaceWithContext
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	cache     *cache // nil: none
+	server    string // what the cache knows the API server by
+	hashes    hashes
 
 	mu        sync.Mutex
 	version   *version.Info // nil until it is read
@@ -60,16 +71,16 @@ type kinds struct {
 }
 
 // New returns the cluster of cfg, which it copies. It sends no request.
-func New(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
-	return open(cfg, logger, func(next http.RoundTripper) http.RoundTripper { return noteRequests{next} })
+func New(cfg *rest.Config, opts Options) (*Cluster, error) {
+	return open(cfg, opts, func(next http.RoundTripper) http.RoundTripper { return noteRequests{next} })
 }
 
 // NewElsewhere is New for a cluster of which WithRequests collects nothing.
 func NewElsewhere(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
-	return open(cfg, logger, func(next http.RoundTripper) http.RoundTripper { return next })
+	return open(cfg, Options{Logger: logger}, func(next http.RoundTripper) http.RoundTripper { return next })
 }
 
-func open(cfg *rest.Config, logger *slog.Logger, note func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
+func open(cfg *rest.Config, opts Options, note func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
 	cfg = rest.CopyConfig(cfg)
 	if cfg.QPS == 0 && cfg.RateLimiter == nil {
 		cfg.QPS = -1 // no client-side throttling
@@ -79,18 +90,26 @@ func open(cfg *rest.Config, logger *slog.Logger, note func(http.RoundTripper) ht
 	}
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return note(resend.New(next, logger)) })
-	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(logger.Handler()))}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return note(resend.New(next, opts.Logger)) })
+	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(opts.Logger.Handler())), kinds: &kinds{}}
+	if opts.CacheDir != "" {
+		c.server, c.cache = cfg.Host+cfg.APIPath, &cache{dir: opts.CacheDir, logger: opts.Logger}
+		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return revalidate{next, c.cache, c.server} })
+	}
 	client, err := c.connect()
 	if err != nil {
 		return nil, err
 	}
-	disco, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
-	if err != nil {
-		return nil, fmt.Errorf("make the discovery client: %w", err)
+	if c.discovery = opts.Discovery; c.discovery != nil {
+		c.asked = time.Now() // as old as its owner lets it become
+	} else {
+		disco, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
+		if err != nil {
+			return nil, fmt.Errorf("make the discovery client: %w", err)
+		}
+		c.discovery = memory.NewMemCacheClientWithContext(disco)
 	}
-	cached := memory.NewMemCacheClientWithContext(disco)
-	c.kinds = &kinds{discovery: cached, mapper: restmapper.NewDeferredDiscoveryRESTMapperWithContext(cached)}
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
 	c.Merger = merge.New(c.openAPI)
 	return c, nil
 }
@@ -125,20 +144,6 @@ func (c *Cluster) connect() (*http.Client, error) {
 		return nil, fmt.Errorf("make the metadata client: %w", err)
 	}
 	return client, nil
-}
-
-// openAPI loads the API server's schema of a group version; nil if it has
-// none.
-func (c *Cluster) openAPI(ctx context.Context, gv schema.GroupVersion) (io.ReadCloser, error) {
-	path := []string{"openapi", "v3", "apis", gv.Group, gv.Version}
-	if gv.Group == "" {
-		path = []string{"openapi", "v3", "api", gv.Version}
-	}
-	body, err := c.Typed.Discovery().RESTClient().Get().AbsPath(path...).SetHeader("Accept", "application/json").Stream(c.Quiet(ctx))
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return body, err
 }
 
 // Quiet makes client-go log to the cluster's logger what it would otherwise
