@@ -152,7 +152,7 @@ func (p premise) isFormer(manager string) bool {
 // annotation tells it; but not fields that cannot change and that the manifest
 // leaves to their defaults.
 func (j *judge) formerOf(in intended) merge.Former {
-	out := merge.Former{Managers: j.formerManagers(in.live), Base: lastApplied(in.object), Mark: annotationName, Reversion: in.reversion}
+	out := merge.Former{Managers: j.formerManagers(in.live), Base: lastApplied(in.object), Desired: in.body, Mark: annotationName, Reversion: in.reversion}
 	if in.live == nil || in.base != nil || in.origin == fromCRDs || !j.policy.adopt {
 		return out
 	}

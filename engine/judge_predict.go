@@ -88,8 +88,11 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 			return prediction{}, err
 		}
 		if f = asked; known {
-			return j.overwrite(ctx, in, f)
+			return j.cured(ctx, in, f)
 		}
+	}
+	if f, err = j.cured(ctx, in, f); err != nil {
+		return prediction{}, err
 	}
 	if invalid != nil { // and the API server could not be asked
 		local := refusalOf(in.id, in.live != nil, invalid.Err, j.redactor)

@@ -19,6 +19,10 @@ type Former struct {
 	Managers []string
 	// Base is the configuration that they applied last; nil if it is not known.
 	Base *unstructured.Unstructured
+	// Desired is what is applied next; nil if it is not known. Of a mapping that
+	// Base has and Desired lacks, the former managers keep no defaults either,
+	// which would keep the rest of it from going.
+	Desired *unstructured.Unstructured
 	// Entire are those of Managers of which all fields are moved, where they
 	// wrote by server-side apply, or where Base is nil: what they own is then
 	// what they applied.
@@ -156,10 +160,31 @@ func (m *Merger) TakeOver(ctx context.Context, live *unstructured.Unstructured, 
 // the mark.
 func (f Former) rest(set, moved *fieldpath.Set) *fieldpath.Set {
 	rest := set.Leaves().Difference(moved)
+	if f.Base != nil && f.Desired != nil {
+		kept := fieldpath.NewSet()
+		rest.Iterate(func(p fieldpath.Path) {
+			if !f.leaves(p) {
+				kept.Insert(p.Copy())
+			}
+		})
+		rest = kept
+	}
 	if p := fieldpath.MakePathOrDie("metadata", "annotations", f.Mark); f.Mark != "" && set.Has(p) {
 		rest.Insert(p)
 	}
 	return rest
+}
+
+// leaves reports whether a field goes along with a mapping that leaves the
+// manifest.
+func (f Former) leaves(p fieldpath.Path) bool {
+	for i := 1; i < len(p); i++ {
+		_, isMap := at(f.Base.Object, p[:i]).(map[string]any)
+		if isMap && p[i-1].FieldName != nil && at(f.Desired.Object, p[:i]) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // lastApplied are the fields of Base in the version of live.
