@@ -127,7 +127,7 @@ recording: cluster-build browser
 	go run ./internal/screenshot -terminal "$$frames" docs/progress.png
 
 rendering-speed:
-	go test -run '^$$' -bench Render -benchmem -count 6 ./render > /tmp/rendering-speed.txt
+	go test -run '^$$' -bench Render -benchmem -count 6 -timeout 2h ./render > /tmp/rendering-speed.txt
 	go run ./test/speed < /tmp/rendering-speed.txt > docs/rendering-speed.md
 
 screenshots: browser

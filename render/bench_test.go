@@ -2,6 +2,8 @@ package render
 
 import (
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,11 +16,24 @@ import (
 // Both engines side by side on generated charts. helm and first load the chart
 // and render it; helm-again and again render a loaded one. On both sides a
 // render ends with objects and hooks apart and in order, which for Helm is
-// what its install action does after its engine.
+// what its install action does after its engine. BENCH_CHARTS is a folder with
+// more charts; those that Helm does not render with their own values are left out.
 func BenchmarkRender(b *testing.B) {
 	shapes, err := oracle.Shapes(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
+	}
+	large, err := oracle.LargeShapes(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	shapes = append(shapes, large...)
+	if folder := os.Getenv("BENCH_CHARTS"); folder != "" {
+		more, err := oracle.ShapesBelow(folder)
+		if err != nil {
+			b.Fatal(err)
+		}
+		shapes = append(shapes, slices.DeleteFunc(more, func(s oracle.Shape) bool { return !renders(s) })...)
 	}
 	for _, shape := range shapes {
 		values, err := MergeValues(FromMap("values", shape.Values))
@@ -72,6 +87,16 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
+// renders reports whether Helm renders a chart with its own values.
+func renders(shape oracle.Shape) bool {
+	c, err := shape.Load()
+	if err != nil {
+		return false
+	}
+	_, err = oracle.Files(c, nil, oracle.Options{Name: "demo", Namespace: "prod", Revision: 1})
+	return err == nil
+}
+
 func helmWhole(b *testing.B, shape oracle.Shape, values Values) {
 	c, err := shape.Load()
 	if err != nil {
@@ -96,7 +121,7 @@ func size(b *testing.B, c *Chart, in Input) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if len(m.Objects) == 0 {
-		b.Fatal("no objects")
+	if len(m.Objects)+len(m.CRDs)+len(m.Files) == 0 {
+		b.Fatal("nothing is rendered")
 	}
 }

@@ -17,12 +17,13 @@ import (
 // Shape is a generated chart with values for it.
 type Shape struct {
 	Name string
-	// Files are those of the chart by their path.
+	// Files are those of the chart by their path, unless it is in Dir.
 	Files  map[string]string
 	Values map[string]any
+	Dir    string
 }
 
-// Shapes are the charts that speed is measured on: what helm create makes, an
+// Shapes are charts that speed is measured on: what helm create makes, an
 // umbrella of thirty of these that read globals, and one that renders nearly
 // all through tpl in the manner of library charts. They use dir, which must be
 // empty.
@@ -31,15 +32,34 @@ func Shapes(dir string) ([]Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	umbrella, err := umbrellaShape(dir)
+	umbrella, err := umbrellaShape("umbrella", dir, 30)
 	if err != nil {
 		return nil, err
 	}
-	return []Shape{{"small", small, busy()}, umbrella, tplShape()}, nil
+	return []Shape{{Name: "small", Files: small, Values: busy()}, umbrella, tplShape()}, nil
+}
+
+// LargeShapes are more of them: one with ten CustomResourceDefinitions of 100 KB below
+// crds/, an operator with one of 1 MB, and an umbrella of 150 subcharts. They use dir,
+// which must be empty.
+func LargeShapes(dir string) ([]Shape, error) {
+	definitions, err := definitionsShape("crds", dir, 10, 100<<10)
+	if err != nil {
+		return nil, err
+	}
+	operator, err := definitionsShape("operator", dir, 1, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	wide, err := umbrellaShape("wide", dir, 150)
+	return []Shape{definitions, operator, wide}, err
 }
 
 // FS is the chart as a file system.
 func (s Shape) FS() fs.FS {
+	if s.Dir != "" {
+		return os.DirFS(s.Dir)
+	}
 	fsys := fstest.MapFS{}
 	for name, text := range s.Files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
@@ -49,6 +69,9 @@ func (s Shape) FS() fs.FS {
 
 // Load loads the chart with Helm's loader.
 func (s Shape) Load() (*chart.Chart, error) {
+	if s.Dir != "" {
+		return loader.LoadDir(s.Dir)
+	}
 	var files []*loader.BufferedFile
 	for name, text := range s.Files {
 		files = append(files, &loader.BufferedFile{Name: name, Data: []byte(text)})
@@ -116,14 +139,15 @@ data:
   {{- end }}
 `
 
-func umbrellaShape(dir string) (Shape, error) {
-	s := Shape{Name: "umbrella", Files: map[string]string{}, Values: map[string]any{"global": map[string]any{
+// umbrellaShape is a chart of so many subcharts that read globals.
+func umbrellaShape(name, dir string, subcharts int) (Shape, error) {
+	s := Shape{Name: name, Files: map[string]string{}, Values: map[string]any{"global": map[string]any{
 		"imageRegistry": "r.example.com", "metrics": map[string]any{"enabled": true, "host": "m", "port": 9090.0},
 		"env": map[string]any{"A": "1", "B": "two", "C": true, "D": 4.5},
 	}}}
 	var about strings.Builder
-	about.WriteString("apiVersion: v2\nname: umbrella\nversion: 1.0.0\ndependencies:\n")
-	for i := range 30 {
+	about.WriteString("apiVersion: v2\nname: " + name + "\nversion: 1.0.0\ndependencies:\n")
+	for i := range subcharts {
 		name := fmt.Sprintf("sub%02d", i)
 		files, err := created(name, dir)
 		if err != nil {
