@@ -17,7 +17,7 @@ import (
 // import.
 var known = map[string]string{
 	"allow": module + "/engine/allow", "charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "render": module + "/render", "sandbox": module + "/render/sandbox", "execrender": module + "/render/execrender",
-	"context": "context", "crypto": "crypto", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "log": "log", "embed": "embed",
+	"context": "context", "crypto": "crypto", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "filepath": "path/filepath", "log": "log", "embed": "embed",
 	"progress": module + "/engine/progress", "telemetry": module + "/engine/telemetry", "slog": "log/slog", "time": "time",
 	"unstructured": "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured",
 	"rest":         "k8s.io/client-go/rest", "rbacv1": "k8s.io/api/rbac/v1", "metav1": "k8s.io/apimachinery/pkg/apis/meta/v1", "genericclioptions": "k8s.io/cli-runtime/pkg/genericclioptions",
