@@ -88,7 +88,7 @@ race:
 	go test -short -race -timeout 30m -skip TestHostileHistory $$(go list ./... | grep -v /test/hostile)
 
 kill: cluster-build
-	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run TestKilledAtEveryRequest ./engine
+	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run 'TestKilledAtEveryRequest|TestPassesKilledAtEveryRequest' ./engine
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine

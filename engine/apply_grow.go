@@ -49,7 +49,7 @@ func (r *run) growClaims(ctx context.Context, i int) error {
 	o.Rules = map[schema.GroupKind]readiness.Rule{{Kind: "PersistentVolumeClaim"}: func(u *unstructured.Unstructured) (readiness.Status, error) {
 		return claimStatus(u, sizes[u.GetName()], used[u.GetName()])
 	}}
-	if err := r.wait(ctx, targets, o, newWaitReporter(ctx, r, false)); err != nil {
+	if err := r.wait(ctx, "growth of "+s.object.id.String(), targets, o); err != nil {
 		return &Error{
 			Op: "grow", Key: r.p.Key, Object: s.object.id, Err: fmt.Errorf("its claims do not grow: %w", err),
 			Hint: "the StatefulSet is unchanged; fix the claims and deploy again, which continues from here",

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,12 @@ func (r *run) runHooks(ctx context.Context, event string) error {
 			break
 		}
 		done++
+	}
+	if errors.Is(failure, errInTransition) || errors.Is(failure, errRaced) {
+		return failure
+	}
+	if err := r.noteDone(ctx, hooks[:done]); err != nil {
+		return err
 	}
 	// What is to be deleted after success goes when all of the event have
 	// run, or one has failed, as with Helm.
@@ -71,14 +78,22 @@ type createdHook struct {
 // when it has ended, before it may be deleted; nil: nothing is called.
 func (r *run) runHook(ctx context.Context, h hook, event string, ended func(context.Context, createdHook)) error {
 	policies := h.stored.DeletePolicies
-	begun := time.Now()
-	limited, cancel := context.WithTimeout(ctx, r.opts.hooksTimeout()-r.state.hooksTook)
+	id := hookID(event, h)
+	note := r.notes.hook(id)
+	if note.Phase == hookSucceeded {
+		return nil
+	}
+	if note.Phase == hookFailed {
+		return &Error{Op: event + " hook", Key: r.p.Key, Object: shownAs(h.object, h.parsed.Unstructured), Err: errHookFailed}
+	}
+	left := r.opts.hooksTimeout() - r.notes.hooksTook()
+	limited, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	defer func() { r.state.hooksTook += time.Since(begun) }()
 	if limited.Err() != nil && ctx.Err() == nil {
 		return &Error{Op: event + " hook", Key: r.p.Key, Object: shownAs(h.object, h.parsed.Unstructured), Hint: hooksTimeoutHint, Err: fmt.Errorf("not run: the hooks before it took %v, which all together may take", r.opts.hooksTimeout())}
 	}
-	if h.deletedBefore() {
+	resumed := note.Phase == hookRunning
+	if !resumed && h.deletedBefore() {
 		if err := r.deleteHook(limited, h); err != nil {
 			return err
 		}
@@ -87,17 +102,33 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	if err != nil {
 		return err
 	}
-	h.stored.LastRun = storage.HookRun{StartedAt: begun, Phase: "Running"}
-	r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
-
-	created, err := r.createHook(limited, t, h)
-
-	h.stored.LastRun.CompletedAt = time.Now()
-	h.stored.LastRun.Phase = "Succeeded"
-	if err != nil {
-		h.stored.LastRun.Phase = "Failed"
+	if !resumed {
+		if r.passing && !h.deletedBefore() {
+			if live, err := r.liveHook(limited, t, t.id.Name); err != nil || live != nil {
+				return cmp.Or(err, r.leftBehind(t, h))
+			}
+		}
+		note.HookRun = storage.HookRun{StartedAt: time.Now(), Phase: hookRunning}
+		h.stored.LastRun = note.HookRun
+		if err := r.noteHook(limited, id, note); err != nil {
+			return err
+		}
+		r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
 	}
-	r.e.events.emit(HookEnded{about(r.p.Key), shownAs(created.id, h.parsed.Unstructured), event, time.Since(begun), err})
+	created, err := r.hookCreated(limited, t, h, note, resumed)
+	if err == nil {
+		err = r.awaitHook(limited, created, id, min(left, r.opts.timeout()))
+	}
+	if errors.Is(err, errInTransition) {
+		return err
+	}
+	note.CompletedAt, note.Phase = time.Now(), hookSucceeded
+	if err != nil {
+		note.Phase = hookFailed
+	}
+	h.stored.LastRun = note.HookRun
+	r.notes.setHook(id, note)
+	r.e.events.emit(HookEnded{about(r.p.Key), shownAs(created.id, h.parsed.Unstructured), event, note.CompletedAt.Sub(note.StartedAt), err})
 	if ended != nil {
 		ended(ctx, created)
 	}
@@ -105,6 +136,11 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 		return nil
 	}
 	if slices.Contains(policies, string(render.HookFailed)) {
+		if r.passing {
+			if err := r.saveNotes(ctx); err != nil {
+				return err
+			}
+		}
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 		defer cancel()
 		if err := r.deleteHook(end, h); err != nil {
@@ -122,10 +158,81 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	return failed
 }
 
-// createHook creates the hook and waits until a Job or Pod has completed; other
-// kinds are done when they exist, as with Helm.
+// Phases of a hook's run, in Helm's words.
+const (
+	hookRunning   = "Running"
+	hookSucceeded = "Succeeded"
+	hookFailed    = "Failed"
+)
+
+// errHookFailed: the failure of a hook was noted, and then not recorded.
+var errHookFailed = errors.New("it failed, and the process ended before it could say why")
+
+// hookID is by which notes know the run of a hook.
+func hookID(event string, h hook) string { return fmt.Sprintf("%s/%d", event, h.number) }
+
+// noteHook notes that a hook runs, before it is created. A pass writes that into
+// the revision at once, because another process may go on from there.
+func (r *run) noteHook(ctx context.Context, id string, note hookNote) error {
+	r.notes.setHook(id, note)
+	if !r.passing {
+		return nil
+	}
+	return r.saveNotes(ctx)
+}
+
+// noteDone writes down that hooks have succeeded, before any of them is deleted, if
+// another process may go on from there.
+func (r *run) noteDone(ctx context.Context, done []hook) error {
+	for _, h := range done {
+		if r.passing && slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) {
+			return r.saveNotes(ctx)
+		}
+	}
+	return nil
+}
+
+// hookCreated creates the hook. If the run was noted by an earlier pass, it may be
+// there: before the note it was not.
+func (r *run) hookCreated(ctx context.Context, t target, h hook, note hookNote, resumed bool) (createdHook, error) {
+	if resumed {
+		live, err := r.liveHook(ctx, t, cmp.Or(t.id.Name, note.Name))
+		if err != nil {
+			return createdHook{target: t}, err
+		}
+		if live != nil && notOurHook(r.p.Key, live, false) == "" {
+			return r.asCreated(t, h, live), nil
+		}
+	}
+	return r.createHook(ctx, t, h)
+}
+
+// liveHook reads a hook; nil if there is none.
+func (r *run) liveHook(ctx context.Context, t target, name string) (*unstructured.Unstructured, error) {
+	if name == "" {
+		return nil, nil
+	}
+	live, err := r.e.cluster.Resource(t.mapping, t.id.Namespace).Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, r.redactedError(t.id, "read hook", err)
+	}
+	return live, nil
+}
+
+// leftBehind is the error of a hook that exists before it is created.
+func (r *run) leftBehind(t target, h hook) error {
+	return &Error{
+		Op: "create hook", Key: r.p.Key, Object: shownAs(t.id, h.parsed.Unstructured), Hint: leftBehindHint,
+		Err: apierrors.NewAlreadyExists(t.mapping.Resource.GroupResource(), t.id.Name),
+	}
+}
+
+// createHook creates the hook. Only a Job or Pod has to complete; other kinds are
+// done when they exist, as with Helm.
 func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, error) {
-	out := createdHook{target: t}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
 	sent, again := resend.Count(ctx)
@@ -144,15 +251,34 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 		if apierrors.IsAlreadyExists(err) {
 			failed.Hint = leftBehindHint
 		}
-		return out, failed
+		return createdHook{target: t}, failed
 	}
-	out.id.Name = u.GetName()
-	h.parsed.SetName(u.GetName()) // of generateName: by it the hook is found to be deleted
-	if !endsByItself(t) {
-		return out, nil
+	r.wrote.Store(true)
+	return r.asCreated(t, h, u), nil
+}
+
+// asCreated is a hook with its live object.
+func (r *run) asCreated(t target, h hook, live *unstructured.Unstructured) createdHook {
+	out := createdHook{target: t}
+	out.id.Name = live.GetName()
+	h.parsed.SetName(live.GetName()) // of generateName: by it the hook is found to be deleted
+	if endsByItself(t) {
+		out.live = live
 	}
-	out.live = u
-	return out, r.wait(ctx, []readiness.Target{readinessTarget(out.target, u)}, r.completionOptions(), newWaitReporter(ctx, r, true))
+	return out
+}
+
+// awaitHook waits until a Job or Pod has completed.
+func (r *run) awaitHook(ctx context.Context, created createdHook, id string, timeout time.Duration) error {
+	if created.live == nil {
+		return nil
+	}
+	if note := r.notes.hook(id); r.passing && note.Name == "" {
+		note.Name = created.id.Name
+		r.notes.setHook(id, note)
+	}
+	o := r.completionOptions()
+	return r.waitAs(ctx, "hook "+id, timeout, []readiness.Target{readinessTarget(created.target, created.live)}, o, newWaitReporter(ctx, r, true))
 }
 
 // hookTarget locates a hook, and writes its namespace into it.
@@ -200,7 +326,7 @@ func (r *run) deleteHook(ctx context.Context, h hook) error {
 	case err != nil:
 		return r.redactedError(t.id, "delete hook", err)
 	}
-	if err := readiness.WaitGone(ctx, []readiness.Target{readinessTarget(t, live)}, r.e.waitOptions()); err != nil {
+	if err := r.waitGoneFor(ctx, []readiness.Target{readinessTarget(t, live)}); err != nil {
 		return &Error{Op: "delete hook", Key: r.p.Key, Object: t.id, Err: notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)}
 	}
 	return nil

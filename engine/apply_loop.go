@@ -63,7 +63,7 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		}
 		r := newRun(e, p, opts, l)
 		rev, err := r.execute(ctx)
-		if r.isReverted(err) {
+		if r.isReverted(ctx, err) {
 			l.Release() // its context may have ended
 			l = nil
 			return rev, e.revert(ctx, r, err)

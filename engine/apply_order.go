@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/order"
@@ -44,10 +45,18 @@ func (r *run) applyOrdered(ctx context.Context, steps []int, o *annotatedOrder) 
 	if ended := context.Cause(ctx); ended != nil && !errors.Is(failed, ended) {
 		failed.Failed = append(failed.Failed, asError(r.p.Key, ended))
 	}
-	if len(failed.Failed) == 0 {
-		return nil
+	return outcomeOf(failed, result)
+}
+
+// outcomeOf is the error of what was scheduled; nil if all of it was done.
+func outcomeOf(failed *ApplyError, result graph.Result) error {
+	switch {
+	case slices.ContainsFunc(result.Failures(), func(err error) bool { return errors.Is(err, errInTransition) }):
+		return errInTransition // what failed is tried again by the next pass
+	case len(failed.Failed) > 0:
+		return failed
 	}
-	return failed
+	return nil
 }
 
 // deleteOrdered deletes objects in the order that annotations ask for: what
@@ -81,10 +90,7 @@ func (r *run) deleteOrdered(ctx context.Context, steps []int, o *annotatedOrder)
 	if ended := context.Cause(ctx); ended != nil {
 		return ended
 	}
-	if len(failed.Failed) == 0 {
-		return nil
-	}
-	return failed
+	return outcomeOf(failed, result)
 }
 
 // nodesOf are the nodes of some of a plan's steps, with what annotations ask
@@ -160,11 +166,19 @@ func (r *run) waitFor(ctx context.Context, op string, steps []int) error {
 			targets = append(targets, readinessTarget(r.w.steps[i].object.target, live))
 		}
 	}
-	err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false))
+	err := r.wait(ctx, waitName(op, r.w.steps, steps), targets, r.waitOptions())
 	if err == nil {
 		return r.lock.Check(ctx)
 	}
 	return r.waitError(op, steps, err)
+}
+
+// waitName is what is waited for, among the waits of a run.
+func waitName(op string, all []step, steps []int) string {
+	if len(steps) == 1 {
+		return op + " " + all[steps[0]].object.id.String()
+	}
+	return op
 }
 
 // waitGone waits until those objects that are deleted are gone.
@@ -180,7 +194,7 @@ func (r *run) waitGone(ctx context.Context, steps []int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
-	if err := readiness.WaitGone(ctx, targets, r.e.waitOptions()); err != nil {
+	if err := r.waitGoneFor(ctx, targets); err != nil {
 		return r.waitError("wait for the deletion", steps, notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err))
 	}
 	return nil
@@ -200,7 +214,7 @@ func (r *run) failures(ctx context.Context, result graph.Result) *ApplyError {
 	failed := r.applyError()
 	ended := context.Cause(ctx)
 	for _, err := range result.Failures() {
-		if ended == nil || err != ended {
+		if (ended == nil || err != ended) && !errors.Is(err, errInTransition) {
 			failed.Failed = append(failed.Failed, asError(r.p.Key, err))
 		}
 	}

@@ -69,7 +69,7 @@ func (r *run) recreate(ctx context.Context, i int) error {
 	s := r.w.steps[i]
 	gone, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
-	if err := readiness.WaitGone(gone, []readiness.Target{readinessTarget(s.object.target, s.object.live)}, r.e.waitOptions()); err != nil {
+	if err := r.waitGoneFor(gone, []readiness.Target{readinessTarget(s.object.target, s.object.live)}); err != nil {
 		return err
 	}
 	return r.write(ctx, i, s.write.asNew())
@@ -110,7 +110,7 @@ func (r *run) waitAdopted(ctx context.Context, i int, pods map[string]types.UID)
 		}
 		return readiness.Status{State: readiness.Progressing, Reason: "NotAdopted", Message: "the new StatefulSet has not adopted it yet"}, nil
 	}}
-	if err := r.wait(ctx, targets, o, newWaitReporter(ctx, r, false)); err != nil {
+	if err := r.wait(ctx, "adopted by "+s.object.id.String(), targets, o); err != nil {
 		return &Error{
 			Op: "replace", Key: r.p.Key, Object: s.object.id, Err: fmt.Errorf("it was created again, but has not adopted its pods: %w", err),
 			Hint: "they run; compare their labels with the StatefulSet's selector, and check that its controller runs",

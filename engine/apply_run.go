@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
@@ -20,10 +21,21 @@ type run struct {
 	lock  *lock.Lock // nil without permission on Leases
 	state *runState
 	texts *podTexts
+	// passing: the run is one pass, which returns where it would have to wait.
+	passing bool
+	transit transition
+	wrote   atomic.Bool // a hook was created
 }
 
 func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {
-	r := &run{recorder: recorder{e: e, p: p, record: p.work.record, cause: opts.Cause, labels: opts.Labels}, w: p.work, opts: opts, lock: l, state: newRunState(p.work.steps)}
+	r := &run{
+		recorder: recorder{e: e, p: p, record: p.work.record, cause: opts.Cause, labels: opts.Labels, resumed: p.work.resumes, notes: &notes{noted: p.work.noted}},
+		w:        p.work, opts: opts, lock: l, state: newRunState(p.work.steps),
+	}
+	if r.resumed {
+		r.notes.noted = readNotes(p.work.history.last)
+	}
+	r.notes.Kind = p.Kind
 	r.texts = &podTexts{e: e, key: p.Key, redactor: p.work.redactor, objects: p.work.objects}
 	return r
 }
@@ -44,15 +56,44 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	if r.lock.Lost() {
 		return r.revision(), lostError(r.p.Key) // the other operation records the outcome, too
 	}
+	if errors.Is(err, errRaced) {
+		return nil, err
+	}
 
 	// The outcome is recorded even if the caller's context has ended.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
-	r.remaining, r.unchanged = r.remainingObjects(), r.state.unchanged(r.w.steps)
+	if r.notes.Wrote = r.notes.Wrote || !r.state.unchanged(r.w.steps); r.staysPending(ctx, err) {
+		err = r.pending(end, err)
+		return r.revision(), err
+	}
+	r.remaining, r.unchanged = r.remainingObjects(), !r.notes.Wrote
 	if recordErr := r.recordOutcome(end, err, r.opts, r.lock.Release); recordErr != nil {
 		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}
 	return r.revision(), err
+}
+
+// staysPending reports whether a run that ended with err leaves its revision
+// without an outcome, for another call to go on with.
+func (r *run) staysPending(ctx context.Context, err error) bool {
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, errInTransition):
+		return true
+	case ctx.Err() != nil:
+		return r.passing || r.opts.OnCancel == LeavePending
+	}
+	return r.passing && isTransient(err)
+}
+
+// pending leaves the revision without an outcome, and returns why.
+func (r *run) pending(ctx context.Context, why error) error {
+	if err := r.leavePending(ctx, why); err != nil {
+		return errors.Join(why, explain("record", r.p.Key, diff.Object{}, err))
+	}
+	return why
 }
 
 // phase is a part of an apply or of an uninstall. Each begins when the one
@@ -116,7 +157,7 @@ func (r *run) deploy(ctx context.Context) error {
 		{r.waitSuperseded, false},
 		{func(ctx context.Context) error { return r.runHooks(ctx, "post-"+event) }, false},
 	})
-	if err == nil || !writes {
+	if err == nil || !writes || errors.Is(err, errInTransition) {
 		return err
 	}
 	r.pruneAttempts(ctx)
@@ -179,13 +220,16 @@ func (r *run) applyAll(ctx context.Context, steps []int) error {
 	failed := r.applyError()
 	var mu sync.Mutex
 	var crds []int
+	var waits bool
 	group := parallel.New(ctx, r.e.opts.Concurrency)
 	for _, i := range steps {
 		group.Do(func(ctx context.Context) error {
 			err := r.applyStep(ctx, i)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
+			if errors.Is(orNil(err), errInTransition) {
+				waits = true
+			} else if err != nil {
 				failed.Failed = append(failed.Failed, err)
 			} else if r.bringsKinds(i) {
 				crds = append(crds, i)
@@ -205,6 +249,9 @@ func (r *run) applyAll(ctx context.Context, steps []int) error {
 	}
 	if len(failed.Failed) > 0 {
 		return failed
+	}
+	if waits {
+		return errInTransition
 	}
 	return r.waitServed(ctx, crds)
 }

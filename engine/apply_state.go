@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -16,9 +15,6 @@ import (
 type runState struct {
 	mu    sync.Mutex
 	steps []stepState
-	// hooksTook is how long the hooks have taken that have run, one after the
-	// other.
-	hooksTook time.Duration
 }
 
 type stepState struct {

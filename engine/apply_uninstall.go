@@ -21,13 +21,22 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 		{do: func(ctx context.Context) error { return r.closeSet(ctx, g.parent) }},
 		{do: func(ctx context.Context) error { return r.runHooks(ctx, "post-delete") }},
 	})
+	if r.lock.Lost() {
+		return r.revision(), lostError(r.p.Key)
+	}
+	if errors.Is(failure, errRaced) {
+		return nil, failure
+	}
+	if r.staysPending(ctx, failure) {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
+		defer cancel()
+		failure = r.pending(end, failure)
+		return r.revision(), failure
+	}
 	skipped := r.skipRest(ctx)
 	var failed *ApplyError
 	if errors.As(failure, &failed) {
 		failed.Operation, failed.Skipped = OperationUninstall, skipped
-	}
-	if r.lock.Lost() {
-		return r.revision(), lostError(r.p.Key)
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
@@ -50,7 +59,7 @@ func (r *run) waitDeleted(ctx context.Context, steps []int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
 	defer cancel()
-	if err := readiness.WaitGone(ctx, targets, r.e.waitOptions()); err != nil {
+	if err := r.waitGoneFor(ctx, targets); err != nil {
 		return notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +24,7 @@ func (r *run) waitReady(ctx context.Context) error {
 			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
 		}
 	}
-	return r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false))
+	return r.wait(ctx, "ready", targets, r.waitOptions())
 }
 
 // waitServed waits until the API server serves what new CRDs define.
@@ -35,7 +36,7 @@ func (r *run) waitServed(ctx context.Context, crds []int) error {
 	for _, i := range crds {
 		targets = append(targets, readinessTarget(r.w.steps[i].object.target, r.state.live(i)))
 	}
-	if err := r.wait(ctx, targets, r.waitOptions(), newWaitReporter(ctx, r, false)); err != nil {
+	if err := r.wait(ctx, "served", targets, r.waitOptions()); err != nil {
 		return err
 	}
 	r.e.cluster.ForgetDiscovery(ctx)
@@ -45,13 +46,23 @@ func (r *run) waitServed(ctx context.Context, crds []int) error {
 	return nil
 }
 
-// wait waits for targets and reports on it. A failure is a *NotReadyError, or
-// an *Error if it was not possible to wait.
-func (r *run) wait(ctx context.Context, targets []readiness.Target, o readiness.Options, reporter *waitReporter) error {
+// wait waits for targets and reports on it. name says what is waited for, among
+// the waits of the run. A failure is a *NotReadyError, or an *Error if it was not
+// possible to wait.
+func (r *run) wait(ctx context.Context, name string, targets []readiness.Target, o readiness.Options) error {
+	return r.waitAs(ctx, name, r.opts.timeout(), targets, o, newWaitReporter(ctx, r, false))
+}
+
+// waitAs is wait with a timeout and a reporter of its own. A pass only looks, and
+// returns errInTransition while it would have to wait.
+func (r *run) waitAs(ctx context.Context, name string, timeout time.Duration, targets []readiness.Target, o readiness.Options, reporter *waitReporter) error {
 	if len(targets) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.opts.timeout())
+	if r.passing {
+		return r.look(ctx, name, timeout, targets, o, reporter)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	o.OnUpdate = reporter.update
 	result, err := readiness.Wait(ctx, targets, o)
@@ -60,6 +71,14 @@ func (r *run) wait(ctx context.Context, targets []readiness.Target, o readiness.
 	}
 	reporter.end(result, err)
 	return err
+}
+
+// waitGoneFor waits until objects are gone. A pass only looks.
+func (r *run) waitGoneFor(ctx context.Context, targets []readiness.Target) error {
+	if !r.passing {
+		return readiness.WaitGone(ctx, targets, r.e.waitOptions())
+	}
+	return r.lookGone(ctx, targets)
 }
 
 func (e *Engine) waitOptions() readiness.Options {

@@ -30,6 +30,9 @@ func (r *run) applyStep(ctx context.Context, i int) *Error {
 		for _, w := range warned.Texts() {
 			r.e.events.emit(Warning{about(r.p.Key), r.w.redactor.String(w)})
 		}
+		if errors.Is(err, errInTransition) {
+			return &Error{Op: "apply", Key: r.p.Key, Object: s.object.id, Err: err}
+		}
 		if err == nil {
 			err = r.warnOfDropped(i)
 		}

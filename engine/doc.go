@@ -52,9 +52,9 @@
 //
 // No Secret value is in a report, plan, event or error.
 //
-// When the context ends, a call stops at once; the revision is still recorded
-// as failed, within 15 seconds. All goroutines of a call have ended when it
-// returns.
+// When the context ends, a call stops at once, and leaves its revision pending for
+// the next one to go on with; recording that takes 15 seconds at most. All
+// goroutines of a call have ended when it returns. [Engine.Reconcile] never waits.
 //
 // # Options and enumerations
 //

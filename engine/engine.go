@@ -28,6 +28,7 @@ type Engine struct {
 	leases  func(k Key) lock.Leases
 	rules   map[schema.GroupKind]readiness.Rule
 	events  emitter
+	rivals  *rivals
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -63,7 +64,7 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
-	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}}, nil
+	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}}, nil
 }
 
 // As returns an engine that acts as another user, with that user's permissions,
@@ -94,6 +95,7 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 		}
 	}
 	out := *e
+	out.rivals = &rivals{}
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
 	return &out, nil
 }

@@ -47,6 +47,8 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrNotAllowed is returned when Options.Allow blocks an object.
 	ErrNotAllowed = errors.New("not allowed")
+	// ErrRevisionFailed is in Progress if a revision has failed in an earlier pass.
+	ErrRevisionFailed = errors.New("the revision has failed")
 	// ErrBusy is returned when another operation on the release is in progress.
 	ErrBusy = errors.New("another operation on the release is in progress")
 	// ErrUnfinished is returned when drift cannot be corrected because the

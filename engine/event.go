@@ -64,6 +64,7 @@ type Operation string
 
 const (
 	OperationDeploy    Operation = "deploy"
+	OperationReconcile Operation = "reconcile"
 	OperationApply     Operation = "apply"
 	OperationRollback  Operation = "rollback"
 	OperationRollout   Operation = "rollout"

@@ -16,6 +16,7 @@ type hook struct {
 	object diff.Object
 	parsed render.Object
 	weight int
+	number int // among all hooks of the revision
 	stored *storage.Hook
 }
 
@@ -39,7 +40,7 @@ func hooksFor(record *storage.Record, event string) []hook {
 		if parsed.Source == unknownSource {
 			parsed.Source = h.Path
 		}
-		out = append(out, hook{object: diff.ObjectOf(parsed.Unstructured), parsed: parsed, weight: h.Weight, stored: h})
+		out = append(out, hook{object: diff.ObjectOf(parsed.Unstructured), parsed: parsed, weight: h.Weight, number: i, stored: h})
 	}
 	slices.SortStableFunc(out, func(a, b hook) int {
 		return cmp.Or(cmp.Compare(a.weight, b.weight), cmp.Compare(a.stored.Name, b.stored.Name))

@@ -216,7 +216,7 @@ func TestCancelledAnywhere(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%d: %v", i, err)
 		}
-		if rev != nil && (rev.Status != engine.StatusFailed || !strings.Contains(rev.Description, "cancel")) {
+		if rev != nil && (rev.Status != engine.StatusPendingUpgrade || !strings.Contains(rev.Description, "cancel")) {
 			t.Errorf("%d: recorded as %s: %s", i, rev.Status, rev.Description)
 		}
 		if rev != nil {
@@ -226,7 +226,7 @@ func TestCancelledAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last := history[len(history)-1]; last.Status != engine.StatusFailed && last.Status != engine.StatusDeployed {
+		if last := history[len(history)-1]; last.Status != engine.StatusPendingUpgrade && last.Status != engine.StatusDeployed {
 			t.Errorf("%d: left as %s %q", i, last.Status, last.Description)
 		}
 	}

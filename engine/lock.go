@@ -18,10 +18,16 @@ const DefaultLeaseDuration = 15 * time.Second
 // acquire takes the release's lock. It returns nil without permission on
 // Leases: the operation goes on, with a warning.
 func (e *Engine) acquire(ctx context.Context, k Key, opts ApplyOptions) (*lock.Lock, error) {
+	return e.acquireSeen(ctx, k, opts, nil)
+}
+
+// acquireSeen is acquire that does not wait, and remembers in seen what it has seen
+// of another holder. Nil: it waits.
+func (e *Engine) acquireSeen(ctx context.Context, k Key, opts ApplyOptions, seen *lock.Observed) (*lock.Lock, error) {
 	l, err := lock.Acquire(ctx, lock.Options{
 		Leases: e.leases(k), Namespace: e.opts.Storage.namespaceOf(k), Release: k.Name,
 		Holder: e.opts.FieldManager, Duration: e.opts.LeaseDuration,
-		Timeout: opts.LockTimeout, Supersede: opts.Supersede,
+		Timeout: opts.LockTimeout, Supersede: opts.Supersede, Seen: seen,
 		OnWaited: func(holder string) { e.events.emit(LockWaited{about(k), holder}) },
 	})
 	var held *lock.HeldError

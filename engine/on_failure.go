@@ -11,7 +11,10 @@ import (
 
 // isReverted reports whether a run that failed with err is one that is
 // reverted: it deployed something, and no other operation has taken over.
-func (r *run) isReverted(err error) bool {
+func (r *run) isReverted(ctx context.Context, err error) bool {
+	if r.passing || ctx.Err() != nil && r.opts.OnCancel != CancelIsFailure {
+		return false
+	}
 	return err != nil && r.opts.OnFailure != LeaveFailed && r.begun && !r.lock.Lost() && !errors.Is(err, ErrSuperseded) &&
 		(r.p.Kind == PlanInstall || r.p.Kind == PlanUpgrade)
 }

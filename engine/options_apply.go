@@ -58,10 +58,13 @@ type ApplyOptions struct {
 	Supersede bool
 	// OnFailure decides what happens if a deploy, or applying the plan of one,
 	// fails after its revision was recorded. Reverting may take up to three
-	// times Timeout, even if the caller's context has ended; the error is then
+	// times Timeout, even if the caller's context ends meanwhile; the error is then
 	// a *RevertError. Empty: LeaveFailed. Calls other than Deploy and Apply
 	// refuse it, and Apply ignores it for other plans.
 	OnFailure OnFailure
+	// OnCancel decides what becomes of the revision if the caller's context ends
+	// before its outcome is known. Empty: LeavePending.
+	OnCancel OnCancel
 	// Force and Adopt are as in Release, for the calls that have none: Rollback,
 	// and Apply of a plan that was made with them in PlanOptions. Of a deploy
 	// they add to its Release. A deploy with Force goes back with Force, too.
@@ -120,6 +123,21 @@ func (o ApplyOptions) history() int {
 	}
 	return o.History
 }
+
+// OnCancel decides what a context that ends means for a call that has recorded its
+// revision.
+type OnCancel string
+
+const (
+	// LeavePending leaves the revision pending, with what is needed to go on from
+	// there: the next call for the same release does, of any process. Nothing has
+	// failed, so that nothing is rolled back. The default.
+	LeavePending OnCancel = ""
+	// CancelFails records the revision as failed. OnFailure does not apply.
+	CancelFails OnCancel = "CancelFails"
+	// CancelIsFailure is a failure like any other, to which OnFailure applies.
+	CancelIsFailure OnCancel = "CancelIsFailure"
+)
 
 // OnFailure decides what is done about a deploy that has failed.
 type OnFailure string

@@ -36,6 +36,9 @@ func (o ApplyOptions) check(op Operation) error {
 	if err := oneOf("ApplyOptions.OnFailure", o.OnFailure, LeaveFailed, RollBack, RollBackOrUninstall); err != nil {
 		return err
 	}
+	if err := oneOf("ApplyOptions.OnCancel", o.OnCancel, LeavePending, CancelFails, CancelIsFailure); err != nil {
+		return err
+	}
 	if err := notNegative("ApplyOptions.Timeout", o.Timeout); err != nil {
 		return err
 	}
@@ -57,7 +60,7 @@ func (o ApplyOptions) check(op Operation) error {
 	switch {
 	case len(o.UnsafeDelete) > 0 && op == OperationRollout:
 		return onlyFor("ApplyOptions.UnsafeDelete", op, "calls that delete")
-	case o.OnFailure != LeaveFailed && op != OperationDeploy && op != OperationApply:
+	case o.OnFailure != LeaveFailed && op != OperationDeploy && op != OperationReconcile && op != OperationApply:
 		return onlyFor("ApplyOptions.OnFailure", op, "Deploy, and Apply of its plan")
 	case o.KeepHistory && op != OperationUninstall && op != OperationApply:
 		return onlyFor("ApplyOptions.KeepHistory", op, "Uninstall, and Apply of its plan")
@@ -76,6 +79,11 @@ func (o ApplyOptions) check(op Operation) error {
 		}
 	}
 	return nil
+}
+
+// validate returns an error for options of a pass that are not accepted.
+func (o ReconcileOptions) validate(op string, k Key) error {
+	return refused(op, k, o.apply().check(Operation(op)))
 }
 
 // validContainers returns an error for objects that hold nothing, or are not

@@ -105,5 +105,6 @@ func (e *Engine) planLast(ctx context.Context, m mode, k Key, a asking, in resto
 	last := in.history.last
 	record := again(last, in.history.nextRevision())
 	record.Cause, record.Status = last.Cause, storage.StatusPendingUpgrade
-	return e.planRestore(ctx, m, k, a, in, last, record, Plan{Kind: PlanCorrection, Target: last.Revision, Cause: last.Cause}, "")
+	record, resumes := in.history.resumed(a, record, PlanCorrection)
+	return e.planRestore(ctx, m, k, a, in, last, record, Plan{Kind: PlanCorrection, Target: last.Revision, Cause: last.Cause, work: &work{resumes: resumes}}, "")
 }

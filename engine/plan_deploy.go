@@ -70,31 +70,34 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	record, err := newRecord(r.Key, in.history, in.manifest, in.values.given)
+	d, err := newDeployment(r, in)
 	if err != nil {
 		return nil, err
 	}
-	if in.values.chart != nil {
-		record.Chart.Values = in.values.chart.Map()
+	var reverted *storage.Record
+	if recorded := in.recorded; recorded != nil {
+		switch same := sameContent(recorded.of, d.record); {
+		case !same:
+			if in, err = e.renderAnew(ctx, r, a, in); err == nil {
+				d, err = newDeployment(r, in)
+			}
+			if err != nil {
+				return nil, err
+			}
+		case recorded.of != in.history.last:
+			reverted = recorded.of
+		default:
+			a.renderedAt = recorded.at
+		}
 	}
+	record := d.record
 	record.Cause, record.Status = r.Cause, storage.StatusPendingInstall
-	var before map[string]string
-	if last := in.history.last; last != nil {
-		before = last.Labels
-	}
-	record.Labels = mergedLabels(before, r.Labels)
-	record.Seed = storedSeed(in.seed)
-	record.Manifest = withoutOverrides(record.Manifest)
 	kind, event := PlanInstall, "install"
 	if in.history.upgrades() {
 		kind, event, record.Status = PlanUpgrade, "upgrade", storage.StatusPendingUpgrade
 	}
+	record, resumes := in.history.resumed(a, record, kind)
 	hidden := append(hookObjects(record), in.secrets...)
-	kept, err := carryOverrides(r.Key, in.history.last, in.manifest.Objects, record.Manifest)
-	if err != nil {
-		return nil, err
-	}
-	record.Manifest = kept.text
 	p := e.premise(premise{
 		key: r.Key, mode: deploying, asking: a, cause: r.Cause,
 		history: in.history, namespace: in.namespace, record: record, hidden: hidden,
@@ -102,39 +105,79 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 	begun := Plan{
 		Kind: kind, Cause: r.Cause, RenderedAt: a.renderedAt,
 		Chart:  chartName(in.manifest.Chart.Name, in.manifest.Chart.Version),
-		Report: diff.Report{Notes: labelNotes(before, record.Labels)},
-		work:   &work{release: r, values: in.values, manifest: in.manifest, lookedUp: in.secrets, seed: in.seed},
+		Report: diff.Report{Notes: labelNotes(d.labelsBefore, record.Labels)},
+		work: &work{
+			release: r, values: in.values, manifest: in.manifest, lookedUp: in.secrets, seed: in.seed,
+			noted: noted{RenderedAt: a.renderedAt, Upgrade: kind == PlanUpgrade}, resumes: resumes, reverted: reverted,
+		},
 	}
-	return e.plan(ctx, p, wanted{objects: kept.objects, crds: in.manifest.CRDs, notes: kept.notes, text: record.Manifest}, begun, event)
+	return e.plan(ctx, p, wanted{objects: d.kept.objects, crds: in.manifest.CRDs, notes: d.kept.notes, text: record.Manifest}, begun, event)
+}
+
+// deployment is the revision that a deploy records.
+type deployment struct {
+	record       *storage.Record
+	kept         carried
+	labelsBefore map[string]string
+}
+
+func newDeployment(r Release, in deployInput) (deployment, error) {
+	record, err := newRecord(r.Key, in.history, in.manifest, in.values.given)
+	if err != nil {
+		return deployment{}, err
+	}
+	if in.values.chart != nil {
+		record.Chart.Values = in.values.chart.Map()
+	}
+	var before map[string]string
+	if last := in.history.last; last != nil {
+		before = last.Labels
+	}
+	record.Labels = mergedLabels(before, r.Labels)
+	record.Seed = storedSeed(in.seed)
+	record.Manifest = withoutOverrides(record.Manifest)
+	kept, err := carryOverrides(r.Key, in.history.last, in.manifest.Objects, record.Manifest)
+	if err != nil {
+		return deployment{}, err
+	}
+	record.Manifest = kept.text
+	return deployment{record, kept, before}, nil
 }
 
 // deployInput is what a deploy is planned from.
 type deployInput struct {
 	history   *history
 	namespace namespaceState
+	caps      *render.Capabilities
 	values    deployValues
+	// recorded is what the release was rendered with, if that is what a revision
+	// was rendered with; nil: as a new revision.
+	recorded *recordedRender
 	rendered
 }
 
 // readDeploy reads history and namespace, and renders beside reading.
 func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInput, error) {
 	var in deployInput
-	var caps *render.Capabilities
 	err := parallel.All(ctx,
 		func(ctx context.Context) (err error) { in.history, err = e.listHistory(ctx, r.Key); return err },
 		func(ctx context.Context) (err error) {
 			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace)
 			return err
 		},
-		func(ctx context.Context) (err error) { caps, err = e.cluster.Capabilities(ctx); return err },
+		func(ctx context.Context) (err error) { in.caps, err = e.cluster.Capabilities(ctx); return err },
 	)
 	if err != nil {
 		return deployInput{}, err
 	}
-	err = in.render(ctx, e, r, a, caps)
+	if in.recorded, err = e.renderedBefore(ctx, r.Key, a, in.history); err == nil {
+		a.recorded = in.recorded
+		err = in.render(ctx, e, r, a)
+	}
 	if errors.Is(err, storage.ErrNotFound) { // another operation has trimmed the history meanwhile
 		if in.history, err = e.listHistory(ctx, r.Key); err == nil {
-			err = in.render(ctx, e, r, a, caps) // for the revision that is next now
+			in.recorded, a.recorded = nil, nil
+			err = in.render(ctx, e, r, a) // for the revision that is next now
 		}
 	}
 	if err != nil {
@@ -143,11 +186,53 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	return in, refuseReserved(r.Key, in.manifest)
 }
 
+// renderAnew renders for a new revision what was rendered as an earlier one.
+func (e *Engine) renderAnew(ctx context.Context, r Release, a asking, in deployInput) (deployInput, error) {
+	in.recorded = nil
+	if err := in.render(ctx, e, r, a); err != nil {
+		return in, err
+	}
+	return in, refuseReserved(r.Key, in.manifest)
+}
+
+// renderedBefore is what the revision was rendered with that a deploy may be a
+// repetition of: templates may print the number of the revision or the time. nil:
+// there is none, or it does not matter. The history is completed.
+func (e *Engine) renderedBefore(ctx context.Context, k Key, a asking, h *history) (*recordedRender, error) {
+	revisions := h.inventory.Revisions
+	if len(revisions) == 0 || a.rendered != nil || !a.resumes() || !a.pass && !revisions[len(revisions)-1].Status.Pending() {
+		return nil, nil
+	}
+	if err := e.readRecords(ctx, k, h); err != nil {
+		return nil, err
+	}
+	of := h.last
+	if n := readNotes(of); n.Reverts != 0 && a.pass {
+		var err error
+		if of, err = e.store.Get(ctx, k.Namespace, k.Name, n.Reverts); err != nil {
+			return nil, ignoreNotStored(err)
+		}
+	}
+	if n := readNotes(of); !n.RenderedAt.IsZero() {
+		return &recordedRender{of, n.Upgrade, n.RenderedAt, of.Revision}, nil
+	}
+	return nil, nil
+}
+
+// ignoreNotStored is nil for a revision that is not stored any more, or that cannot
+// be read.
+func ignoreNotStored(err error) error {
+	if errors.Is(err, storage.ErrNotFound) || errors.As(err, new(*storage.DecodeError)) {
+		return nil
+	}
+	return err
+}
+
 // render fills in the values, and what is rendered with them.
-func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking, caps *render.Capabilities) (err error) {
+func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a asking) (err error) {
 	if a.rendered != nil {
 		in.values = a.values
-		in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps)
+		in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, in.caps)
 		return err
 	}
 	values, secrets, err := e.readValuesFrom(ctx, r)
@@ -159,7 +244,7 @@ func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a askin
 		return err
 	}
 	r.Values, a.chartValues = in.values.given, in.values.chart
-	if in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, caps); err != nil {
+	if in.rendered, err = e.renderBesideReading(ctx, r, a, in.history, in.caps); err != nil {
 		return err
 	}
 	in.manifest, err = withCommonMetadata(ctx, r, in.manifest)
@@ -169,6 +254,9 @@ func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a askin
 // revisionToRender is the revision that templates see. What is left of a plan is
 // rendered as all of it was.
 func (a asking) revisionToRender(h *history) int {
+	if a.recorded != nil {
+		return a.recorded.revision
+	}
 	if h.resumes(a.reviewed) {
 		return a.reviewed.to
 	}
@@ -188,11 +276,17 @@ type rendered struct {
 func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h *history, caps *render.Capabilities) (rendered, error) {
 	out, seen := rendered{a.rendered, a.lookedUp, a.seed}, &lookedUp{secrets: a.lookedUp}
 	seeding := e.seeding(r, a, h)
+	upgrade, at := h.upgrades(), a.renderedAt
+	if a.recorded != nil {
+		upgrade, at = a.recorded.upgrade, a.recorded.at
+	}
 	var unread, unrendered error
 	err := parallel.All(ctx,
 		func(ctx context.Context) error {
 			defer close(seeding.read)
-			unread = e.readRecords(ctx, r.Key, h)
+			if h.last == nil { // otherwise they were
+				unread = e.readRecords(ctx, r.Key, h)
+			}
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -201,9 +295,9 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 			}
 			out.manifest, unrendered = r.Source.Render(ctx, render.Input{
 				Name: r.Name, Namespace: r.Namespace,
-				Revision: a.revisionToRender(h), Upgrade: h.upgrades(),
+				Revision: a.revisionToRender(h), Upgrade: upgrade,
 				Values: r.Values, ChartValues: a.chartValues, Capabilities: caps, Lookup: e.lookup(r.Key, seen),
-				Seed: render.FetchSeed(seeding.fetch), Now: a.renderedAt,
+				Seed: render.FetchSeed(seeding.fetch), Now: at,
 				PostRender: r.PostRender, PostRenderScope: r.PostRenderScope, Limits: r.Limits, Share: r.Share,
 				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader, Helm: r.Helm,
 			})

@@ -39,8 +39,11 @@ func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking
 	}
 	record := again(target, in.history.nextRevision())
 	record.Cause, record.Status = cmp.Or(a.cause, rollbackCause(revision, target.Cause)), storage.StatusPendingRollback
-	p, err := e.planRestore(ctx, rollingBack, k, a, in, target, record,
-		Plan{Kind: PlanRollback, Target: revision, Cause: record.Cause}, "rollback")
+	record, resumes := in.history.resumed(a, record, PlanRollback)
+	p, err := e.planRestore(ctx, rollingBack, k, a, in, target, record, Plan{
+		Kind: PlanRollback, Target: revision, Cause: record.Cause,
+		work: &work{noted: noted{Reverts: a.revertsFrom, Target: revision}, resumes: resumes},
+	}, "rollback")
 	if err == nil {
 		p.Report.Title = fmt.Sprintf("rollback %s to revision %d", k, revision)
 	}

@@ -53,7 +53,7 @@ func (s *seeding) fetch(ctx context.Context) (render.Seed, error) {
 
 func (s *seeding) find() (render.Seed, error) {
 	// What is left of a plan draws what was drawn before it stopped.
-	if s.release.Seed == SeedKeep || s.history.resumes(s.asking.reviewed) {
+	if s.release.Seed == SeedKeep || s.asking.recorded != nil || s.history.resumes(s.asking.reviewed) {
 		if kept := s.kept(); !kept.IsZero() {
 			return kept, nil
 		}
@@ -66,6 +66,9 @@ func (s *seeding) find() (render.Seed, error) {
 func (s *seeding) kept() render.Seed {
 	if s.history.last == nil {
 		return render.Seed{}
+	}
+	if recorded := s.asking.recorded; recorded != nil {
+		return readSeed(recorded.of.Seed)
 	}
 	return readSeed(s.history.last.Seed)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -39,7 +40,15 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, a asking) (*Plan, err
 		return &Plan{Kind: PlanUninstall, Key: k, work: &work{history: h, historyOnly: true, storage: e.opts.Storage}}, nil
 	}
 	p := e.premise(premise{key: k, mode: uninstalling, asking: a, history: h, hidden: hookObjects(h.last)}, Release{})
-	out, err := e.plan(ctx, p, wanted{}, Plan{Kind: PlanUninstall, Chart: chartName(h.last.Chart.Name, h.last.Chart.Version)}, "delete")
+	left := readNotes(h.last)
+	begun := Plan{
+		Kind: PlanUninstall, Chart: chartName(h.last.Chart.Name, h.last.Chart.Version),
+		work: &work{
+			noted:   noted{RenderedAt: left.RenderedAt, Upgrade: left.Upgrade, Reverts: a.revertsFrom, Why: cmp.Or(left.Why, h.last.Description)},
+			resumes: h.last.Status == storage.StatusUninstalling && left.Resumable && left.Kind == PlanUninstall,
+		},
+	}
+	out, err := e.plan(ctx, p, wanted{}, begun, "delete")
 	if err == nil && a.purpose == forReview {
 		var staying []diff.Change
 		staying, err = e.stayingDefinitions(ctx, k, h.last)

@@ -86,6 +86,25 @@ type asking struct {
 	// of rendered have drawn from.
 	renderedAt time.Time
 	seed       render.Seed
+	// pass: the plan is that of one pass of Reconcile, which may go on with the
+	// newest revision.
+	pass bool
+	// recorded is what a revision was rendered with, and is again; nil: render anew.
+	recorded *recordedRender
+	// revertsFrom is the revision that the plan of a pass goes back from; 0: none.
+	revertsFrom int
+}
+
+// resumes reports whether the plan may go on with a revision that was left pending.
+// One that is shown, and applied later, records its own.
+func (a asking) resumes() bool { return a.purpose == immediate && a.reviewed == (reviewed{}) }
+
+// recordedRender is what the templates of a revision were rendered with.
+type recordedRender struct {
+	of       *storage.Record
+	upgrade  bool
+	at       time.Time
+	revision int
 }
 
 // reviewed is what of a reviewed plan matters when it is made again.

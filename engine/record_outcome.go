@@ -2,12 +2,27 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
+
+// leavePending leaves the revision without an outcome, with all that is noted, so
+// that another call can go on from there.
+func (r *recorder) leavePending(ctx context.Context, why error) error {
+	if r.record == nil || !r.begun {
+		return nil
+	}
+	r.notes.resumable()
+	if !errors.Is(why, errInTransition) {
+		r.record.Description = short(r.p.work.redactor.String(describe(r.p, "left unfinished: "+headline(why))))
+		r.record.Progress = "" // so that it is written in any case
+	}
+	return r.saveNotes(ctx)
+}
 
 // recordingTime is how long recording the outcome may take after the caller's
 // context has ended.
@@ -16,7 +31,7 @@ const recordingTime = 15 * time.Second
 // recordOutcome records the outcome: deployed and earlier revisions superseded,
 // or failed. release releases the lock as soon as the outcome is known.
 func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyOptions, release func()) error {
-	last := r.p.work.history.last
+	last := r.previous()
 	switch {
 	case failure != nil:
 		r.record.Status = storage.StatusFailed
@@ -30,6 +45,8 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 		r.record.Unproven = opts.NoWait
 		r.record.Description = describe(r.p, "complete")
 	}
+	r.notes.ended(r.record.Status == storage.StatusFailed)
+	r.record.Progress = r.notes.text()
 	if failure != nil && r.repeatsFailure() {
 		return r.amendFailure(ctx, last)
 	}
@@ -62,6 +79,8 @@ func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHis
 		r.record.Description = r.describeFailure(failure)
 		return r.e.store.Update(ctx, r.record)
 	}
+	r.notes.ended(false)
+	r.record.Progress = r.notes.text()
 	r.record.Status = storage.StatusUninstalled
 	r.record.Description = describe(r.p, "complete")
 	r.record.Deleted = time.Now()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -23,6 +24,9 @@ type recorder struct {
 	remaining map[diff.Object]bool
 	// unchanged: no object was written or deleted.
 	unchanged bool
+	// resumed: the revision is one that was left pending, and goes on.
+	resumed bool
+	notes   *notes
 }
 
 // errRaced: another operation recorded the revision that was planned.
@@ -31,6 +35,11 @@ var errRaced = errors.New("another operation has recorded the revision")
 // recordPending records the pending revision, before anything else is written.
 // It fails with errRaced if another operation has recorded that revision.
 func (r *recorder) recordPending(ctx context.Context) error {
+	if r.resumed {
+		r.begun = true
+		r.reportPlanned()
+		return nil
+	}
 	now := time.Now()
 	r.record.LastDeployed, r.record.FirstDeployed = now, now
 	if last := r.p.work.history.last; last != nil && !last.FirstDeployed.IsZero() {
@@ -38,6 +47,7 @@ func (r *recorder) recordPending(ctx context.Context) error {
 	}
 	r.record.Description, r.record.AppliedPlan = describe(r.p, "in progress"), r.p.work.reviewed
 	r.identify(r.record)
+	r.record.Progress = r.notes.text()
 	err := r.e.store.Create(ctx, r.record)
 	if errors.Is(err, storage.ErrRevisionExists) {
 		return errRaced
@@ -55,6 +65,13 @@ func (r *recorder) recordPending(ctx context.Context) error {
 // operation has changed the revision.
 func (r *recorder) recordUninstalling(ctx context.Context) error {
 	record := *r.p.work.history.last
+	record.Hooks = slices.Clone(record.Hooks)
+	if r.resumed {
+		r.record, r.begun = &record, true
+		r.reportPlanned()
+		return nil
+	}
+	record.Progress = r.notes.text()
 	record.Status, record.AppliedPlan = storage.StatusUninstalling, r.p.work.reviewed
 	record.Description = describe(r.p, "in progress")
 	r.record = &record
@@ -66,8 +83,43 @@ func (r *recorder) recordUninstalling(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.begun = true
 	r.reportPlanned()
 	return nil
+}
+
+// saveNotes writes into the revision what has been noted since it was recorded. It
+// fails with errRaced if another operation has changed the revision.
+func (r *recorder) saveNotes(ctx context.Context) error {
+	text := r.notes.text()
+	if text == r.record.Progress {
+		return nil
+	}
+	r.record.Progress = text
+	err := r.e.store.Update(ctx, r.record)
+	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
+		return errRaced
+	}
+	return err
+}
+
+// previous is the newest revision before the one that is recorded; nil: there is
+// none.
+func (r *recorder) previous() *storage.Record {
+	if !r.resumed || r.p.Kind == PlanUninstall {
+		return r.p.work.history.last
+	}
+	for _, before := range slices.Backward(r.p.work.history.base) {
+		if before.Revision != r.record.Revision {
+			return before
+		}
+	}
+	return nil
+}
+
+// before are the stored revisions other than the one that is recorded.
+func (r *recorder) before() []storage.Meta {
+	return slices.DeleteFunc(slices.Clone(r.p.work.history.inventory.Revisions), func(m storage.Meta) bool { return m.Revision == r.record.Revision })
 }
 
 // identify writes the cause and the labels of the call into a record.

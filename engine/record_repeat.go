@@ -11,7 +11,7 @@ import (
 // revision before it wanted, and wrote no object, or is a correction: then it is
 // the same failure.
 func (r *recorder) repeatsFailure() bool {
-	last := r.p.work.history.last
+	last := r.previous()
 	return last != nil && last.Status == storage.StatusFailed && sameContent(last, r.record) &&
 		(r.unchanged || r.p.Kind == PlanCorrection)
 }
@@ -20,7 +20,7 @@ func (r *recorder) repeatsFailure() bool {
 // place of a revision of its own.
 func (r *recorder) amendFailure(ctx context.Context, last *storage.Record) error {
 	amended := *last
-	amended.Description, amended.LastDeployed = r.record.Description, r.record.LastDeployed
+	amended.Description, amended.LastDeployed, amended.Progress = r.record.Description, r.record.LastDeployed, r.record.Progress
 	r.identify(&amended)
 	if err := r.e.store.Update(ctx, &amended); err != nil {
 		return err

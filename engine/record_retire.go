@@ -16,7 +16,7 @@ import (
 // deletes the oldest ones. release releases the lock meanwhile: the next
 // operation knows the outcome, and does itself what is not done.
 func (r *recorder) retireAndTrim(ctx context.Context, keep int, release func()) error {
-	before := r.p.work.history.inventory.Revisions
+	before := r.before()
 	inventory := r.p.work.history.inventory
 	for _, repeated := range r.repeatedCorrections() {
 		if err := r.e.store.Delete(ctx, repeated.Namespace, repeated.Name, repeated.Revision); err != nil {

@@ -12,21 +12,25 @@ import (
 // deleted, then the oldest of what was before the last healthy revision. That
 // one stays, and so do attempts whose objects would be orphaned.
 func (r *recorder) trimAttempts(ctx context.Context, keep int) error {
-	stored := r.p.work.history.inventory.Revisions
+	stored := r.before()
 	excess := len(stored) + 1 - keep
 	if keep < 0 || excess <= 0 {
 		return nil
 	}
 	var trimmed []int
 	if wants, ok := objectsWantedBy(r.record); ok {
-		attempts := make([]attempt, len(r.p.work.history.base))
-		for i, record := range r.p.work.history.base {
-			attempts[i] = attempt{revision: record.Revision, status: record.Status}
-			attempts[i].wants, attempts[i].readable = objectsWantedBy(record)
+		var attempts []attempt
+		for _, record := range r.p.work.history.base {
+			if record.Revision == r.record.Revision {
+				continue
+			}
+			a := attempt{revision: record.Revision, status: record.Status}
+			a.wants, a.readable = objectsWantedBy(record)
+			attempts = append(attempts, a)
 		}
 		trimmed = attemptsToTrim(attempts, wants, r.remaining, excess)
 	}
-	for _, m := range stored[:r.p.work.history.from] {
+	for _, m := range stored[:min(len(stored), r.p.work.history.from)] {
 		if len(trimmed) < excess {
 			trimmed = append(trimmed, m.Revision)
 		}

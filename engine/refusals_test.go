@@ -304,10 +304,10 @@ func TestCancelledDeployIsRecordedAndPickedUp(t *testing.T) {
 	if err == nil {
 		t.Fatal("it became ready")
 	}
-	if !errors.Is(err, context.DeadlineExceeded) || rev == nil || rev.Status != engine.StatusFailed {
+	if !errors.Is(err, context.DeadlineExceeded) || rev == nil || rev.Status != engine.StatusPendingInstall {
 		t.Errorf("%+v, %v", rev, err)
 	}
-	f.wantHistory("1 failed")
+	f.wantHistory("1 pending-install")
 	f.deploy(r)
 	f.wantHistory("1 failed", "2 deployed")
 }

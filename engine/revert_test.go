@@ -89,7 +89,7 @@ func TestACancelledDeployIsRolledBackWithItsOwnTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	time.AfterFunc(2*time.Second, cancel)
-	_, err := f.engine.Deploy(ctx, f.release(c, "tag=2", `podAnnotations.fairlead\.dev/pod=never-ready`), engine.ApplyOptions{OnFailure: engine.RollBackOrUninstall})
+	_, err := f.engine.Deploy(ctx, f.release(c, "tag=2", `podAnnotations.fairlead\.dev/pod=never-ready`), engine.ApplyOptions{OnFailure: engine.RollBackOrUninstall, OnCancel: engine.CancelIsFailure})
 	var reverted *engine.RevertError
 	if !errors.Is(err, context.Canceled) || !errors.As(err, &reverted) || reverted.RevertErr != nil || reverted.Target != 1 {
 		t.Fatalf("%v", err)

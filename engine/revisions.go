@@ -83,6 +83,21 @@ func (h *history) resumes(r reviewed) bool {
 	return h.nextRevision() > 1 && h.appliedAs(r.plan) == h.nextRevision()-1
 }
 
+// resumed is the newest revision in place of a new one that holds the same, if
+// work on it was left with all that it takes to go on: resumes reports that.
+func (h *history) resumed(a asking, next *storage.Record, kind PlanKind) (record *storage.Record, resumes bool) {
+	last := h.last
+	if last == nil || !a.resumes() || last.Status != next.Status || last.Revision != h.nextRevision()-1 || !sameContent(last, next) {
+		return next, false
+	}
+	if n := readNotes(last); !n.Resumable || n.Kind != kind {
+		return next, false
+	}
+	again := *last
+	again.Hooks = slices.Clone(last.Hooks)
+	return &again, true
+}
+
 // recordOf is the record of a revision that counts; nil: it does not.
 func (h *history) recordOf(revision int) *storage.Record {
 	i := slices.IndexFunc(h.base, func(r *storage.Record) bool { return r.Revision == revision })

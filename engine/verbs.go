@@ -27,8 +27,9 @@ import (
 //
 // It returns the recorded revision; for a plan that changes nothing, the
 // newest one; for an uninstall, the last one. If something fails, the revision
-// is recorded as failed and returned along with the error (*ApplyError,
-// *NotReadyError, or the context's), and the next call continues from there.
+// is recorded as failed and returned along with the error (*ApplyError or
+// *NotReadyError), and the next call continues from there. If the context ends, it
+// stays pending, unless opts.OnCancel says otherwise.
 func (e *Engine) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
 	e = e.forCall()
 	if p == nil {

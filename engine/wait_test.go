@@ -90,7 +90,7 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 	rev, err := eng.Deploy(ctx, f.release(f.chart(map[string]string{"a.yaml": behaving("never-ready")})), engine.ApplyOptions{})
 	took := time.Since(at)
 	var not *engine.NotReadyError
-	if !errors.Is(err, context.Canceled) || !errors.As(err, &not) || rev == nil || rev.Status != engine.StatusFailed {
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &not) || rev == nil || rev.Status != engine.StatusPendingInstall {
 		t.Fatalf("%+v, %v", rev, err)
 	}
 	if len(not.Objects) != 1 || len(not.Objects[0].Pods) == 0 || !strings.Contains(rev.Description, "wait was stopped") {
@@ -100,7 +100,7 @@ func TestCancelEndsTheWaitAndIsRecorded(t *testing.T) {
 	if took > 20*time.Second {
 		t.Errorf("returned %v after the cancel", took)
 	}
-	f.wantHistory("1 failed")
+	f.wantHistory("1 pending-install")
 }
 
 // Options.Rules apply in Deploy and in Status.

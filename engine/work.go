@@ -42,6 +42,13 @@ type work struct {
 	asked []Permission
 	// rules are those of readiness, by kind, beside the built-in ones.
 	rules map[schema.GroupKind]readiness.Rule
+	// noted is what the revision notes from the beginning.
+	noted noted
+	// resumes: record is a revision that was left pending, and goes on.
+	resumes bool
+	// reverted is the revision that wanted what a deploy is planned for, failed, and
+	// has been gone back from; nil: none.
+	reverted *storage.Record
 	// reviewed identifies the reviewed plan that is applied; empty: none was.
 	reviewed string
 	// recordOnly: no object changes, but what is recorded does.

@@ -33,7 +33,7 @@ var stages = map[string][]string{
 
 // verbs are the files of the engine's methods, which call the stages one after
 // the other.
-var verbs = []string{"verbs.go", "rollout.go", "status.go", "history.go", "get.go", "compare.go", "on_failure.go", "run_tests.go"}
+var verbs = []string{"verbs.go", "rollout.go", "status.go", "history.go", "get.go", "compare.go", "on_failure.go", "run_tests.go", "reconcile.go"}
 
 // stageOf is the stage of a file; empty for a file of values.
 func stageOf(file string) string {

@@ -42,7 +42,7 @@ func (w *waiter) claimStatus(obj *unstructured.Unstructured, st Status) Status {
 	}
 	if now := time.Now(); now.Sub(c.asked) >= refreshAfter {
 		c.asked = now
-		w.group.Go(func() { w.lookUpClass(name, c) })
+		w.background(func() { w.lookUpClass(name, c) })
 	}
 	return c.claimStatus(name, st)
 }
@@ -149,7 +149,7 @@ func (w *waiter) explainClaims(tr *tracked) {
 		}
 		if now.Sub(known.asked) >= refreshAfter {
 			known.asked = now
-			w.group.Go(func() { w.lookUpClaims(tr.Namespace, p, known) })
+			w.background(func() { w.lookUpClaims(tr.Namespace, p, known) })
 		}
 		if known.refused != "" {
 			tr.troubles[i] = newTrouble(p, nil, CauseClaimRefused, t.reason, known.refused)

@@ -51,7 +51,7 @@ const reasonEnded = "Ended"
 func (w *waiter) endingOf(tr *tracked) Status {
 	if tr.ending == nil {
 		tr.ending = &ending{Status{State: Progressing, Reason: reasonEnded, Message: "it does not exist any more; looking for how it ended"}}
-		w.group.Go(func() { w.lookUpEnding(tr.Namespace, tr.UID, tr.ending) })
+		w.background(func() { w.lookUpEnding(tr.Namespace, tr.UID, tr.ending) })
 	}
 	return tr.ending.status
 }

@@ -40,6 +40,8 @@ func (e *NotReady) headline() string {
 	}
 	var feed *FeedError
 	switch {
+	case errors.Is(e.Err, ErrInProgress):
+		return fmt.Sprintf("%s after %v", first, waited)
 	case e.Err == nil:
 		return fmt.Sprintf("%s after %v, and waiting longer will not help", first, waited)
 	case errors.Is(e.Err, context.DeadlineExceeded) && errors.As(e.Err, &feed):

@@ -34,6 +34,7 @@ type note struct {
 	trouble error                      // the feed is interrupted and will retry
 	fatal   error                      // the feed has ended
 	learned func()                     // stores the result of a separate request; feed is nil
+	ended   bool                       // something that ran in the background has ended; feed is nil
 }
 
 const (
@@ -127,6 +128,19 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 		if !pause.wait(ctx, err) {
 			return
 		}
+	}
+}
+
+// look lists once, and sends what is there, or that it cannot be listed.
+func (f *feed) look(ctx context.Context, out chan<- note) {
+	n := note{feed: f}
+	list, err := f.resource().List(ctx, metav1.ListOptions{FieldSelector: f.selector})
+	if n.listed = list; err != nil {
+		n.listed, n.fatal = nil, &FeedError{GVR: f.gvr, Namespace: f.namespace, Err: err}
+	}
+	select {
+	case out <- n:
+	case <-ctx.Done():
 	}
 }
 

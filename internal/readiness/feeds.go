@@ -50,6 +50,24 @@ func (f *feed) concerns(id identity) bool {
 	return id.GroupVersionResource == f.gvr && id.Namespace == f.namespace && (f.selector == "" || f.selector == byName(id.Name))
 }
 
+// background runs f beside the waiter, which learns from a note that it has ended.
+func (w *waiter) background(f func()) {
+	w.running++
+	w.group.Go(func() {
+		f()
+		select {
+		case w.notes <- note{ended: true}:
+		case <-w.ctx.Done():
+		}
+	})
+}
+
 func (w *waiter) open(f *feed) {
-	w.group.Go(func() { f.run(w.ctx, w.notes) })
+	w.background(func() {
+		if w.once {
+			f.look(w.ctx, w.notes)
+		} else {
+			f.run(w.ctx, w.notes)
+		}
+	})
 }

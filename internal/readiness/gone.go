@@ -16,11 +16,22 @@ import (
 // replaced by another object of its name counts as deleted. If ctx ends first,
 // the error is a *NotGone.
 func WaitGone(ctx context.Context, targets []Target, o Options) error {
+	return gone(ctx, targets, o, false)
+}
+
+// LookGone is WaitGone without waiting: if any target is still there, the error
+// is a *NotGone that unwraps to ErrInProgress.
+func LookGone(ctx context.Context, targets []Target, o Options) error {
+	return gone(ctx, targets, o, true)
+}
+
+func gone(ctx context.Context, targets []Target, o Options, once bool) error {
 	if err := o.check(targets); err != nil {
 		return err
 	}
 	run, cancel := context.WithCancel(ctx)
 	w := newWaiter(run, nil, o)
+	w.once = once
 	left := map[identity]Target{}
 	for _, t := range targets {
 		left[t.identity()] = t
@@ -30,12 +41,17 @@ func WaitGone(ctx context.Context, targets []Target, o Options) error {
 	w.start()
 	last := map[identity]*unstructured.Unstructured{}
 	for len(left) > 0 {
+		if once && w.running == 0 {
+			return stillThere(left, last, 0, ErrInProgress)
+		}
 		select {
 		case <-ctx.Done():
 			return stillThere(left, last, time.Since(w.began), ended(ctx, w.broken))
 		case n := <-w.notes:
 			delete(w.broken, n.feed)
 			switch {
+			case n.ended:
+				w.running--
 			case n.fatal != nil:
 				if w.narrow(n) {
 					continue
@@ -92,8 +108,11 @@ type NotGone struct {
 func (e *NotGone) Unwrap() error { return e.Err }
 
 func (e *NotGone) Error() string {
-	s := fmt.Sprintf("%s after %v", counted(len(e.Objects), "object still exists", "objects still exist"), e.Waited.Round(100*time.Millisecond))
-	if !errors.Is(e.Err, context.DeadlineExceeded) {
+	s := counted(len(e.Objects), "object still exists", "objects still exist")
+	if e.Waited > 0 {
+		s += fmt.Sprintf(" after %v", e.Waited.Round(100*time.Millisecond))
+	}
+	if !errors.Is(e.Err, context.DeadlineExceeded) && !errors.Is(e.Err, ErrInProgress) {
 		s += ": " + e.Err.Error()
 	}
 	for _, d := range e.Objects {

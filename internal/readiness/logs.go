@@ -27,7 +27,7 @@ func (w *waiter) crashLog(namespace string, t trouble) []string {
 	}
 	w.logs[t.key] = nil
 	pod := *t.pod
-	w.group.Go(func() {
+	w.background(func() {
 		r := reader{ctx: w.ctx, o: w.o}
 		if r.logs(namespace, &pod); len(pod.Logs) == 0 {
 			return

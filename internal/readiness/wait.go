@@ -64,6 +64,8 @@ const crashMemory = time.Minute
 type waiter struct {
 	ctx     context.Context
 	o       Options
+	once    bool // nothing is watched
+	running int  // how much runs in the background
 	limits  Limits
 	all     []*tracked
 	byName  map[identity][]*tracked
@@ -167,6 +169,10 @@ func ended(ctx context.Context, broken map[*feed]error) error {
 
 // take processes one note and updates the targets that it concerns.
 func (w *waiter) take(n note) {
+	if n.ended {
+		w.running--
+		return
+	}
 	if n.learned != nil {
 		n.learned()
 		for _, tr := range w.all {
@@ -311,7 +317,7 @@ func (w *waiter) judge(tr *tracked) {
 		}
 	}
 	for key, s := range tr.seen {
-		if s.last.Equal(now) {
+		if s.last.Equal(now) || w.once { // until everything was listed
 			continue
 		}
 		if !isCrashKey(key) || now.Sub(s.last) > crashMemory {

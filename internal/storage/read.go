@@ -255,7 +255,7 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	r.attempt, r.Recorder = secret.Annotations[annotationAttempt], recorder(secret.ManagedFields, secret.Type != "")
 	r.Unproven = secret.Annotations[annotationUnproven] != ""
 	r.ApplySet = secret.Annotations[annotationApplySet] != ""
-	r.AppliedPlan = secret.Annotations[annotationPlan]
+	r.AppliedPlan, r.Progress = secret.Annotations[annotationPlan], secret.Annotations[annotationProgress]
 	r.splitCause(secret.Annotations)
 	r.Labels = userLabels(secret.Labels)
 	r.Owner, r.Owned = ownerIn(secret)

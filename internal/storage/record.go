@@ -46,6 +46,8 @@ type Record struct {
 	// AppliedPlan identifies the reviewed plan that recorded the revision; empty:
 	// none did.
 	AppliedPlan string
+	// Progress is how far the engine has got with the revision, in its own words.
+	Progress string
 
 	FirstDeployed, LastDeployed, Deleted time.Time
 
@@ -198,7 +200,7 @@ func (r *Record) Again(revision int) *Record {
 	again := *r
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
-	again.Unproven, again.ApplySet, again.AppliedPlan = false, false, ""
+	again.Unproven, again.ApplySet, again.AppliedPlan, again.Progress = false, false, "", ""
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
 	again.secret, again.attempt, again.lasting, again.continued = nil, "", nil, continuation{}

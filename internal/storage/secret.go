@@ -53,6 +53,7 @@ const (
 	annotationOwner       = annotationPrefix + "owner"    // of its objects
 	annotationApplySet    = annotationPrefix + "applyset" // its objects are members of one
 	annotationPlan        = annotationPrefix + "plan"     // that recorded it
+	annotationProgress    = annotationPrefix + "progress" // of the engine with it
 	annotationDigest      = annotationPrefix + "digest"   // keyed, of what is applied
 
 	// maxAnnotation cuts free text in annotations, of which a Secret holds
@@ -135,7 +136,7 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 	}
 	for name, value := range map[string]string{
 		annotationTail: e.digest(), annotationAttempt: r.attempt,
-		annotationUnproven: said(r.Unproven), annotationApplySet: said(r.ApplySet), annotationPlan: r.AppliedPlan,
+		annotationUnproven: said(r.Unproven), annotationApplySet: said(r.ApplySet), annotationPlan: r.AppliedPlan, annotationProgress: r.Progress,
 	} {
 		if delete(a, name); value != "" {
 			a[name] = value

@@ -51,10 +51,13 @@ var errHeld = errors.New("the lease is held")
 // if these credentials may not write Leases.
 func Acquire(ctx context.Context, o Options) (*Lock, error) {
 	l := newLock(o)
-	var seen observed
+	seen := o.Seen
+	if seen == nil {
+		seen = &Observed{}
+	}
 	begun, pause, reported := time.Now(), 50*time.Millisecond, false
 	for {
-		err := l.try(ctx, o, &seen)
+		err := l.try(ctx, o, seen)
 		if err == nil {
 			l.ctx, l.cancel = context.WithCancelCause(ctx)
 			go l.keep()
@@ -70,7 +73,7 @@ func Acquire(ctx context.Context, o Options) (*Lock, error) {
 				o.OnWaited(shown(seen.holder))
 			}
 		}
-		if o.Timeout > 0 && time.Since(begun) >= o.Timeout || o.Timeout <= 0 && seen.alive {
+		if o.Seen != nil || o.Timeout > 0 && time.Since(begun) >= o.Timeout || o.Timeout <= 0 && seen.alive {
 			return nil, &HeldError{Holder: shown(seen.holder), LastSeen: seen.at}
 		}
 		select {
@@ -82,16 +85,17 @@ func Acquire(ctx context.Context, o Options) (*Lock, error) {
 	}
 }
 
-// observed is what was seen of another holder's Lease. Only the local clock
-// counts: that of the holder may be wrong.
-type observed struct {
+// Observed is what was seen of another holder's Lease. Only the local clock
+// counts: that of the holder may be wrong. The zero value has seen nothing; it is
+// not safe for concurrent use.
+type Observed struct {
 	holder  string
 	version string
 	at      time.Time // when it was last seen to change
 	alive   bool      // the same holder was seen to renew it
 }
 
-func (o *observed) see(l *coordinationv1.Lease) {
+func (o *Observed) see(l *coordinationv1.Lease) {
 	holder := holderOf(l)
 	if o.version == l.ResourceVersion {
 		return
@@ -107,7 +111,7 @@ const skew = 2 * time.Minute
 
 // try takes the Lease if it is free, ours, or its holder is gone. It returns
 // errHeld if it is not.
-func (l *Lock) try(ctx context.Context, o Options, seen *observed) error {
+func (l *Lock) try(ctx context.Context, o Options, seen *Observed) error {
 	now := time.Now()
 	fresh := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{
@@ -151,7 +155,7 @@ func (l *Lock) try(ctx context.Context, o Options, seen *observed) error {
 }
 
 // free reports whether a Lease may be taken from its holder.
-func free(l *coordinationv1.Lease, seen observed, now time.Time, supersede bool) bool {
+func free(l *coordinationv1.Lease, seen Observed, now time.Time, supersede bool) bool {
 	return seen.holder == "" || time.Since(seen.at) > max(validity(l), time.Second) ||
 		l.Spec.RenewTime != nil && now.Sub(l.Spec.RenewTime.Time) > validity(l)+skew ||
 		supersede && l.Annotations[annotationWaiting] != ""

@@ -28,21 +28,21 @@ func TestFree(t *testing.T) {
 	waiting.Annotations = map[string]string{annotationWaiting: "true"}
 	for name, c := range map[string]struct {
 		lease     *coordinationv1.Lease
-		seen      observed
+		seen      Observed
 		supersede bool
 		want      bool
 	}{
-		"just seen":                        {lease("a", "1", 10, now), observed{holder: "a", at: now}, false, false},
-		"not renewed for its duration":     {lease("a", "1", 10, now), observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
-		"a holder's clock that is ahead":   {lease("a", "1", 10, now.Add(time.Hour)), observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
-		"expired, within what clocks may":  {lease("a", "1", 10, now.Add(-time.Minute)), observed{holder: "a", at: now}, false, false},
-		"expired long ago":                 {lease("a", "1", 10, now.Add(-time.Hour)), observed{holder: "a", at: now}, false, true},
-		"without a holder":                 {lease("", "1", 10, now), observed{at: now}, false, true},
-		"waiting":                          {waiting, observed{holder: "a", at: now}, false, false},
-		"waiting, and superseded":          {waiting, observed{holder: "a", at: now}, true, true},
-		"superseded, but still writing":    {lease("a", "1", 10, now), observed{holder: "a", at: now}, true, false},
-		"of no duration, for a second":     {lease("a", "1", 0, now), observed{holder: "a", at: now}, false, false},
-		"of no duration, after the second": {lease("a", "1", 0, now), observed{holder: "a", at: now.Add(-2 * time.Second)}, false, true},
+		"just seen":                        {lease("a", "1", 10, now), Observed{holder: "a", at: now}, false, false},
+		"not renewed for its duration":     {lease("a", "1", 10, now), Observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
+		"a holder's clock that is ahead":   {lease("a", "1", 10, now.Add(time.Hour)), Observed{holder: "a", at: now.Add(-11 * time.Second)}, false, true},
+		"expired, within what clocks may":  {lease("a", "1", 10, now.Add(-time.Minute)), Observed{holder: "a", at: now}, false, false},
+		"expired long ago":                 {lease("a", "1", 10, now.Add(-time.Hour)), Observed{holder: "a", at: now}, false, true},
+		"without a holder":                 {lease("", "1", 10, now), Observed{at: now}, false, true},
+		"waiting":                          {waiting, Observed{holder: "a", at: now}, false, false},
+		"waiting, and superseded":          {waiting, Observed{holder: "a", at: now}, true, true},
+		"superseded, but still writing":    {lease("a", "1", 10, now), Observed{holder: "a", at: now}, true, false},
+		"of no duration, for a second":     {lease("a", "1", 0, now), Observed{holder: "a", at: now}, false, false},
+		"of no duration, after the second": {lease("a", "1", 0, now), Observed{holder: "a", at: now.Add(-2 * time.Second)}, false, true},
 	} {
 		if got := free(c.lease, c.seen, now, c.supersede); got != c.want {
 			t.Errorf("%s: free is %v", name, got)
@@ -53,7 +53,7 @@ func TestFree(t *testing.T) {
 // A holder is known to be alive once it was seen to renew its Lease; another
 // holder has to be seen to do so itself.
 func TestObserved(t *testing.T) {
-	var o observed
+	var o Observed
 	for i, c := range []struct {
 		holder, version string
 		alive           bool
@@ -104,7 +104,7 @@ func TestAttackForeignLease(t *testing.T) {
 		"usual, seen renewed":  {lease(15, now), 0, false},
 		"usual, seen for long": {lease(15, now), 16 * time.Second, true},
 	} {
-		seen := observed{holder: "x", version: "1", at: now.Add(-c.seen)}
+		seen := Observed{holder: "x", version: "1", at: now.Add(-c.seen)}
 		if got := free(c.lease, seen, now, false); got != c.want {
 			t.Errorf("%s: free is %v", name, got)
 		}

@@ -44,6 +44,10 @@ type Options struct {
 	// Timeout is how long to wait for another holder. 0: only until that one
 	// was seen to renew its Lease, which takes at most the Lease's duration.
 	Timeout time.Duration
+	// Seen makes Acquire return at once with a *HeldError if another holder has the
+	// Lease, and remembers what was seen of it for the next try. Nil: Acquire
+	// waits.
+	Seen *Observed
 	// Supersede takes the Lease from a holder that has marked it as waiting.
 	Supersede bool
 	// OnWaited is called once, if another holder is waited for. Nil: nothing is

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// transition is what a pass would have to wait for. It is safe for concurrent use.
+type transition struct {
+	mu      sync.Mutex
+	waiting []Diagnosis
+	after   time.Duration // until the answer can differ; 0: not known
+}
+
+func (t *transition) add(objects []Diagnosis, after time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range objects {
+		if !slices.ContainsFunc(t.waiting, func(have Diagnosis) bool { return have.Object == d.Object }) {
+			t.waiting = append(t.waiting, d)
+		}
+	}
+	if t.after == 0 || after < t.after {
+		t.after = after
+	}
+}
+
+// look judges targets once, with what earlier passes have observed of them. It
+// returns nil if all are ready, errInTransition while they may become so, and
+// otherwise what waiting returns.
+func (r *run) look(ctx context.Context, name string, timeout time.Duration, targets []readiness.Target, o readiness.Options, reporter *waitReporter) error {
+	var box mailboxed
+	o.OnUpdate = box.put
+	result, seen, after, err := readiness.Look(ctx, targets, o, r.notes.wait(name), timeout)
+	switch not := (*readiness.NotReady)(nil); {
+	case err == nil:
+		r.notes.setWait(name, nil)
+		reporter.end(result, nil)
+		return nil
+	case !errors.As(err, &not):
+		return notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
+	}
+	for _, u := range box.updates {
+		reporter.update(u)
+	}
+	failed := notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
+	if !errors.Is(err, readiness.ErrInProgress) {
+		reporter.end(result, failed)
+		return failed
+	}
+	r.notes.setWait(name, &seen)
+	r.inTransition(failed, after)
+	return errInTransition
+}
+
+// mailboxed keeps the last update of each target.
+type mailboxed struct{ updates []readiness.Update }
+
+func (m *mailboxed) put(u readiness.Update) {
+	i := slices.IndexFunc(m.updates, func(have readiness.Update) bool { return have.Target == u.Target })
+	if i < 0 {
+		m.updates = append(m.updates, u)
+		return
+	}
+	m.updates[i] = u
+}
+
+// lookGone returns nil if objects are gone, and errInTransition if they are not.
+func (r *run) lookGone(ctx context.Context, targets []readiness.Target) error {
+	err := readiness.LookGone(ctx, targets, r.e.waitOptions())
+	if errors.Is(err, readiness.ErrInProgress) {
+		r.inTransition(notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err), 0)
+		return errInTransition
+	}
+	return err
+}
+
+// unready are the objects of the revision that are not ready, with the cause. If all
+// that planning has read is ready, it takes no request.
+func (r *run) unready(ctx context.Context) ([]Diagnosis, error) {
+	var targets []readiness.Target
+	for i, s := range r.w.steps {
+		live := r.state.live(i)
+		if s.object.desired == nil || live == nil || s.object.origin == fromCRDs {
+			continue
+		}
+		if st := readiness.Assess(live, r.e.rules).State; st != readiness.Ready && st != readiness.Unknown {
+			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
+		}
+	}
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	_, _, _, err := readiness.Look(ctx, targets, r.e.waitOptions(), readiness.Memory{}, time.Hour)
+	var not *readiness.NotReady
+	if err != nil && !errors.As(err, &not) {
+		return nil, notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
+	}
+	var failed *NotReadyError
+	if err != nil && errors.As(notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err), &failed) {
+		return failed.Objects, nil
+	}
+	return nil, nil
+}
+
+// inTransition keeps what the pass would have to wait for.
+func (r *run) inTransition(err error, after time.Duration) {
+	var not *NotReadyError
+	if errors.As(err, &not) {
+		r.transit.add(not.Objects, after)
+	}
+}
