@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -158,18 +159,8 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	return failed
 }
 
-// Phases of a hook's run, in Helm's words.
-const (
-	hookRunning   = "Running"
-	hookSucceeded = "Succeeded"
-	hookFailed    = "Failed"
-)
-
 // errHookFailed: the failure of a hook was noted, and then not recorded.
 var errHookFailed = errors.New("it failed, and the process ended before it could say why")
-
-// hookID is by which notes know the run of a hook.
-func hookID(event string, h hook) string { return fmt.Sprintf("%s/%d", event, h.number) }
 
 // noteHook notes that a hook runs, before it is created. A pass writes that into
 // the revision at once, because another process may go on from there.
@@ -179,6 +170,17 @@ func (r *run) noteHook(ctx context.Context, id string, note hookNote) error {
 		return nil
 	}
 	return r.saveNotes(ctx)
+}
+
+// hooksDone reports whether all hooks of the plan's events with a prefix have
+// succeeded.
+func (r *run) hooksDone(prefix string) bool {
+	for _, planned := range r.p.Hooks {
+		if strings.HasPrefix(planned.Event, prefix) && !r.opts.NoHooks {
+			return false
+		}
+	}
+	return true
 }
 
 // noteDone writes down that hooks have succeeded, before any of them is deleted, if

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -47,6 +48,16 @@ func hooksFor(record *storage.Record, event string) []hook {
 	})
 	return out
 }
+
+// Phases of a hook's run, in Helm's words.
+const (
+	hookRunning   = "Running"
+	hookSucceeded = "Succeeded"
+	hookFailed    = "Failed"
+)
+
+// hookID is by which notes know the run of a hook.
+func hookID(event string, h hook) string { return fmt.Sprintf("%s/%d", event, h.number) }
 
 // annotationHook is Helm's annotation by which a hook is recognised.
 const annotationHook = "helm.sh/hook"

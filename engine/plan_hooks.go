@@ -51,9 +51,17 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 		named[identity(o.id)] = o.desired != nil
 	}
 	locator := b.e.locator(b.key, kindsOf(desired...))
+	var left noted // of a revision that is gone on with
+	if p.work.resumes {
+		left = readNotes(b.history.last)
+	}
 	var tried []*triedHook
 	for _, phase := range []string{"pre-", "post-"} {
 		for _, h := range hooksFor(record, phase+event) {
+			run := left.Hooks[hookID(phase+event, h)].Phase
+			if run == hookSucceeded {
+				continue
+			}
 			at, err := locator.locate(ctx, h.parsed.Unstructured, h.parsed.Source)
 			t := &triedHook{hook: h, at: at, before: phase == "pre-", index: len(p.Hooks)}
 			switch {
@@ -73,6 +81,9 @@ func (b *builder) addHooks(ctx context.Context, p *Plan, event string) error {
 				if at.id.Name != "" && named[identity(at.id)] {
 					t.problems = append(t.problems, newProblem(ProblemHook, at.id, "a hook and an object of the manifest have the same name", "rename one of them"))
 				}
+			}
+			if run != "" {
+				t.impossible = true // to ask about: it is there
 			}
 			tried = append(tried, t)
 			planned, err := b.plannedHook(t.at.id, phase+event, h)

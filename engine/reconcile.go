@@ -128,6 +128,9 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 		if out, done, err := s.withoutWriting(ctx, p); done || err != nil {
 			return out, explain(string(s.operation), s.key, diff.Object{}, err)
 		}
+		if out, done, err := s.onlyLooks(ctx, p); done || err != nil {
+			return out, explain(string(s.operation), s.key, diff.Object{}, err)
+		}
 		if l == nil {
 			busy, err := s.lock(ctx, p, &l)
 			if err != nil {
@@ -262,6 +265,30 @@ func (s *pass) withoutWriting(ctx context.Context, p *Plan) (out Progress, done 
 		}
 	}
 	return out, false, nil
+}
+
+// onlyLooks is the progress of a pass that finds everything written, and something
+// not ready: it takes no lock, since it writes nothing but its notes. done reports
+// whether it is one.
+func (s *pass) onlyLooks(ctx context.Context, p *Plan) (out Progress, done bool, err error) {
+	if !p.work.resumes || p.Kind == PlanUninstall || slices.ContainsFunc(p.work.steps, func(st step) bool { return st.change.Changed() }) {
+		return Progress{}, false, nil
+	}
+	r := newRun(s.e, p, s.apply, nil)
+	if r.passing = true; !r.hooksDone("pre-") {
+		return Progress{}, false, nil
+	}
+	if err := r.waitReady(ctx); !errors.Is(err, errInTransition) {
+		return Progress{}, false, nil // the pass that records the outcome looks again
+	}
+	switch err := r.saveNotes(ctx); {
+	case errors.Is(err, errRaced):
+		return Progress{}, false, nil
+	case err != nil:
+		return s.progress(p), true, err
+	}
+	out, err = s.written(r, errInTransition)
+	return out, true, err
 }
 
 // failure is the error of a revision that has failed, as far as it is recorded.

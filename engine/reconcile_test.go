@@ -132,6 +132,11 @@ kind: Job
 metadata: {name: migrate, annotations: {helm.sh/hook: 'pre-install,pre-upgrade', helm.sh/hook-delete-policy: before-hook-creation}}
 spec: {template: {metadata: {annotations: {fairlead.dev/pod: succeed}}, spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
 `,
+		"seed.yaml": `apiVersion: batch/v1
+kind: Job
+metadata: {name: seed, annotations: {helm.sh/hook: 'pre-install,pre-upgrade', helm.sh/hook-weight: '1', helm.sh/hook-delete-policy: hook-succeeded}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+`,
 		"after.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: after, annotations: {helm.sh/hook: 'post-install,post-upgrade'}}\n",
 	})
 	f.until(engine.PhaseDeployed, f.reconciles(f.release(c), engine.ReconcileOptions{}))
@@ -143,7 +148,7 @@ spec: {template: {metadata: {annotations: {fairlead.dev/pod: succeed}}, spec: {r
 			created[r.Path[strings.LastIndex(r.Path, "/")+1:]]++
 		}
 	}
-	if created["jobs"] != 2 || created["configmaps"] != 2 {
+	if created["jobs"] != 4 || created["configmaps"] != 2 {
 		t.Errorf("created %v", created)
 	}
 }
