@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -389,4 +391,91 @@ func TestReconcileFindsAnother(t *testing.T) {
 	<-done
 	f.until(engine.PhaseDeployed, f.reconciles(f.release(c), engine.ReconcileOptions{}))
 	f.wantHistory("1 failed", "2 deployed")
+}
+
+// One worker holds five releases: four that never become ready keep neither the
+// fifth nor a fix waiting.
+func TestOneWorkerHoldsManyReleases(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment})
+	releases := make([]engine.Release, 5)
+	for i := range releases {
+		releases[i] = f.release(c, "podAnnotations.fairlead\\.dev/pod=never-ready")
+		releases[i].Name = fmt.Sprintf("shop%d", i)
+	}
+	releases[4].Values = f.release(c).Values
+	phases := make([]engine.Phase, len(releases))
+	round := func() {
+		for i, r := range releases {
+			p, err := f.engine.Reconcile(f.ctx, r, engine.ReconcileOptions{Timeout: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases[i] = p.Phase
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	for phases[4] != engine.PhaseDeployed {
+		round()
+	}
+	for i := range 4 {
+		if phases[i] != engine.PhaseProgressing {
+			t.Errorf("release %d is %s", i, phases[i])
+		}
+	}
+	releases[0].Values = releases[4].Values
+	p, err := f.engine.Reconcile(f.ctx, releases[0], engine.ReconcileOptions{})
+	if err != nil || !p.Changed || p.Revision.Revision != 2 {
+		t.Errorf("the fix did not begin with the next pass: %+v, %v", p, err)
+	}
+	for phases[0] != engine.PhaseDeployed {
+		round()
+	}
+}
+
+// A container that keeps crashing is found by passes that see it only now and then.
+func TestReconcileFindsACrashLoop(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment})
+	p := f.until(engine.PhaseFailed, f.reconciles(f.release(c, "podAnnotations.fairlead\\.dev/pod=crash-loop"), engine.ReconcileOptions{
+		FailurePolicy: engine.FailurePolicy{CrashLoop: 2 * time.Second, CrashRestarts: 1}, Timeout: time.Hour,
+	}))
+	if len(p.Waiting) != 1 || p.Waiting[0].Cause != engine.CauseCrashLoop {
+		t.Errorf("%+v", p.Waiting)
+	}
+}
+
+// The time that a wait may take counts from the pass that found it begun.
+func TestReconcileTimesOut(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment})
+	p := f.until(engine.PhaseFailed, f.reconciles(f.release(c, "podAnnotations.fairlead\\.dev/pod=never-ready"), engine.ReconcileOptions{Timeout: 2 * time.Second}))
+	if !errors.Is(p.Err, context.DeadlineExceeded) || len(p.Waiting) != 1 {
+		t.Errorf("%v", p.Err)
+	}
+}
+
+// Whoever may write Secrets may have written anything into what passes note: the
+// work begins again.
+func TestReconcileDoesNotTrustItsNotes(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment})
+	if _, err := f.engine.Reconcile(f.ctx, f.release(c), engine.ReconcileOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, notes := range []string{`{`, `{"hooks":{"x":{"Phase":"?"}},"waits":{"ready":{"since":"9999-01-01T00:00:00Z"}},"resumable":true,"kind":"Install"}`, `{"reverts":7}`, strings.Repeat("x", 100<<10)} {
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{"fairlead.dev/progress": notes}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revisions, err := f.engine.History(f.ctx, f.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := fmt.Sprintf("sh.helm.release.v1.shop.v%d", revisions[len(revisions)-1].Revision)
+		if _, err := f.client.CoreV1().Secrets(f.namespace).Patch(f.ctx, secret, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		f.until(engine.PhaseDeployed, f.reconciles(f.release(c), engine.ReconcileOptions{}))
+	}
 }

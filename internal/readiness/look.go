@@ -90,7 +90,7 @@ func Look(ctx context.Context, targets []Target, o Options, seen Memory, limit t
 
 // recall makes the waiter go on from what was observed before.
 func (w *waiter) recall(seen Memory) {
-	if seen.Since.IsZero() {
+	if seen.Since.IsZero() || seen.Since.After(w.began) { // another clock, or a forged one
 		return
 	}
 	w.began = seen.Since
