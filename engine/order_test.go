@@ -352,7 +352,7 @@ func TestGivingUpWhileADependencyIsWaitedFor(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || len(failed.Failed) != 1 || len(failed.Skipped) != 1 || failed.Skipped[0].Name != "web" {
 		t.Errorf("%v", err)
 	}
-	if rev == nil || rev.Status != engine.StatusFailed {
+	if rev == nil || rev.Status != engine.StatusPendingUpgrade {
 		t.Errorf("recorded %v", rev)
 	}
 	if err := f.engine.Uninstall(f.ctx, f.key, engine.ApplyOptions{}); err != nil {
