@@ -205,6 +205,12 @@ func (r *run) hookCreated(ctx context.Context, t target, h hook, note hookNote, 
 		if live != nil && notOurHook(r.p.Key, live, false) == "" {
 			return r.asCreated(t, h, live), nil
 		}
+		if live == nil && note.UID != "" { // its TTL has deleted it, or somebody: the wait tells
+			seen := h.parsed.DeepCopy()
+			seen.SetName(note.Name)
+			seen.SetUID(note.UID)
+			return r.asCreated(t, h, seen), nil
+		}
 	}
 	return r.createHook(ctx, t, h)
 }
@@ -275,8 +281,8 @@ func (r *run) awaitHook(ctx context.Context, created createdHook, id string, tim
 	if created.live == nil {
 		return nil
 	}
-	if note := r.notes.hook(id); r.passing && note.Name == "" {
-		note.Name = created.id.Name
+	if note := r.notes.hook(id); note.UID == "" {
+		note.Name, note.UID = created.id.Name, created.live.GetUID()
 		r.notes.setHook(id, note)
 	}
 	o := r.completionOptions()

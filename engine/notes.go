@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -52,7 +54,9 @@ type noted struct {
 
 // hookNote is a run of a hook.
 type hookNote struct {
-	Name string `json:"name,omitempty"` // of the object, if the API server has generated it
+	// Name and UID are those of its object, once it was seen.
+	Name string    `json:"name,omitempty"`
+	UID  types.UID `json:"uid,omitempty"`
 	storage.HookRun
 }
 

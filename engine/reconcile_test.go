@@ -11,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 // onePass takes a pass, by an engine that knows nothing of the ones before.
@@ -477,5 +479,36 @@ func TestReconcileDoesNotTrustItsNotes(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.until(engine.PhaseDeployed, f.reconciles(f.release(c), engine.ReconcileOptions{}))
+	}
+}
+
+// A hook that its TTL has deleted between two passes has run.
+func TestReconcileFindsThatAHookHasEnded(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap, "job.yaml": `apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, annotations: {helm.sh/hook: pre-install}}
+spec: {ttlSecondsAfterFinished: 0, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+`})
+	p, err := f.newEngine(f.config).Reconcile(f.ctx, f.release(c), engine.ReconcileOptions{})
+	if err != nil || p.Phase != engine.PhaseProgressing {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
+		_, err := f.client.BatchV1().Jobs(f.namespace).Get(ctx, "migrate", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("the Job is there, or: %w", err)
+	})
+	f.until(engine.PhaseDeployed, f.reconciles(f.release(c), engine.ReconcileOptions{}))
+	created := 0
+	for _, w := range f.writes() {
+		if strings.HasPrefix(w, "POST") && strings.Contains(w, "/jobs") {
+			created++
+		}
+	}
+	if created != 1 {
+		t.Errorf("created %d times", created)
 	}
 }
