@@ -109,5 +109,5 @@ with Helm.
 does one. ` + "`make cluster VERSION=1.34`" + ` runs the control plane of one, ` + "`make demo VERSION=1.34`" + ` the
 demonstration on it. ` + "`test/cluster/versions/new.sh 1.33.6`" + ` adds a version: any whose modules are all
 published and build with the Go version of this module. Kubernetes 1.31 lacks some, and 1.38 needs
-Go 1.27. Older and newer ones than those above probably work; none of the engine asks for a version.
+Go 1.27. The engine asks for no version anywhere.
 `))
