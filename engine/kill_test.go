@@ -175,16 +175,34 @@ func TestKilledAtEveryRequest(t *testing.T) {
 	t.Logf("%d kills", total)
 }
 
+// killClassUsers is how many tests use the StorageClass of the releases at present.
+var killClassUsers struct {
+	sync.Mutex
+	n int
+}
+
+// killClass creates the StorageClass, which the last test that uses it deletes.
 func (f *fixture) killClass() {
 	f.Helper()
+	users := &killClassUsers
+	users.Lock()
+	defer users.Unlock()
 	classes := f.client.StorageV1().StorageClasses()
-	if _, err := classes.Create(f.ctx, &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: killClass}, Provisioner: "fairlead.dev/volume",
-		AllowVolumeExpansion: ptr.To(true), VolumeBindingMode: ptr.To(storagev1.VolumeBindingImmediate),
-	}, metav1.CreateOptions{}); err != nil {
-		f.Fatal(err)
+	if users.n == 0 {
+		if _, err := classes.Create(f.ctx, &storagev1.StorageClass{
+			ObjectMeta: metav1.ObjectMeta{Name: killClass}, Provisioner: "fairlead.dev/volume",
+			AllowVolumeExpansion: ptr.To(true), VolumeBindingMode: ptr.To(storagev1.VolumeBindingImmediate),
+		}, metav1.CreateOptions{}); err != nil {
+			f.Fatal(err)
+		}
 	}
+	users.n++
 	f.Cleanup(func() {
+		users.Lock()
+		defer users.Unlock()
+		if users.n--; users.n > 0 {
+			return
+		}
 		if err := classes.Delete(context.Background(), killClass, metav1.DeleteOptions{}); err != nil {
 			f.Error(err)
 		}
