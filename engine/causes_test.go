@@ -126,11 +126,16 @@ func (f *fixture) create(text string) {
 		}
 		testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
 			got, err := res.Get(ctx, obj.GetName(), metav1.GetOptions{})
-			if err == nil && got.Object["status"] == nil {
-				err = errors.New("the quota is not counted yet")
+			if err != nil {
+				return err
 			}
-			return err
+			// The API server itself creates it with an empty status.
+			if used, _, _ := unstructured.NestedMap(got.Object, "status", "used"); len(used) == 0 {
+				return errors.New("the quota is not counted yet")
+			}
+			return nil
 		})
+		time.Sleep(200 * time.Millisecond) // until the admission plug-in's own watch has it
 	default:
 		f.Fatalf("no resource for %s", obj.GetKind())
 	}
