@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/merge"
 )
 
 // renamed is an item of a list that another manager has made of an item of the
@@ -60,12 +61,13 @@ func (r *renames) walk(path fieldpath.Path, names []string, desired, base, live 
 		if len(node.Keys) == 0 && !node.Set {
 			return
 		}
-		r.list(path, node, d, b, l)
-		for _, item := range d {
-			e := elementOf(node, item)
-			at, was := indexIn(node, l, e), indexIn(node, b, e)
-			if at >= 0 && was >= 0 {
-				r.walk(pathBelow(path, e), append(names[:len(names):len(names)], "[]"), item, b[was], l[at])
+		desired, base, live := itemsOf(node, d), itemsOf(node, b), itemsOf(node, l)
+		r.list(path, node, desired, base, live)
+		for _, item := range desired.list {
+			at, isLive := live.index[item.id]
+			was, hasBase := base.index[item.id]
+			if isLive && hasBase {
+				r.walk(pathBelow(path, item.element), append(names[:len(names):len(names)], "[]"), item.value, b[was], l[at])
 			}
 		}
 	}
@@ -73,27 +75,25 @@ func (r *renames) walk(path fieldpath.Path, names []string, desired, base, live 
 
 // list pairs the items of one list that the release applied and that are not live
 // with those that are live instead.
-func (r *renames) list(path fieldpath.Path, node diff.Node, desired, base, live []any) {
+func (r *renames) list(path fieldpath.Path, node diff.Node, desired, base, live items) {
 	taken := map[int]bool{}
-	for was, item := range base {
-		e := elementOf(node, item)
-		if indexIn(node, live, e) >= 0 || indexIn(node, desired, e) < 0 {
+	for was, item := range base.list {
+		if live.has(item) || !desired.has(item) {
 			continue
 		}
-		for at, other := range live {
-			o := elementOf(node, other)
-			if taken[at] || indexIn(node, base, o) >= 0 || indexIn(node, desired, o) >= 0 {
+		for at, other := range live.list {
+			if taken[at] || base.has(other) || desired.has(other) {
 				continue
 			}
-			if !(len(live) == len(base) && at == was) && !hasRest(node, other, item) {
+			if !(len(live.list) == len(base.list) && at == was) && !hasRest(node, other.value, item.value) {
 				continue
 			}
-			managers := r.j.othersAt(r.in.live, pathBelow(path, o))
+			managers := r.j.othersAt(r.in.live, pathBelow(path, other.element))
 			if len(managers) == 0 {
 				continue
 			}
 			taken[at] = true
-			r.found = append(r.found, renamed{pathBelow(path, o), pathBelow(path, e), managers})
+			r.found = append(r.found, renamed{pathBelow(path, other.element), pathBelow(path, item.element), managers})
 			break
 		}
 	}
@@ -109,37 +109,11 @@ func hasRest(node diff.Node, item, other any) bool {
 		if slices.Contains(node.Keys, key) {
 			continue
 		}
-		if rest = true; !contains(have[key], v) {
+		if rest = true; !merge.Covers(have[key], v) {
 			return false
 		}
 	}
 	return rest
-}
-
-// contains reports whether a live value has all of another, beside defaults.
-func contains(have, want any) bool {
-	switch w := want.(type) {
-	case map[string]any:
-		h, ok := have.(map[string]any)
-		for key, v := range w {
-			if !contains(h[key], v) {
-				return false
-			}
-		}
-		return ok
-	case []any:
-		h, ok := have.([]any)
-		if len(h) != len(w) {
-			return false
-		}
-		for i := range w {
-			if !contains(h[i], w[i]) {
-				return false
-			}
-		}
-		return ok
-	}
-	return jsonEqual(have, want)
 }
 
 // elementOf identifies an item of a list in a path.
@@ -161,10 +135,35 @@ func elementOf(node diff.Node, item any) fieldpath.PathElement {
 	return fieldpath.PathElement{Key: &keys}
 }
 
-// indexIn is the index of the item that a path element identifies, where keys
-// that an item lacks have their defaults; -1 if there is none.
-func indexIn(node diff.Node, list []any, e fieldpath.PathElement) int {
-	return slices.IndexFunc(list, func(item any) bool { return elementOf(node, item).Equals(e) })
+// items are those of a list, by what identifies them: keys that an item lacks have
+// their defaults.
+type items struct {
+	list  []item
+	index map[string]int // of the first of each, by id
+}
+
+type item struct {
+	element fieldpath.PathElement
+	id      string
+	value   any
+}
+
+func itemsOf(node diff.Node, list []any) items {
+	out := items{make([]item, len(list)), make(map[string]int, len(list))}
+	for i, v := range list {
+		e := elementOf(node, v)
+		out.list[i] = item{e, e.String(), v}
+		if _, ok := out.index[out.list[i].id]; !ok {
+			out.index[out.list[i].id] = i
+		}
+	}
+	return out
+}
+
+// has reports whether an item is among these.
+func (l items) has(i item) bool {
+	_, ok := l.index[i.id]
+	return ok
 }
 
 // withoutRenamed removes renamed items where the policy takes them, and reports

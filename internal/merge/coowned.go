@@ -129,7 +129,7 @@ func (m *Merger) lost(ctx context.Context, live, desired *unstructured.Unstructu
 		e := who.entries[id]
 		missing.Intersection(who.sets[id].Set().Leaves()).Iterate(func(p fieldpath.Path) {
 			have := at(live.Object, p)
-			if have == nil || !covers(have, at(wanted.Object, p)) {
+			if have == nil || !Covers(have, at(wanted.Object, p)) {
 				return
 			}
 			f := Lost{Manager: e.Manager, Path: diff.FormatPath(p), Value: have}

@@ -135,15 +135,16 @@ func keepDefaults(merged, live, desired, base any, before *fieldpath.Set, now fi
 			return
 		}
 		l := at(live, p)
-		if reflect.DeepEqual(l, at(merged, p)) || !reflect.DeepEqual(d, at(base, p)) || !covers(l, d) {
+		if reflect.DeepEqual(l, at(merged, p)) || !reflect.DeepEqual(d, at(base, p)) || !Covers(l, d) {
 			return
 		}
 		put(merged, p, l)
 	})
 }
 
-// covers reports whether all of d is in l, which may have more fields.
-func covers(l, d any) bool {
+// Covers reports whether all of d is in l, which may have more fields, and quantities
+// in the API server's own form.
+func Covers(l, d any) bool {
 	switch d := d.(type) {
 	case nil:
 		return true
@@ -153,7 +154,7 @@ func covers(l, d any) bool {
 			return false
 		}
 		for k, v := range d {
-			if !covers(l[k], v) {
+			if !Covers(l[k], v) {
 				return false
 			}
 		}
@@ -164,7 +165,7 @@ func covers(l, d any) bool {
 			return false
 		}
 		for i := range d {
-			if !covers(l[i], d[i]) {
+			if !Covers(l[i], d[i]) {
 				return false
 			}
 		}

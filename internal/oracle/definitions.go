@@ -22,7 +22,18 @@ func definitionsShape(name, dir string, count, size int) (Shape, error) {
 // definition is a CustomResourceDefinition of about so many bytes.
 func definition(plural string, size int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `---
+	fmt.Fprintf(&b, definitionHead, plural)
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, definitionPart, i)
+	}
+	b.WriteString(definitionEnd)
+	return b.String()
+}
+
+// The texts of a definition: what comes before the schemas of its parts, one of them,
+// and what comes after.
+const (
+	definitionHead = `---
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -54,9 +65,8 @@ spec:
             type: object
           spec:
             properties:
-`, plural)
-	for i := 0; b.Len() < size; i++ {
-		fmt.Fprintf(&b, `              part%[1]d:
+`
+	definitionPart = `              part%[1]d:
                 description: Part%[1]d is how this part of the thing is run, and on which of the nodes
                   it may be, if it is to be anywhere
                 properties:
@@ -92,14 +102,12 @@ spec:
                 x-kubernetes-validations:
                 - message: replicas need a mode
                   rule: '!has(self.replicas) || has(self.mode)'
-`, i)
-	}
-	b.WriteString(`            type: object
+`
+	definitionEnd = `            type: object
         type: object
     served: true
     storage: true
     subresources:
       status: {}
-`)
-	return b.String()
-}
+`
+)
