@@ -120,7 +120,11 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 	if err == nil {
 		err = r.awaitHook(limited, created, id, min(left, r.opts.timeout()))
 	}
-	if errors.Is(err, errInTransition) {
+	if r.passing && r.staysPending(ctx, err) {
+		return err // the next pass goes on with it
+	}
+	if r.staysPending(ctx, err) {
+		r.e.events.emit(HookEnded{about(r.p.Key), shownAs(created.id, h.parsed.Unstructured), event, time.Since(note.StartedAt), err})
 		return err
 	}
 	note.CompletedAt, note.Phase = time.Now(), hookSucceeded
@@ -172,26 +176,20 @@ func (r *run) noteHook(ctx context.Context, id string, note hookNote) error {
 	return r.saveNotes(ctx)
 }
 
-// hooksDone reports whether all hooks of the plan's events with a prefix have
-// succeeded.
-func (r *run) hooksDone(prefix string) bool {
-	for _, planned := range r.p.Hooks {
-		if strings.HasPrefix(planned.Event, prefix) && !r.opts.NoHooks {
-			return false
-		}
-	}
-	return true
+// hooksDone reports whether all hooks have succeeded that come before the objects:
+// the plan has those that have not.
+func (r *run) hooksDone() bool {
+	return r.opts.NoHooks || !slices.ContainsFunc(r.p.Hooks, func(h PlannedHook) bool { return strings.HasPrefix(h.Event, "pre-") })
 }
 
-// noteDone writes down that hooks have succeeded, before any of them is deleted, if
-// another process may go on from there.
+// noteDone writes into the revision that hooks have succeeded, before any of them is
+// deleted, since another process may go on from there.
 func (r *run) noteDone(ctx context.Context, done []hook) error {
-	for _, h := range done {
-		if r.passing && slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) {
-			return r.saveNotes(ctx)
-		}
+	deletes := func(h hook) bool { return slices.Contains(h.stored.DeletePolicies, string(render.HookSucceeded)) }
+	if !r.passing || !slices.ContainsFunc(done, deletes) {
+		return nil
 	}
-	return nil
+	return r.saveNotes(ctx)
 }
 
 // hookCreated creates the hook. If the run was noted by an earlier pass, it may be

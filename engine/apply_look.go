@@ -25,7 +25,7 @@ func (t *transition) add(objects []Diagnosis, after time.Duration) {
 			t.waiting = append(t.waiting, d)
 		}
 	}
-	if t.after == 0 || after < t.after {
+	if after > 0 && (t.after == 0 || after < t.after) {
 		t.after = after
 	}
 }
@@ -34,19 +34,12 @@ func (t *transition) add(objects []Diagnosis, after time.Duration) {
 // returns nil if all are ready, errInTransition while they may become so, and
 // otherwise what waiting returns.
 func (r *run) look(ctx context.Context, name string, timeout time.Duration, targets []readiness.Target, o readiness.Options, reporter *waitReporter) error {
-	var box mailboxed
-	o.OnUpdate = box.put
+	o.OnUpdate = reporter.update
 	result, seen, after, err := readiness.Look(ctx, targets, o, r.notes.wait(name), timeout)
-	switch not := (*readiness.NotReady)(nil); {
-	case err == nil:
+	if err == nil {
 		r.notes.setWait(name, nil)
 		reporter.end(result, nil)
 		return nil
-	case !errors.As(err, &not):
-		return notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
-	}
-	for _, u := range box.updates {
-		reporter.update(u)
 	}
 	failed := notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
 	if !errors.Is(err, readiness.ErrInProgress) {
@@ -56,18 +49,6 @@ func (r *run) look(ctx context.Context, name string, timeout time.Duration, targ
 	r.notes.setWait(name, &seen)
 	r.inTransition(failed, after)
 	return errInTransition
-}
-
-// mailboxed keeps the last update of each target.
-type mailboxed struct{ updates []readiness.Update }
-
-func (m *mailboxed) put(u readiness.Update) {
-	i := slices.IndexFunc(m.updates, func(have readiness.Update) bool { return have.Target == u.Target })
-	if i < 0 {
-		m.updates = append(m.updates, u)
-		return
-	}
-	m.updates[i] = u
 }
 
 // lookGone returns nil if objects are gone, and errInTransition if they are not.
@@ -97,15 +78,15 @@ func (r *run) unready(ctx context.Context) ([]Diagnosis, error) {
 		return nil, nil
 	}
 	_, _, _, err := readiness.Look(ctx, targets, r.e.waitOptions(), readiness.Memory{}, time.Hour)
-	var not *readiness.NotReady
-	if err != nil && !errors.As(err, &not) {
-		return nil, notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
+	if err == nil {
+		return nil, nil
 	}
-	var failed *NotReadyError
-	if err != nil && errors.As(notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err), &failed) {
-		return failed.Objects, nil
+	err = notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
+	var not *NotReadyError
+	if errors.As(err, &not) {
+		return not.Objects, nil
 	}
-	return nil, nil
+	return nil, err
 }
 
 // inTransition keeps what the pass would have to wait for.

@@ -33,7 +33,7 @@ func (e *Engine) newTestRun(ctx context.Context, k Key, record *storage.Record, 
 		return nil, err
 	}
 	p := &Plan{Key: k, work: &work{redactor: redactor, record: record}}
-	t := &testRun{run: newRun(e, p, ApplyOptions{Timeout: opts.Timeout, HooksTimeout: opts.HooksTimeout, FailurePolicy: opts.FailurePolicy}, l), logLines: opts.LogLines}
+	t := &testRun{run: newRun(e, p, ApplyOptions{Timeout: opts.Timeout, HooksTimeout: opts.HooksTimeout, FailurePolicy: opts.FailurePolicy, OnCancel: CancelFails}, l), logLines: opts.LogLines}
 	if t.logLines == 0 {
 		t.logLines = DefaultLogLines
 	}

@@ -95,7 +95,6 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 		}
 	}
 	out := *e
-	out.rivals = &rivals{}
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
 	return &out, nil
 }

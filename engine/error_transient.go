@@ -2,10 +2,8 @@ package engine
 
 import (
 	"errors"
-	"net"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // isTransient reports whether an error, or each of those of an *ApplyError, says
@@ -23,9 +21,7 @@ func isTransient(err error) bool {
 	if errors.As(err, new(*NotReadyError)) {
 		return false
 	}
-	var timeout net.Error
 	return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
-		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) ||
-		utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
-		errors.As(err, &timeout) && timeout.Timeout()
+		apierrors.IsServiceUnavailable(err) || isUnreachable(err) ||
+		apierrors.IsInternalError(err) && saysUncalled.MatchString(err.Error())
 }

@@ -84,7 +84,7 @@ func (e *Engine) planDeploy(ctx context.Context, r Release, a asking) (*Plan, er
 			if err != nil {
 				return nil, err
 			}
-		case recorded.of != in.history.last:
+		case recorded.reverted:
 			reverted = recorded.of
 		default:
 			a.renderedAt = recorded.at
@@ -207,14 +207,15 @@ func (e *Engine) renderedBefore(ctx context.Context, k Key, a asking, h *history
 		return nil, err
 	}
 	of := h.last
-	if n := readNotes(of); n.Reverts != 0 && a.pass {
+	reverts := a.pass && readNotes(of).Reverts != 0
+	if n := readNotes(of); reverts {
 		var err error
 		if of, err = e.store.Get(ctx, k.Namespace, k.Name, n.Reverts); err != nil {
 			return nil, ignoreNotStored(err)
 		}
 	}
 	if n := readNotes(of); !n.RenderedAt.IsZero() {
-		return &recordedRender{of, n.Upgrade, n.RenderedAt, of.Revision}, nil
+		return &recordedRender{of, n.Upgrade, n.RenderedAt, of.Revision, reverts}, nil
 	}
 	return nil, nil
 }

@@ -45,7 +45,7 @@ func (e *Engine) planUninstall(ctx context.Context, k Key, a asking) (*Plan, err
 		Kind: PlanUninstall, Chart: chartName(h.last.Chart.Name, h.last.Chart.Version),
 		work: &work{
 			noted:   noted{RenderedAt: left.RenderedAt, Upgrade: left.Upgrade, Reverts: a.revertsFrom, Why: cmp.Or(left.Why, h.last.Description)},
-			resumes: h.last.Status == storage.StatusUninstalling && left.Resumable && left.Kind == PlanUninstall,
+			resumes: a.resumes() && h.last.Status == storage.StatusUninstalling && left.Resumable && left.Kind == PlanUninstall,
 		},
 	}
 	out, err := e.plan(ctx, p, wanted{}, begun, "delete")

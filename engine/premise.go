@@ -97,7 +97,7 @@ type asking struct {
 
 // resumes reports whether the plan may go on with a revision that was left pending.
 // One that is shown, and applied later, records its own.
-func (a asking) resumes() bool { return a.purpose == immediate && a.reviewed == (reviewed{}) }
+func (a asking) resumes() bool { return a.purpose != forReview && a.reviewed == (reviewed{}) }
 
 // recordedRender is what the templates of a revision were rendered with.
 type recordedRender struct {
@@ -105,6 +105,8 @@ type recordedRender struct {
 	upgrade  bool
 	at       time.Time
 	revision int
+	// reverted: the newest revision goes back from this one.
+	reverted bool
 }
 
 // reviewed is what of a reviewed plan matters when it is made again.

@@ -125,7 +125,7 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{Key: s.key}, explain(string(s.operation), s.key, diff.Object{}, err)
 		}
-		if out, done, err := s.withoutWriting(ctx, p); done || err != nil {
+		if out, done, err := s.withoutLock(ctx, p); done || err != nil {
 			return out, explain(string(s.operation), s.key, diff.Object{}, err)
 		}
 		if out, done, err := s.onlyLooks(ctx, p); done || err != nil {
@@ -229,9 +229,9 @@ func (s *pass) failedBefore(p *Plan) bool {
 	return last != nil && last.Status == storage.StatusFailed && p.work.record != nil && sameContent(last, p.work.record)
 }
 
-// withoutWriting is the progress of a pass that has nothing to write now; done
-// reports whether it is one.
-func (s *pass) withoutWriting(ctx context.Context, p *Plan) (out Progress, done bool, err error) {
+// withoutLock is the progress of a pass that writes no object now; done reports
+// whether it is one.
+func (s *pass) withoutLock(ctx context.Context, p *Plan) (out Progress, done bool, err error) {
 	out = s.progress(p)
 	w := p.work
 	switch {
@@ -275,7 +275,7 @@ func (s *pass) onlyLooks(ctx context.Context, p *Plan) (out Progress, done bool,
 		return Progress{}, false, nil
 	}
 	r := newRun(s.e, p, s.apply, nil)
-	if r.passing = true; !r.hooksDone("pre-") {
+	if r.passing = true; !r.hooksDone() {
 		return Progress{}, false, nil
 	}
 	if err := r.waitReady(ctx); !errors.Is(err, errInTransition) {

@@ -259,10 +259,10 @@ func TestReconcileOfOtherVerbs(t *testing.T) {
 func TestReconcileKeepsTheOrder(t *testing.T) {
 	f := newFixture(t)
 	wave := func(name, n, more string) string {
-		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + ", annotations: {helm.sh/wave: '" + n + "', fairlead.dev/wave: '" + n + "'" + more + "}}\nspec: {selector: {matchLabels: {app: " + name + "}}, template: {metadata: {labels: {app: " + name + "}}, spec: {containers: [{name: a, image: a}]}}}\n"
+		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + ", annotations: {fairlead.dev/wave: '" + n + "'" + more + "}}\nspec: {selector: {matchLabels: {app: " + name + "}}, template: {metadata: {labels: {app: " + name + "}}, spec: {containers: [{name: a, image: a}]}}}\n"
 	}
 	c := f.chart(map[string]string{
-		"a.yaml": wave("a", "0", ""), "b.yaml": wave("b", "1", ""), "c.yaml": wave("c", "2", ", fairlead.dev/depends-on: Deployment/b"),
+		"a.yaml": wave("a", "0", ""), "b.yaml": wave("b", "1", ""), "c.yaml": wave("c", "1", ", config.kubernetes.io/depends-on: apps/namespaces/"+f.namespace+"/Deployment/b"),
 	})
 	last := 0
 	f.until(engine.PhaseDeployed, func(e *engine.Engine) (engine.Progress, error) {
@@ -303,35 +303,42 @@ func TestCancelledDeployGoesOn(t *testing.T) {
 			return nil
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			c := f.chart(map[string]string{"web.yaml": deployment, "job.yaml": slowJob, "second.yaml": secondConfig})
-			r := f.release(c, "podAnnotations.fairlead\\.dev/pod=slow-ready")
-			ctx, cancel := context.WithCancel(f.ctx)
-			e, err := engine.New(f.config, engine.Options{OnEvent: func(e engine.Event) {
-				if w, ok := e.(engine.Waiting); ok && w.Object.Kind == "Deployment" {
-					cancel()
-				}
-			}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			rev, err := e.Deploy(ctx, r, engine.ApplyOptions{OnFailure: engine.RollBackOrUninstall})
-			if !errors.Is(err, context.Canceled) || rev == nil || rev.Status != engine.StatusPendingInstall {
-				t.Fatalf("%+v, %v", rev, err)
-			}
-			f.wantHistory("1 pending-install")
-			f.requests.Reset()
-			if err := goOn(f, r); err != nil {
-				t.Fatal(err)
-			}
-			f.wantHistory("1 deployed")
-			for _, w := range f.writes() {
-				if strings.Contains(w, "/jobs") {
-					t.Errorf("the hook ran again: %s", w)
-				}
-			}
-		})
+		for _, kind := range []string{"Job", "Deployment"} { // what is waited for when the context ends
+			t.Run(name+" "+kind, func(t *testing.T) { cancelledDeployGoesOn(t, kind, goOn) })
+		}
+	}
+}
+
+func cancelledDeployGoesOn(t *testing.T, kind string, goOn func(*fixture, engine.Release) error) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"web.yaml": deployment, "job.yaml": slowJob, "second.yaml": secondConfig})
+	r := f.release(c, "podAnnotations.fairlead\\.dev/pod=slow-ready")
+	ctx, cancel := context.WithCancel(f.ctx)
+	e, err := engine.New(f.config, engine.Options{OnEvent: func(e engine.Event) {
+		if w, ok := e.(engine.Waiting); ok && w.Object.Kind == kind {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := e.Deploy(ctx, r, engine.ApplyOptions{OnFailure: engine.RollBackOrUninstall})
+	if !errors.Is(err, context.Canceled) || rev == nil || rev.Status != engine.StatusPendingInstall {
+		t.Fatalf("%+v, %v", rev, err)
+	}
+	f.wantHistory("1 pending-install")
+	if err := goOn(f, r); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHistory("1 deployed")
+	created := 0
+	for _, w := range f.writes() {
+		if strings.HasPrefix(w, "POST") && strings.Contains(w, "/jobs") {
+			created++
+		}
+	}
+	if created != 1 {
+		t.Errorf("the hook was created %d times", created)
 	}
 }
 

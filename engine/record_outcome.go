@@ -19,7 +19,7 @@ func (r *recorder) leavePending(ctx context.Context, why error) error {
 	r.notes.resumable()
 	if !errors.Is(why, errInTransition) {
 		r.record.Description = short(r.p.work.redactor.String(describe(r.p, "left unfinished: "+headline(why))))
-		r.record.Progress = "" // so that it is written in any case
+		return r.write(ctx)
 	}
 	return r.saveNotes(ctx)
 }

@@ -91,11 +91,15 @@ func (r *recorder) recordUninstalling(ctx context.Context) error {
 // saveNotes writes into the revision what has been noted since it was recorded. It
 // fails with errRaced if another operation has changed the revision.
 func (r *recorder) saveNotes(ctx context.Context) error {
-	text := r.notes.text()
-	if text == r.record.Progress {
+	if r.notes.text() == r.record.Progress {
 		return nil
 	}
-	r.record.Progress = text
+	return r.write(ctx)
+}
+
+// write writes the revision with its notes.
+func (r *recorder) write(ctx context.Context) error {
+	r.record.Progress = r.notes.text()
 	err := r.e.store.Update(ctx, r.record)
 	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
 		return errRaced
