@@ -174,9 +174,7 @@ func (b *budget) load(files []chartfile.File) (*Chart, error) {
 	}
 	slices.SortStableFunc(info.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	info.Files = slices.Clip(info.Files)
-	c := &Chart{info: info, parsed: parsed, digest: sync.OnceValue(func() string { return digest(info.Files) })}
-	go c.digest() // beside what its first render does
-	return c, nil
+	return &Chart{info: info, parsed: parsed, digest: sync.OnceValue(func() string { return digest(info.Files) })}, nil
 }
 
 func digest(files []File) string {
