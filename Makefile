@@ -38,18 +38,19 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build
+.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build operator-generate
 
 demo:
 	@$(if $(VERSION),FAIRLEAD_TEST_CONTROL_PLANE=$$(go run ./internal/testcluster/build -version $(VERSION))) go run ./examples/demo $(ARGS)
 
 # One cluster serves the tests of all packages, a namespace each.
 test: cluster-build
-	@binary=$(CLUSTER) && exec "$$binary" exec -- sh -c 'go test -timeout 30m ./... && cd test/helm && go test -timeout 10m .'
+	@binary=$(CLUSTER) && exec "$$binary" exec -- sh -c 'go test -timeout 30m ./... && cd test/helm && go test -timeout 10m . && cd ../../examples/operator && go test -timeout 10m ./...'
 
 test-short:
 	go test -short ./...
 	cd test/bench && go test -short .
+	cd examples/operator && go test -short ./...
 
 check: format vet lint licence-list vulnerabilities race
 
@@ -63,6 +64,7 @@ vet:
 	cd tools && go vet ./licences && go test ./licences
 	cd test/bench && go vet .
 	cd test/helm && go vet .
+	cd examples/operator && go vet ./...
 
 lint:
 	go tool -modfile=tools/go.mod staticcheck ./...
@@ -141,6 +143,10 @@ cluster: cluster-build
 	@binary=$(CLUSTER) && \
 	$(if $(VERSION),control_plane=$$(go run ./internal/testcluster/build -version $(VERSION)) &&) \
 	exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS)) $(if $(VERSION),-control-plane "$$control_plane")
+
+# The deep copies and the CRD of the example operator, from its types.
+operator-generate:
+	cd examples/operator && go tool controller-gen object crd paths=./api/... output:crd:dir=chart/crds
 
 cluster-build:
 	@go run ./internal/testcluster/build > /dev/null
