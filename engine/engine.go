@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
+	"github.com/fairlead-dev/fairlead/engine/internal/observe"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
@@ -29,6 +30,8 @@ type Engine struct {
 	rules   map[schema.GroupKind]readiness.Rule
 	events  emitter
 	rivals  *rivals
+	writes  *observe.Writes // of revisions, by this engine and those made from it
+	watches *watches        // by this identity
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -64,7 +67,11 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 	if err != nil {
 		return nil, &Error{Op: "new engine", Err: err}
 	}
-	return &Engine{opts: opts, cluster: c, store: at.store, leases: at.leases, rules: rules, events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}}, nil
+	writes := &observe.Writes{}
+	return &Engine{
+		opts: opts, cluster: c, store: opts.Storage.noting(at.store, writes), leases: at.leases, rules: rules,
+		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{},
+	}, nil
 }
 
 // As returns an engine that acts as another user, with that user's permissions,
@@ -93,9 +100,11 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 		if at, err = opts.homeIn(c); err != nil {
 			return nil, &Error{Op: "impersonate", Err: err}
 		}
+		at.store = opts.Storage.noting(at.store, e.writes)
 	}
 	out := *e
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
+	out.watches = &watches{}
 	return &out, nil
 }
 

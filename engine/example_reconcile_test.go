@@ -40,3 +40,27 @@ func ExampleEngine_Reconcile() {
 	}
 	// Output: API server unreachable
 }
+
+// A controller takes a pass over each release that is touched.
+func ExampleEngine_Watch() {
+	follow := func(ctx context.Context, eng *engine.Engine, desired map[engine.Key]engine.Release) error {
+		for t, err := range eng.Watch(ctx, engine.WatchOptions{}) {
+			if err != nil {
+				return err
+			}
+			if _, err := eng.Reconcile(ctx, desired[t.Key], engine.ReconcileOptions{}); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{Storage: engine.Storage{Memory: engine.NewMemoryStorage()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := follow(context.Background(), eng, nil); errors.Is(err, engine.ErrInvalidOptions) {
+		fmt.Println("nothing to watch: revisions are kept in memory")
+	}
+	// Output: nothing to watch: revisions are kept in memory
+}

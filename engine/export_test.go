@@ -52,3 +52,14 @@ func TellAbout(secret *unstructured.Unstructured, text string) Told {
 	out.Events = append(out.Events, Warning{about(key), redactor.String(text)}, Ended{EventMeta: about(key), Err: failed})
 	return out
 }
+
+// WatchedKinds are the resources of which an engine watches objects now.
+func WatchedKinds(e *Engine) map[string]bool {
+	out := map[string]bool{}
+	for _, o := range e.watches.all() {
+		for _, r := range o.Resources() {
+			out[r.Resource] = true
+		}
+	}
+	return out
+}

@@ -135,7 +135,7 @@ func (e *Engine) List(ctx context.Context, opts ListOptions) ([]Revision, error)
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	selector, err := releaseSelector(opts.Selector)
+	selector, err := releaseSelector("ListOptions.Selector", opts.Selector)
 	if err != nil {
 		return nil, refused("list", Key{}, err)
 	}

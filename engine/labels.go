@@ -66,10 +66,10 @@ func labelNotes(before, after map[string]string) []string {
 }
 
 // releaseSelector is the selector of ListOptions.
-func releaseSelector(text string) (labels.Selector, error) {
+func releaseSelector(field, text string) (labels.Selector, error) {
 	selector, err := labels.Parse(text)
 	if err != nil {
-		return nil, invalid("ListOptions.Selector", "is no label selector: %v", err)
+		return nil, invalid(field, "is no label selector: %v", err)
 	}
 	return selector, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
+	"github.com/fairlead-dev/fairlead/engine/internal/observe"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -103,6 +104,13 @@ func (s Storage) namespaceOf(k Key) string {
 		return s.Namespace
 	}
 	return k.Namespace
+}
+
+// noting is the store, with its writes noted for watches.
+func (s Storage) noting(store *storage.Store, writes *observe.Writes) *storage.Store {
+	return store.OnWrite(func(namespace, revision string) func(string) {
+		return writes.Begin(s.namespaceOf(Key{Namespace: namespace}), revision)
+	})
 }
 
 // resource is that of revisions.

@@ -34,6 +34,9 @@ func New(load Loader) *Merger {
 // changed, because a CustomResourceDefinition was written.
 func (m *Merger) Forget(gv schema.GroupVersion) { m.schemas.forget(gv) }
 
+// ForgetGroup is Forget of all versions of a group.
+func (m *Merger) ForgetGroup(group string) { m.schemas.forgetGroup(group) }
+
 // Request is one apply to compute.
 type Request struct {
 	// Live is the object as the cluster has it, with its managedFields; nil

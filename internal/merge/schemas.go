@@ -91,6 +91,17 @@ func (s *schemas) forget(gv schema.GroupVersion) {
 	}
 }
 
+func (s *schemas) forgetGroup(group string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for gv, el := range s.byGV {
+		if gv.Group == group {
+			delete(s.byGV, gv)
+			s.order.Remove(el)
+		}
+	}
+}
+
 func (s *schemas) parse(ctx context.Context, gv schema.GroupVersion) (managedfields.TypeConverter, error) {
 	body, err := s.load(ctx, gv)
 	if err != nil {

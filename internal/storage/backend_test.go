@@ -24,7 +24,7 @@ func TestBackends(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
-			s.Store = &Store{open(s), testLimit}
+			s.Store = &Store{backend: open(s), limit: testLimit}
 			first := s.create(StatusDeployed)[0]
 			if err := s.Create(s.ctx, s.record(1, StatusDeployed)); !errors.Is(err, ErrRevisionExists) {
 				t.Errorf("a second first revision: %v", err)

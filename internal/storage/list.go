@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -197,7 +198,9 @@ func (s *Store) delete(ctx context.Context, namespace, secret string, uid types.
 	if uid != "" {
 		opts.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	err := s.backend.Delete(ctx, namespace, secret, opts)
+	_, err := s.write(namespace, secret, func() (*corev1.Secret, error) {
+		return nil, s.backend.Delete(ctx, namespace, secret, opts)
+	})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -272,4 +275,21 @@ func (s *Store) everything(ctx context.Context, namespace, name string) (revisio
 		}
 	}
 	return revisions, parts, err
+}
+
+// WatchSelector selects all that a Store keeps: revisions, and the parts that
+// continue them.
+const WatchSelector = labelOwner + " in (" + ownerHelm + "," + ownerPart + ")"
+
+// WatchedMeta is the Meta of a record that a watch with WatchSelector has sent, in
+// the namespace of its release; Revision is 0 for a part. ok is false for what is
+// neither.
+func WatchedMeta(o metav1.ObjectMeta) (m Meta, ok bool) {
+	if namespace := o.Labels[labelNamespace]; namespace != "" {
+		o.Namespace = namespace
+	}
+	if o.Labels[labelOwner] == ownerPart {
+		return Meta{Name: o.Labels[labelName], Namespace: o.Namespace}, o.Labels[labelName] != ""
+	}
+	return metaOf(o)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -17,6 +18,38 @@ import (
 type Store struct {
 	backend Backend
 	limit   int // maxBody, less in tests
+	writing func(namespace, revision string) func(version string)
+}
+
+// VersionDeleted is what OnWrite reports of a revision that was deleted.
+const VersionDeleted = "deleted"
+
+// OnWrite is the same Store, which calls begin before it writes a revision, with
+// the name of its record, and what begin returns afterwards, with the
+// resourceVersion, VersionDeleted, or "" if nothing was written.
+func (s *Store) OnWrite(begin func(namespace, revision string) func(version string)) *Store {
+	out := *s
+	out.writing = begin
+	return &out
+}
+
+// write does a write that OnWrite reports.
+func (s *Store) write(namespace, revision string, do func() (*corev1.Secret, error)) (*corev1.Secret, error) {
+	if s.writing == nil {
+		return do()
+	}
+	end := s.writing(namespace, revision)
+	got, err := do()
+	if err != nil {
+		end("")
+		return got, err
+	}
+	if got == nil {
+		end(VersionDeleted)
+		return nil, nil
+	}
+	end(got.ResourceVersion)
+	return got, nil
 }
 
 // New makes a Store of Secrets, over the clients of one cluster.
@@ -35,7 +68,7 @@ func In(b Backend, namespace string) *Store {
 	if namespace != "" {
 		b = placed{b, namespace}
 	}
-	return &Store{b, maxBody}
+	return &Store{backend: b, limit: maxBody}
 }
 
 // Placed is the same Store with all releases in one namespace.
@@ -58,9 +91,12 @@ func (s *Store) Create(ctx context.Context, r *Record) error {
 	}
 	fresh := *r
 	fresh.secret = nil // of an earlier try
-	got, err := s.backend.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()))
+	name := secretName(r.Name, r.Revision)
+	got, err := s.write(r.Namespace, name, func() (*corev1.Secret, error) {
+		return s.backend.Create(ctx, newSecret(&fresh, e, labelCreated, time.Now()))
+	})
 	if apierrors.IsAlreadyExists(err) {
-		got, err = s.backend.Get(ctx, r.Namespace, secretName(r.Name, r.Revision))
+		got, err = s.backend.Get(ctx, r.Namespace, name)
 		if apierrors.IsNotFound(err) || err == nil && got.Annotations[annotationAttempt] != r.attempt {
 			return about(r, ErrRevisionExists)
 		}
@@ -87,7 +123,9 @@ func (s *Store) Update(ctx context.Context, r *Record) error {
 	if err := s.writeParts(ctx, r, e); err != nil {
 		return err
 	}
-	got, err := s.backend.Update(ctx, newSecret(r, e, labelModified, time.Now()))
+	got, err := s.write(r.Namespace, r.secret.Name, func() (*corev1.Secret, error) {
+		return s.backend.Update(ctx, newSecret(r, e, labelModified, time.Now()))
+	})
 	if apierrors.IsConflict(err) {
 		// It may be this very update, sent before by a caller that did not see
 		// its response.

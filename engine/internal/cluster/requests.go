@@ -83,16 +83,26 @@ func decode(res rest.Result, into any) error {
 // first page, and then what List returned as next; next is empty after the
 // last page. The error of each ends the list.
 func (c *Cluster) List(ctx context.Context, m *meta.RESTMapping, namespace, from string, each func([]byte) error) (next string, err error) {
+	page, err := c.ListLabelled(ctx, m, namespace, "", from, each)
+	return page.Continue, err
+}
+
+// ListLabelled is List of the objects that a label selector matches; an empty
+// namespace stands for all of them. It returns the metadata of the page.
+func (c *Cluster) ListLabelled(ctx context.Context, m *meta.RESTMapping, namespace, selector, from string, each func([]byte) error) (metav1.ListMeta, error) {
 	r := on(c.Typed.Discovery().RESTClient().Get(), m, namespace).Param("limit", strconv.Itoa(ListPage))
+	if selector != "" {
+		r.Param("labelSelector", selector)
+	}
 	if from != "" {
 		r.Param("continue", from)
 	}
+	var list metav1.ListMeta
 	body, err := r.Stream(c.Quiet(ctx))
 	if err != nil {
-		return "", err
+		return list, err
 	}
 	defer body.Close()
-	var list metav1.ListMeta
 	d := stdjson.NewDecoder(body)
 	var text stdjson.RawMessage
 	err = jsonstream.Object(d, func(member string) error {
@@ -110,7 +120,7 @@ func (c *Cluster) List(ctx context.Context, m *meta.RESTMapping, namespace, from
 		return jsonstream.Skip(d)
 	})
 	if err != nil {
-		return "", fmt.Errorf("decode the response: %w", err)
+		return metav1.ListMeta{}, fmt.Errorf("decode the response: %w", err)
 	}
-	return list.Continue, nil
+	return list, nil
 }

@@ -1,0 +1,180 @@
+package observe
+
+import (
+	"encoding/json"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/readiness"
+)
+
+// Release names a release.
+type Release struct{ Namespace, Name string }
+
+// name is the place of an object among those of its feed.
+type name struct{ namespace, name string }
+
+// record is what is kept of an object.
+type record struct {
+	version string // its resourceVersion
+	uid     types.UID
+	release Release
+	content uint64 // hash of what is neither status nor bookkeeping
+	unready bool
+	// entries are hashes of the managedFields.
+	entries []uint32
+	// Only of revisions:
+	revision int
+	status   string
+	matches  bool // the labels of the release
+}
+
+// entry is one of an object's managedFields.
+type entry struct {
+	manager string
+	time    time.Time
+	status  bool // of the status subresource
+	hash    uint32
+}
+
+// item is an object on its way from a feed to the observer.
+type item struct {
+	metav1.PartialObjectMetadata
+	record
+	managed  []entry
+	unmarked bool // it has lost Helm's label
+}
+
+func (i *item) at() name { return name{i.Namespace, i.Name} }
+
+// items is a list of them, as a reflector reads it.
+type items struct {
+	metav1.TypeMeta
+	metav1.ListMeta
+	Items []runtime.Object
+}
+
+// DeepCopyObject is there because a list must have it; no one calls it.
+func (l *items) DeepCopyObject() runtime.Object {
+	out := *l
+	out.Items = slices.Clone(l.Items)
+	return &out
+}
+
+// newItem is what all kinds of objects have in common.
+func newItem(o metav1.Object) *item {
+	i := &item{}
+	i.Name, i.Namespace, i.ResourceVersion = o.GetName(), o.GetNamespace(), o.GetResourceVersion()
+	i.version, i.uid = o.GetResourceVersion(), o.GetUID()
+	return i
+}
+
+// reducer reduces the objects of releases to records. Its strings are shared by
+// all records. It is for one observer, which locks it.
+type reducer struct {
+	seed  maphash.Seed
+	rules map[schema.GroupKind]readiness.Rule
+}
+
+const (
+	annotationName      = "meta.helm.sh/release-name"
+	annotationNamespace = "meta.helm.sh/release-namespace"
+)
+
+// object reduces an object of a release.
+func (r *reducer) object(u *unstructured.Unstructured) *item {
+	i := newItem(u)
+	a := u.GetAnnotations()
+	i.release = Release{a[annotationNamespace], a[annotationName]}
+	state := readiness.Assess(u, r.rules).State
+	i.unready = state != readiness.Ready && state != readiness.Unknown
+	i.content = r.contentOf(u)
+	i.addManagers(r.seed, u.GetManagedFields())
+	return i
+}
+
+// addManagers notes who owns which fields.
+func (i *item) addManagers(seed maphash.Seed, fields []metav1.ManagedFieldsEntry) {
+	for _, f := range fields {
+		e := entry{manager: f.Manager, status: f.Subresource == "status"}
+		var h maphash.Hash
+		h.SetSeed(seed)
+		h.WriteString(strings.Join([]string{f.Manager, string(f.Operation), f.Subresource, f.APIVersion, ""}, "\x00"))
+		if f.Time != nil {
+			e.time = f.Time.Time
+			h.WriteString(f.Time.UTC().Format(time.RFC3339))
+		}
+		if f.FieldsV1 != nil {
+			h.Write(f.FieldsV1.GetRawBytes())
+		}
+		e.hash = uint32(h.Sum64())
+		i.managed = append(i.managed, e)
+		i.entries = append(i.entries, e.hash)
+	}
+}
+
+// contentOf hashes what of an object is desired by whoever writes it: all but its
+// status and what the API server counts.
+func (r *reducer) contentOf(u *unstructured.Unstructured) uint64 {
+	content := maps.Clone(u.Object)
+	delete(content, "status")
+	if metadata, ok := content["metadata"].(map[string]any); ok {
+		metadata = maps.Clone(metadata)
+		for _, counted := range []string{"resourceVersion", "generation", "managedFields"} {
+			delete(metadata, counted)
+		}
+		content["metadata"] = metadata
+	}
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	if err := json.NewEncoder(&h).Encode(content); err != nil {
+		return maphash.String(r.seed, u.GetResourceVersion()) // counts as another content each time
+	}
+	return h.Sum64()
+}
+
+// changedBy is the field manager that made the item of what was before: the one
+// whose entry is new or another, the latest of several. Where the content has
+// changed, one that wrote more than the status. A manager that has written the same
+// fields within the same second shows no difference: then it is the one with the
+// latest entry. Empty if that cannot be known.
+func (i *item) changedBy(before *record) string {
+	var known []uint32
+	content := true
+	if before != nil {
+		known, content = before.entries, before.content != i.content
+	}
+	var changed, latest *entry
+	alone := true
+	for n := range i.managed {
+		e := &i.managed[n]
+		if content && e.status {
+			continue
+		}
+		if !slices.Contains(known, e.hash) && (changed == nil || !e.time.Before(changed.time)) {
+			changed = e
+		}
+		switch {
+		case latest == nil || e.time.After(latest.time):
+			latest, alone = e, true
+		case e.time.Equal(latest.time):
+			alone = alone && e.manager == latest.manager
+		}
+	}
+	switch {
+	case changed != nil:
+		return changed.manager
+	case latest != nil && alone:
+		return latest.manager
+	}
+	return ""
+}
