@@ -62,6 +62,9 @@ func digest(ch Change) string {
 	if keys > 0 {
 		say("%s: %s", plural(keys, "key", "keys"), strings.Join(names, ", "))
 	}
+	if unknown := ch.Unknown(); len(unknown) > 0 {
+		say("known after apply: %s", oneLine(strings.Join(unknown, ", ")))
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -72,7 +75,7 @@ func withoutSecrets(ch Change) (map[string]any, error) {
 		f.Secret = false
 		fields[i] = f
 	}
-	u, err := Change{Object: ch.Object, Action: Created, Fields: fields}.ApplyTo(nil)
+	u, err := Change{Object: ch.Object, Action: Created, Fields: fields}.applyTo(nil)
 	if err != nil || u == nil {
 		return nil, err
 	}
@@ -103,8 +106,11 @@ func images(pod map[string]any) []string {
 	list, _ := pod["containers"].([]any)
 	for _, e := range list {
 		m, _ := e.(map[string]any)
-		if s, ok := m["image"].(string); ok {
-			out = append(out, s)
+		switch image := m["image"].(type) {
+		case string:
+			out = append(out, image)
+		case Unknown:
+			out = append(out, image.String())
 		}
 	}
 	return out

@@ -68,6 +68,7 @@ func (f *Field) UnmarshalJSON(data []byte) error {
 		if *v, err = plain(*v); err != nil {
 			return fmt.Errorf("field %s: %w", b.Path, err)
 		}
+		*v = revived(*v)
 	}
 	*f = Field(b)
 	return nil

@@ -16,7 +16,19 @@ var ErrSecret = errors.New("secret values of the change are redacted")
 // object that the change was computed from, apart from the fields that the API
 // server writes (status, managedFields and the like) and from the position of
 // new items in a list merged by key. live is not changed.
+//
+// It fails with ErrSecret or ErrUnknown if a value is redacted or not known.
 func (c Change) ApplyTo(live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	for _, f := range c.Fields {
+		if hasUnknown(f.Desired) {
+			return nil, fmt.Errorf("apply the change of %s: %s: %w", c.Object, f.Path, ErrUnknown)
+		}
+	}
+	return c.applyTo(live)
+}
+
+// applyTo is ApplyTo with what is unknown left in the object.
+func (c Change) applyTo(live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if c.Action == Deleted {
 		return nil, nil
 	}

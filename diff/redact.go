@@ -145,6 +145,8 @@ func (r *Redactor) value(o Object, p path, v any, all bool) (any, bool) {
 		return out, hidden
 	case nil:
 		return nil, false
+	case Unknown:
+		return v, false
 	default:
 		// Short numbers are those of ports and replicas.
 		if text := scalarText(v); all || r.containsLong(text) {

@@ -23,7 +23,7 @@ func plainAt(v any, depth int) (any, error) {
 		return nil, fmt.Errorf("value is nested more than %d levels deep", maxDepth)
 	}
 	switch v := v.(type) {
-	case nil, bool, string, int64:
+	case nil, bool, string, int64, Unknown:
 		return v, nil
 	case int:
 		return int64(v), nil

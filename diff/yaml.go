@@ -60,7 +60,7 @@ func blockText(v any) ([]string, bool) {
 		}
 		return lines, strings.Contains(v, "\n")
 	case []any, map[string]any:
-		data, err := yaml.Marshal(v)
+		data, err := yaml.Marshal(printable(v))
 		if err != nil {
 			return []string{flow(v)}, false
 		}

@@ -26,6 +26,8 @@ var (
 	// ErrNamespaceNotFound is returned when a namespace that the release needs
 	// does not exist.
 	ErrNamespaceNotFound = errors.New("namespace not found")
+	// ErrObjectNotFound is returned by Live when an object does not exist.
+	ErrObjectNotFound = errors.New("object not found")
 	// ErrUnknownKind is returned when the API server does not serve a kind, and
 	// the release has no CustomResourceDefinition for it.
 	ErrUnknownKind = errors.New("unknown kind")

@@ -60,6 +60,9 @@ func (j *judge) all(ctx context.Context) ([]verdict, error) {
 		return nil, err
 	}
 	j.shifting = shiftingKinds(j.objects, verdicts)
+	for kind := range j.asking.assume.kinds() {
+		j.shifting[kind] = true
+	}
 	return verdicts, j.each(ctx, verdicts, func(o *object) bool { return !o.isDefinition() })
 }
 

@@ -23,7 +23,7 @@ func (j *judge) checkDefined(in intended, f prediction) []Problem {
 }
 
 // definitionOf is the definition of a new custom resource, if the release brings
-// or changes it; nil otherwise. unserved: the API server does not serve the kind
+// or changes it, or the plan assumes it; nil otherwise. unserved: the API server does not serve the kind
 // after all.
 func (j *judge) definitionOf(in intended, unserved bool) *unstructured.Unstructured {
 	if in.live != nil || !unserved && !in.pending && !j.shifting[in.groupKind()] {
@@ -36,7 +36,7 @@ func (j *judge) definitionOf(in intended, unserved bool) *unstructured.Unstructu
 			}
 		}
 	}
-	return nil
+	return j.asking.assume.definitionOf(in.groupKind())
 }
 
 func definedProblems(in intended, body, crd *unstructured.Unstructured) []Problem {

@@ -23,6 +23,9 @@ func (o PlanOptions) validate(k Key) error {
 	if err == nil {
 		err = validContainers("PlanOptions.UnsafeDelete", o.UnsafeDelete)
 	}
+	if err == nil {
+		err = assumed(o.Assume).validate("PlanOptions.Assume")
+	}
 	return refused("plan", k, err)
 }
 

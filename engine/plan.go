@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
@@ -38,10 +40,19 @@ type PlanOptions struct {
 	// Nil: each of them is a problem of the plan. Applying needs
 	// ApplyOptions.UnsafeDelete as well if the plan was stored.
 	UnsafeDelete []diff.Object
+	// Assume are objects that will exist when the plan is applied, because
+	// something else creates them before: Namespaces, and
+	// CustomResourceDefinitions that are created or changed. Objects in these
+	// namespaces and of these kinds are planned locally, custom resources
+	// validated by the schema of their definition, and marked Local. Applying
+	// the plan assumes nothing: it is stale once its Local objects can be
+	// confirmed and differ, so plan again when they exist. Other kinds are an
+	// error. Nil: nothing.
+	Assume []*unstructured.Unstructured
 }
 
 func (o PlanOptions) asking() asking {
-	return asking{nonce: newNonce(), DryRun: o.DryRun, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete}
+	return asking{nonce: newNonce(), DryRun: o.DryRun, force: o.Force, adopt: o.Adopt, unsafeDelete: o.UnsafeDelete, assume: o.Assume}
 }
 
 // DryRun selects the objects of a plan of which a server-side dry-run is made.

@@ -133,7 +133,7 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 	p.Report.Notes = append(p.Report.Notes, w.applyOrder.notes(w.steps)...)
 	p.Report.Notes = append(p.Report.Notes, ownerNotes(b.key, b.owner, w.steps)...)
 	p.Report.Warnings = append(p.Report.Warnings, hideTexts(b.redactor, b.warnings)...)
-	if w.namespace.missing && w.ownNamespace() == nil {
+	if w.namespace.created() && w.ownNamespace() == nil {
 		p.Report.Changes = append(p.Report.Changes, diff.Change{
 			Object: diff.Object{Version: "v1", Kind: "Namespace", Name: p.Key.Namespace},
 			Action: diff.Created, Reason: "the release's namespace does not exist", Local: true,

@@ -162,7 +162,7 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	err := parallel.All(ctx,
 		func(ctx context.Context) (err error) { in.history, err = e.listHistory(ctx, r.Key); return err },
 		func(ctx context.Context) (err error) {
-			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace)
+			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace, a.assume.namespaces()[r.Namespace])
 			return err
 		},
 		func(ctx context.Context) (err error) { in.caps, err = e.cluster.Capabilities(ctx); return err },
@@ -240,7 +240,7 @@ func (in *deployInput) render(ctx context.Context, e *Engine, r Release, a askin
 	if err != nil {
 		return err
 	}
-	r.Values, a.lookedUp = values, append(slices.Clip(a.lookedUp), secrets...)
+	r.Values, a.lookedUp = values, slices.Concat(a.lookedUp, secrets, r.Hide)
 	if in.values, err = e.deployValues(ctx, r, in.history); err != nil {
 		return err
 	}

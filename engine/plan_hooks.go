@@ -182,6 +182,9 @@ func (b *builder) mayDelete(h hook) bool {
 // for the release: for its namespace, or for a CRD that is created or changes.
 func (b *builder) tryHooks(ctx context.Context, p *Plan, hooks []*triedHook) error {
 	shifting := shiftingKinds(b.objects, b.verdicts)
+	for kind := range b.asking.assume.kinds() {
+		shifting[kind] = true
+	}
 	for _, h := range hooks {
 		for kind := range kindsOf(h.parsed) {
 			shifting[kind] = true

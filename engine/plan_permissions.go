@@ -20,7 +20,7 @@ func (b *builder) neededPermissions(p *Plan) []Permission {
 			}
 		}
 	}
-	if p.work.namespace.missing && p.work.ownNamespace() == nil {
+	if p.work.namespace.created() && p.work.ownNamespace() == nil {
 		out = append(out, Permission{Verb: "create", Resource: "namespaces", Name: p.Key.Namespace})
 	}
 	out = append(out, p.work.hookPermissions...)

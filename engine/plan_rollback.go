@@ -71,7 +71,7 @@ func (e *Engine) readRestore(ctx context.Context, op string, k Key) (restoreInpu
 	err := parallel.All(ctx,
 		func(ctx context.Context) (err error) { in.history, err = e.readHistory(ctx, k); return err },
 		func(ctx context.Context) (err error) {
-			in.namespace, err = e.readNamespace(ctx, k, true)
+			in.namespace, err = e.readNamespace(ctx, k, true, false)
 			in.namespace.missing = false // what was in it is gone, and is reported as missing
 			return err
 		},

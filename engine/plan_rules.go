@@ -51,7 +51,7 @@ func (r ruleSet) addRecord(p *Plan) {
 	if !at.elsewhere() {
 		r.add(home, "coordination.k8s.io", "leases", lease, "get")
 	}
-	if p.work.namespace.missing {
+	if p.work.namespace.created() {
 		r.add("", "", "namespaces", "", "create")
 	}
 	if !p.Changed() && p.Kind != PlanUninstall || at.elsewhere() {

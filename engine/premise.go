@@ -78,6 +78,9 @@ type asking struct {
 	reverts bool
 	// unsafeDelete are objects that may be deleted along with what they hold.
 	unsafeDelete []diff.Object
+	// assume are Namespaces and definitions that will exist by the time the plan
+	// is applied.
+	assume assumed
 	// nonce is that of the plan; empty: it cannot be stored, and has no digests.
 	nonce string
 	// reviewed is the plan that is made again, to be applied; zero: none.

@@ -66,6 +66,11 @@ func (e *Engine) read(ctx context.Context, p premise, want wanted) (reading, err
 			r.brings[kind] = k
 		}
 	}
+	for kind, k := range p.asking.assume.kinds() {
+		if _, own := r.brings[kind]; !own {
+			r.brings[kind] = k
+		}
+	}
 	r.locator = e.locator(p.key, r.brings)
 	for _, phase := range readPhases {
 		if err := phase.run(r, ctx); err != nil {
@@ -383,6 +388,9 @@ func (r *reader) findNamespaces(ctx context.Context) error {
 	r.createdNamespaces = map[string]bool{}
 	if r.namespace.missing {
 		r.createdNamespaces[r.key.Namespace] = true
+	}
+	for name := range r.asking.assume.namespaces() {
+		r.createdNamespaces[name] = true
 	}
 	exists := map[string]bool{"": true, r.key.Namespace: true}
 	for _, o := range r.objects {

@@ -12,9 +12,9 @@ import (
 )
 
 // readNamespace reads the release's own namespace. A missing one is an error
-// unless create is set. Without the permission to read it, it is treated as
+// unless create is set, or it is assumed to exist by then. Without the permission to read it, it is treated as
 // existing, with no UID; the API server refuses what is in it otherwise.
-func (e *Engine) readNamespace(ctx context.Context, k Key, create bool) (namespaceState, error) {
+func (e *Engine) readNamespace(ctx context.Context, k Key, create, assumed bool) (namespaceState, error) {
 	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(ctx, k.Namespace, metav1.GetOptions{})
 	switch {
 	case err == nil && ns.DeletionTimestamp != nil:
@@ -28,6 +28,8 @@ func (e *Engine) readNamespace(ctx context.Context, k Key, create bool) (namespa
 		return namespaceState{}, nil
 	case !apierrors.IsNotFound(err):
 		return namespaceState{}, fmt.Errorf("read namespace %s: %w", k.Namespace, err)
+	case assumed:
+		return namespaceState{missing: true, assumed: true}, nil
 	case create:
 		own := diff.Object{Version: "v1", Kind: "Namespace", Name: k.Namespace}
 		if why := e.blocked(k, own, &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": k.Namespace}}}); why != nil {

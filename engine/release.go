@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
@@ -89,6 +90,11 @@ type Release struct {
 	// corrections and rollouts keep the owner that the newest revision has. Nil:
 	// none, and one that was set before is removed.
 	Owner *metav1.OwnerReference
+	// Hide are Secrets whose values are hidden in reports, plans and errors
+	// wherever the release renders them: values that the caller took from them.
+	// They are neither applied nor recorded. Nil: none beyond those of the
+	// release itself.
+	Hide []*unstructured.Unstructured
 	// CreateNamespace creates the release's namespace if it does not exist.
 	// False: a missing namespace is an error.
 	CreateNamespace bool

@@ -70,7 +70,12 @@ type namespaceState struct {
 	uid types.UID // empty: not known
 	// missing: it does not exist, and applying creates it.
 	missing bool
+	// assumed: it does not exist, and something else creates it before.
+	assumed bool
 }
+
+// created reports whether applying creates the namespace.
+func (s namespaceState) created() bool { return s.missing && !s.assumed }
 
 // annotatedOrder is what annotations say of the order of steps, which are
 // known by their index.

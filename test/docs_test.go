@@ -16,7 +16,7 @@ import (
 // known are the packages that a program in the documentation may use without an
 // import.
 var known = map[string]string{
-	"allow": module + "/engine/allow", "charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "render": module + "/render", "sandbox": module + "/render/sandbox", "execrender": module + "/render/execrender",
+	"allow": module + "/engine/allow", "charts": module + "/charts", "diff": module + "/diff", "engine": module + "/engine", "stack": module + "/engine/stack", "render": module + "/render", "sandbox": module + "/render/sandbox", "execrender": module + "/render/execrender",
 	"context": "context", "crypto": "crypto", "errors": "errors", "fmt": "fmt", "json": "encoding/json", "os": "os", "filepath": "path/filepath", "log": "log", "embed": "embed",
 	"progress": module + "/engine/progress", "telemetry": module + "/engine/telemetry", "slog": "log/slog", "time": "time",
 	"unstructured": "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured",

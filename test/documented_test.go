@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,16 +19,16 @@ import (
 // no other.
 func TestErrorsAreDocumented(t *testing.T) {
 	want := map[string]bool{}
-	for _, pkg := range []string{"render", "charts", "diff", "engine"} {
+	for _, pkg := range []string{"render", "charts", "diff", "engine", "engine/stack"} {
 		declared := declarations(t, pkg)
 		for _, name := range declared.vars {
 			if strings.HasPrefix(name, "Err") {
-				want[pkg+"."+name] = true
+				want[path.Base(pkg)+"."+name] = true
 			}
 		}
 		for _, name := range declared.types {
 			if strings.HasSuffix(name, "Error") {
-				want["*"+pkg+"."+name] = true
+				want["*"+path.Base(pkg)+"."+name] = true
 			}
 		}
 	}

@@ -1,0 +1,95 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/engine"
+)
+
+// found are the releases of the clusters of a stack, as their labels say.
+type found map[*engine.Engine]map[engine.Key]engine.Revision
+
+// find lists the releases of each cluster, and of the members' namespaces only
+// where not all may be listed. narrow are the clusters of which that holds.
+func (s *Stack) find(ctx context.Context) (all found, narrow map[*engine.Engine]bool, err error) {
+	all, narrow = found{}, map[*engine.Engine]bool{}
+	for _, m := range s.members {
+		if all[m.engine] != nil {
+			continue
+		}
+		all[m.engine] = map[engine.Key]engine.Revision{}
+		list, err := m.engine.List(ctx, engine.ListOptions{})
+		if errors.Is(err, engine.ErrForbidden) {
+			narrow[m.engine] = true
+			list, err = s.listNamespaces(ctx, m.engine)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range list {
+			if r.Status != engine.StatusUninstalled {
+				all[m.engine][r.Key] = r
+			}
+		}
+	}
+	return all, narrow, nil
+}
+
+func (s *Stack) listNamespaces(ctx context.Context, e *engine.Engine) ([]engine.Revision, error) {
+	var out []engine.Revision
+	seen := map[string]bool{}
+	for _, m := range s.members {
+		if m.engine != e || seen[m.key().Namespace] {
+			continue
+		}
+		seen[m.key().Namespace] = true
+		list, err := e.List(ctx, engine.ListOptions{Namespace: m.key().Namespace})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// left are the releases that belong to the stack and are no members any more. A
+// release whose key a member has on any cluster is not among them: two engines may
+// be of one cluster.
+func (s *Stack) left(all found) []leftRelease {
+	var out []leftRelease
+	seen := map[engine.Key]bool{}
+	for _, m := range s.members {
+		seen[m.key()] = true
+	}
+	for _, m := range s.members {
+		for k, r := range all[m.engine] {
+			if r.Labels[LabelStack] == s.name && !seen[k] {
+				seen[k] = true
+				out = append(out, leftRelease{r, m.engine})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b leftRelease) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	return out
+}
+
+type leftRelease struct {
+	engine.Revision
+	engine *engine.Engine
+}
+
+// dependants are the releases of a cluster that need one, apart from those that
+// leave with it.
+func (all found) dependants(e *engine.Engine, k engine.Key, leaves func(engine.Key) bool) []engine.Key {
+	var out []engine.Key
+	for other, r := range all[e] {
+		if !leaves(other) && slices.Contains(needsOf(r.Labels), k) {
+			out = append(out, other)
+		}
+	}
+	slices.SortFunc(out, func(a, b engine.Key) int { return strings.Compare(a.String(), b.String()) })
+	return out
+}

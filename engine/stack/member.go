@@ -1,0 +1,185 @@
+package stack
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
+)
+
+// Member is one release of a stack.
+type Member struct {
+	// Name of the member in the stack. Empty: the name of the release.
+	Name string
+	// Release is what is deployed. Its labels get those of the stack.
+	Release engine.Release
+	// Engine is that of the cluster to deploy to. Nil: the engine of the stack.
+	Engine *engine.Engine
+	// Needs are the names of members that must be ready before this one is
+	// applied, beside those that Inputs come from.
+	Needs []string
+	// Inputs are outputs of other members, over Release.Values.
+	Inputs Inputs
+}
+
+// Inputs are outputs by the value that they become, as a path of names:
+// "database.host", or `config.app\.yaml` for a name with a dot. They go over all
+// other values of the release.
+type Inputs map[string]Output
+
+// Stack is a name and its members. It is immutable and safe for concurrent use.
+type Stack struct {
+	name    string
+	members []*member // what is needed comes first
+	byName  map[string]*member
+}
+
+// member is a Member with what follows from it.
+type member struct {
+	Member
+	engine *engine.Engine
+	needs  []string // names, sorted
+	paths  []string // of Inputs, sorted
+}
+
+func (m *member) key() engine.Key { return m.Release.Key }
+
+// stackName is what a label accepts.
+var stackName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+
+// New returns a stack. It sends no request. eng is for the members without an
+// engine of their own, and may be nil if there are none.
+//
+// It fails with a *CycleError, a *NeedError for a need that is no member, a
+// *DuplicateError for two members of one name or of one release, and an error that
+// wraps engine.ErrInvalidOptions for a name that is not accepted.
+func New(name string, eng *engine.Engine, members ...Member) (*Stack, error) {
+	if !stackName.MatchString(name) {
+		return nil, fmt.Errorf("%w: the name %q of the stack is not accepted: letters, digits, '-', '_' and '.', at most 63", engine.ErrInvalidOptions, clean.Line(name))
+	}
+	s := &Stack{name: name, byName: map[string]*member{}}
+	for _, given := range members {
+		m, err := newMember(eng, given)
+		if err != nil {
+			return nil, err
+		}
+		if have := s.byName[m.Name]; have != nil {
+			return nil, &DuplicateError{First: have.Name, Second: m.Name, Key: m.key()}
+		}
+		for _, have := range s.members {
+			if have.key() == m.key() && have.engine == m.engine {
+				return nil, &DuplicateError{First: have.Name, Second: m.Name, Key: m.key()}
+			}
+		}
+		s.byName[m.Name] = m
+		s.members = append(s.members, m)
+	}
+	for _, m := range s.members {
+		for _, need := range m.needs {
+			if s.byName[need] == nil {
+				return nil, &NeedError{Member: m.Name, Need: need}
+			}
+		}
+	}
+	var err error
+	s.members, err = ordered(s.members, s.byName)
+	return s, err
+}
+
+func newMember(eng *engine.Engine, given Member) (*member, error) {
+	m := &member{Member: given, engine: cmp.Or(given.Engine, eng)}
+	m.Name = cmp.Or(given.Name, given.Release.Name)
+	if source := given.Release.Source; source == nil || reflect.ValueOf(source).Kind() == reflect.Pointer && reflect.ValueOf(source).IsNil() {
+		return nil, &MemberError{Member: m.Name, Op: "new", Err: fmt.Errorf("%w: its release has no Source", engine.ErrInvalidOptions)}
+	}
+	if m.engine == nil {
+		return nil, &MemberError{Member: m.Name, Op: "new", Err: fmt.Errorf("%w: it has no engine, and the stack has none", engine.ErrInvalidOptions)}
+	}
+	m.needs = slices.Clone(given.Needs)
+	for path, out := range given.Inputs {
+		m.paths = append(m.paths, path)
+		if _, err := splitPath(path); err != nil {
+			return nil, &MemberError{Member: m.Name, Op: "new", Err: err}
+		}
+		if err := out.validate(); err != nil {
+			return nil, &MemberError{Member: m.Name, Op: "new", Err: fmt.Errorf("input %s: %w", clean.Line(path), err)}
+		}
+		m.needs = append(m.needs, out.members()...)
+	}
+	slices.Sort(m.paths)
+	slices.Sort(m.needs)
+	m.needs = slices.Compact(m.needs)
+	return m, nil
+}
+
+// Name returns the name of the stack.
+func (s *Stack) Name() string { return s.name }
+
+// Members returns the names of the members in the order in which they are applied:
+// what is needed comes first.
+func (s *Stack) Members() []string {
+	out := make([]string, len(s.members))
+	for i, m := range s.members {
+		out[i] = m.Name
+	}
+	return out
+}
+
+// ordered puts what is needed first, and keeps the given order otherwise.
+func ordered(members []*member, byName map[string]*member) ([]*member, error) {
+	out := make([]*member, 0, len(members))
+	done := map[string]bool{}
+	for len(out) < len(members) {
+		before := len(out)
+		for _, m := range members {
+			if !done[m.Name] && !slices.ContainsFunc(m.needs, func(n string) bool { return !done[n] }) {
+				done[m.Name] = true
+				out = append(out, m)
+			}
+		}
+		if len(out) == before {
+			return nil, cycle(members, byName, done)
+		}
+	}
+	return out, nil
+}
+
+// cycle follows needs that are not done until it meets one again.
+func cycle(members []*member, byName map[string]*member, done map[string]bool) *CycleError {
+	at := members[slices.IndexFunc(members, func(m *member) bool { return !done[m.Name] })]
+	var way []string
+	for {
+		if i := slices.Index(way, at.Name); i >= 0 {
+			return &CycleError{Members: way[i:]}
+		}
+		way = append(way, at.Name)
+		i := slices.IndexFunc(at.needs, func(n string) bool { return !done[n] })
+		at = byName[at.needs[i]]
+	}
+}
+
+// above returns the members that m needs, directly and through others.
+func (s *Stack) above(m *member) []*member {
+	needed := map[string]bool{}
+	var visit func(*member)
+	visit = func(m *member) {
+		for _, n := range m.needs {
+			if !needed[n] {
+				needed[n] = true
+				visit(s.byName[n])
+			}
+		}
+	}
+	visit(m)
+	var out []*member
+	for _, x := range s.members {
+		if needed[x.Name] {
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
+)
+
+// splitPath splits a path of values at its dots; `\.` is a dot of a name.
+func splitPath(path string) ([]string, error) {
+	var out []string
+	var name strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\' && i+1 < len(path):
+			i++
+			name.WriteByte(path[i])
+		case c == '.':
+			out = append(out, name.String())
+			name.Reset()
+		default:
+			name.WriteByte(c)
+		}
+	}
+	out = append(out, name.String())
+	for _, n := range out {
+		if n == "" {
+			return nil, fmt.Errorf("%w: the path %q of a value has an empty name", engine.ErrInvalidOptions, clean.Line(path))
+		}
+	}
+	return out, nil
+}
+
+// put sets the value at a path of names.
+func put(into map[string]any, names []string, v any) {
+	for _, n := range names[:len(names)-1] {
+		next, ok := into[n].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			into[n] = next
+		}
+		into = next
+	}
+	into[names[len(names)-1]] = v
+}
+
+// at is the value at a path of names.
+func at(v any, names []string) any {
+	for _, n := range names {
+		m, _ := v.(map[string]any)
+		v = m[n]
+	}
+	return v
+}
