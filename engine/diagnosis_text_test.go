@@ -17,7 +17,7 @@ func TestDiagnosisInWords(t *testing.T) {
 	}
 	const want = `Deployment shop/web: 0 of 2 ready: a container keeps crashing: 0 of 2 pods are ready
   pod web-a, container web: CrashLoopBackOff: back-off (exit code 1, 4 restarts)
-    | panic: no database
+    | panic: \u001b[2Jno database
   event of Pod web-a: BackOff: restarting (3 times)
   try: read its log`
 	if got := d.String(); got != want {
