@@ -19,6 +19,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -217,6 +218,36 @@ func (f *fixture) deployment(name string) *appsv1.Deployment {
 		f.Fatal(err)
 	}
 	return d
+}
+
+// patch changes an object under the name of a field manager.
+func (f *fixture) patch(o client.Object, manager, patch string) {
+	f.Helper()
+	if err := f.client.Patch(f.Context(), o, client.RawPatch("application/merge-patch+json", []byte(patch)), client.FieldOwner(manager)); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// event waits for an event about an Application.
+func (f *fixture) event(name, reason, note string) {
+	f.Helper()
+	testcluster.Eventually(f.T, within, func(ctx context.Context) error {
+		var events eventsv1.EventList
+		if err := f.client.List(ctx, &events, client.InNamespace(f.namespace)); err != nil {
+			return err
+		}
+		var others []string
+		for _, e := range events.Items {
+			if e.Regarding.Kind != "Application" || e.Regarding.Name != name {
+				continue
+			}
+			if e.Reason == reason && strings.Contains(e.Note, note) {
+				return nil
+			}
+			others = append(others, e.Reason+": "+e.Note)
+		}
+		return fmt.Errorf("no event %s of %s with %q, but %q", reason, name, note, others)
+	})
 }
 
 // gone waits until an object is.

@@ -17,6 +17,7 @@ func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 	if err := o.check([]Target{t}); err != nil {
 		return Diagnosis{}, err
 	}
+	o.Logs = o.Logs.within(diagnoseLogsWithin)
 	var res dynamic.ResourceInterface = o.Client.Resource(t.GVR)
 	if t.Namespace != "" {
 		res = o.Client.Resource(t.GVR).Namespace(t.Namespace)

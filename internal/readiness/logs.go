@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -38,6 +40,27 @@ func (w *waiter) crashLog(namespace string, t trouble) []string {
 		}
 	})
 	return nil
+}
+
+// Bounds of reading logs, for all containers together: of a node that does not respond
+// they would take as long as the API server tries to connect.
+const (
+	lookLogsWithin     = time.Second
+	diagnoseLogsWithin = 3 * time.Second
+)
+
+// within returns a reader all of whose calls together end within a duration from the
+// first one.
+func (read LogReader) within(d time.Duration) LogReader {
+	if read == nil {
+		return nil
+	}
+	deadline := sync.OnceValue(func() time.Time { return time.Now().Add(d) })
+	return func(ctx context.Context, namespace, pod, container string, previous bool, lines int64) ([]string, error) {
+		ctx, cancel := context.WithDeadline(ctx, deadline())
+		defer cancel()
+		return read(ctx, namespace, pod, container, previous, lines)
+	}
 }
 
 // PodLogs reads logs through the API server, bounded in lines and bytes.

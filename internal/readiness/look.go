@@ -50,6 +50,7 @@ func Look(ctx context.Context, targets []Target, o Options, seen Memory, limit t
 	if err := o.check(targets); err != nil {
 		return Result{}, seen, 0, err
 	}
+	o.Logs = o.Logs.within(lookLogsWithin)
 	run, cancel := context.WithCancel(ctx)
 	w := newWaiter(run, targets, o)
 	w.once = true
