@@ -65,9 +65,14 @@ func (r *run) warnOfDropped(i int) error {
 func (r *run) write(ctx context.Context, i int, w write) error {
 	o := r.w.steps[i].object
 	again := func(err error) bool {
-		return isRace(err) || w.awaitKind && isUnserved(err) || w.awaitSchema && (isUntyped(err) || apierrors.IsInvalid(err))
+		return isRace(err) || w.awaitKind && isUnserved(err) || w.awaitSchema && (isUntyped(err) || apierrors.IsInvalid(err)) ||
+			w.awaitQuota && isQuota(err)
 	}
-	return retry.OnError(backoff, again, func() error {
+	pauses := backoff
+	if w.awaitQuota {
+		pauses = quotaBackoff
+	}
+	return retry.OnError(pauses, again, func() error {
 		if w.takeOver != nil {
 			if err := r.takeOver(ctx, i, *w.takeOver); err != nil {
 				return fmt.Errorf("take over from former field managers: %w", err)

@@ -104,8 +104,14 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 
 // addSteps makes steps of the verdicts, and puts them in order.
 func (b *builder) addSteps(w *work) orderFindings {
+	quotas := b.newQuotas()
 	for i, v := range b.verdicts {
-		w.steps = append(w.steps, step{b.objects[i], v.change, v.related, v.write})
+		s := step{b.objects[i], v.change, v.related, v.write}
+		s.write.awaitQuota = quotas.in(s.object.id.Namespace)
+		if slices.ContainsFunc(v.problems, quotas.allow) {
+			s.change.Local, s.change.Warnings = true, append(slices.Clip(s.change.Warnings), raisedFirst)
+		}
+		w.steps = append(w.steps, s)
 	}
 	var found orderFindings
 	w.applyOrder, found = b.applyOrder(w.steps)
@@ -152,11 +158,15 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 
 func (b *builder) addProblems(p *Plan, found orderFindings) {
 	p.Problems = append(p.Problems, b.unserved...)
+	quotas := b.newQuotas()
 	for i, s := range p.work.steps {
 		if !s.named() {
 			continue
 		}
 		for _, problem := range slices.Concat(b.verdicts[i].problems, found.problems[i]) {
+			if quotas.allow(problem) {
+				continue
+			}
 			if problem.Source == "" && s.object.desired != nil {
 				problem.Source = s.object.source
 			}

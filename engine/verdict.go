@@ -54,6 +54,9 @@ type write struct {
 	// awaitSchema: the kind's schema changes first, so "invalid" is tried
 	// again.
 	awaitSchema bool
+	// awaitQuota: quotas of the namespace change first, so that a refusal by one
+	// is tried again.
+	awaitQuota bool
 }
 
 // withBody is w with another object to apply.

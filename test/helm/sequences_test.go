@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -138,7 +139,9 @@ func TestSequencesAsHelmEndsThem(t *testing.T) {
 	var mu sync.Mutex
 	var table []string
 	t.Run("each", func(t *testing.T) {
-		for name, s := range sequences {
+		all := maps.Clone(sequences)
+		maps.Copy(all, writerSequences)
+		for name, s := range all {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
