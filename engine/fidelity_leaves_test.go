@@ -19,6 +19,9 @@ import (
 var mergeKeys = map[string][]string{
 	"spec.containers": {"name"}, "containers.env": {"name"}, "containers.ports": {"containerPort", "protocol"},
 	"containers.volumeMounts": {"mountPath"}, "spec.volumes": {"name"}, "spec.hostAliases": {"ip"}, "spec.ports": {"port", "protocol"},
+	"spec.initContainers": {"name"}, "initContainers.env": {"name"}, "spec.imagePullSecrets": {"name"}, ".secrets": {"name"},
+	"spec.topologySpreadConstraints": {"topologyKey", "whenUnsatisfiable"},
+	"spec.routes":                    {"host", "path"}, "routes.backends": {"name"}, "spec.numbers": {"="},
 	"spec.parts": {"id"}, "spec.keyed": {"id"}, "spec.tags": {"="}, "metadata.finalizers": {"="},
 }
 
@@ -38,10 +41,7 @@ func leaves(out map[string]any, path string, names []string, v any) {
 		if len(v) == 0 {
 			out[path] = "[]"
 		}
-		var keys []string
-		if n := len(names); n > 1 {
-			keys = mergeKeys[names[n-2]+"."+names[n-1]]
-		}
+		keys := keysOfList(names)
 		var order []string
 		for i, e := range v {
 			at := fmt.Sprintf("[%d]", i)
@@ -62,6 +62,11 @@ func leaves(out map[string]any, path string, names []string, v any) {
 	}
 }
 
+func keysOfList(names []string) []string {
+	last := append([]string{""}, names...)
+	return mergeKeys[strings.Join(last[len(last)-2:], ".")]
+}
+
 // twiceIn are the paths of lists that merge by key, at and below path, in which
 // two items have the same keys.
 func twiceIn(path string, names []string, v any) (out []string) {
@@ -71,10 +76,7 @@ func twiceIn(path string, names []string, v any) (out []string) {
 			out = append(out, twiceIn(below(path, k), append(names[:len(names):len(names)], k), e)...)
 		}
 	case []any:
-		var keys []string
-		if n := len(names); n > 1 {
-			keys = mergeKeys[names[n-2]+"."+names[n-1]]
-		}
+		keys := keysOfList(names)
 		if len(keys) == 0 || keys[0] == "=" {
 			return nil
 		}
@@ -249,6 +251,7 @@ func observed(before, after map[string]any) difference {
 				if a, ok := m["annotations"].(map[string]any); ok {
 					a = maps.Clone(a)
 					delete(a, "deployment.kubernetes.io/revision")
+					delete(a, "deprecated.daemonset.template.generation")
 					if m["annotations"] = a; len(a) == 0 {
 						delete(m, "annotations")
 					}

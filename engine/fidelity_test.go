@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -34,11 +35,13 @@ var (
 	fidelitySteps = flag.Int("fidelity.steps", 56, "how many steps each has")
 )
 
-// faithfulShapes are the objects of a release, drawn by [shape.Draw].
-var faithfulShapes = []struct {
+// faithfulShape is an object of a release, drawn by [shape.Draw].
+type faithfulShape struct {
 	resource schema.GroupVersionResource
 	text     string
-}{
+}
+
+var faithfulShapes = []faithfulShape{
 	{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, `
 apiVersion: v1
 kind: ConfigMap
@@ -170,7 +173,8 @@ spec:
 }
 
 // faithfulWords are what a shape cannot spell.
-var faithfulWords = strings.NewReplacer("EMPTY", "{}", "NONE", "null", "USER", "{runAsUser: 1}", "PROBE", "{tcpSocket: {port: 80}}", "DISK", "{disk: fast}", "BOX", "{a: 1, maybe: null}")
+var faithfulWords = strings.NewReplacer("EMPTY", "{}", "NONE", "null", "USER", "{runAsUser: 1}", "PROBE", "{tcpSocket: {port: 80}}", "DISK", "{disk: fast}", "BOX", "{a: 1, maybe: null}",
+	"APP", "{matchLabels: {app: web}}", "LIMIT", "{sizeLimit: 1Gi}")
 
 const faithfulWidgets = `
 apiVersion: apiextensions.k8s.io/v1
@@ -219,22 +223,15 @@ spec:
 func TestPlansAreFaithful(t *testing.T) {
 	cluster := testcluster.Shared(t)
 	dyn := dynamic.NewForConfigOrDie(cluster.Config())
-	crds := dyn.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
-	if _, err := crds.Create(t.Context(), fromYAML(t, faithfulWidgets), metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
-	widgets := faithfulShapes[len(faithfulShapes)-1].resource
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
-		if _, err := dyn.Resource(widgets).List(ctx, metav1.ListOptions{}); err != nil {
-			return err
-		}
-		return kubernetes.NewForConfigOrDie(cluster.Config()).Discovery().RESTClient().Get().
-			AbsPath("openapi", "v3", "apis", widgets.Group, widgets.Version).Do(ctx).Error()
-	})
+	defineForFaithful(t, dyn, kubernetes.NewForConfigOrDie(cluster.Config()).Discovery().RESTClient())
 	for seed := *fidelitySeed; seed < *fidelitySeed+*fidelitySeeds; seed++ {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+		shapes, of := faithfulShapes, ""
+		if seed%3 == 0 {
+			shapes, of = furtherShapes, " of further kinds"
+		}
+		t.Run(fmt.Sprintf("seed %d%s", seed, of), func(t *testing.T) {
 			f := newFixture(t)
-			h := &faithful{fixture: f, dyn: dyn, g: rand.New(rand.NewPCG(seed, 4)), seen: map[string]int{}}
+			h := &faithful{fixture: f, dyn: dyn, shapes: shapes, g: rand.New(rand.NewPCG(seed, 4)), seen: map[string]int{}}
 			for h.step = 1; h.step <= *fidelitySteps; h.step++ {
 				h.next()
 				if t.Failed() {
@@ -250,15 +247,44 @@ func TestPlansAreFaithful(t *testing.T) {
 	}
 }
 
+// defineForFaithful creates the definitions of the shapes' custom resources, and
+// waits until the API server serves them with their schema.
+func defineForFaithful(t *testing.T, dyn dynamic.Interface, server rest.Interface) {
+	t.Helper()
+	crds := dyn.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+	for _, text := range []string{faithfulWidgets, faithfulGadgets} {
+		if _, err := crds.Create(t.Context(), fromYAML(t, text), metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+		served, err := server.Get().AbsPath("openapi", "v3", "apis", "fidelity.example.com", "v1").Do(ctx).Raw()
+		if err != nil {
+			return err
+		}
+		for _, shapes := range [][]faithfulShape{faithfulShapes, furtherShapes} {
+			custom := shapes[len(shapes)-1]
+			if _, err := dyn.Resource(custom.resource).List(ctx, metav1.ListOptions{}); err != nil {
+				return err
+			}
+			if kind := fromYAML(t, faithfulWords.Replace(shape.Draw(rand.New(rand.NewPCG(1, 1)), custom.text))).GetKind(); !strings.Contains(string(served), `"kind":"`+kind+`"`) {
+				return fmt.Errorf("no schema of %s is published yet", kind)
+			}
+		}
+		return nil
+	})
+}
+
 // faithful is the history of one such release.
 type faithful struct {
 	*fixture
-	dyn  dynamic.Interface
-	g    *rand.Rand
-	step int
-	last string // manifest
-	log  []string
-	seen map[string]int
+	dyn    dynamic.Interface
+	shapes []faithfulShape
+	g      *rand.Rand
+	step   int
+	last   string // manifest
+	log    []string
+	seen   map[string]int
 }
 
 func (h *faithful) next() {
@@ -269,7 +295,7 @@ func (h *faithful) next() {
 	}
 	if h.last == "" || h.g.IntN(4) > 0 {
 		var docs []string
-		for _, s := range faithfulShapes {
+		for _, s := range h.shapes {
 			if h.g.IntN(8) > 0 {
 				docs = append(docs, faithfulWords.Replace(shape.Draw(h.g, s.text)))
 			}
@@ -309,6 +335,7 @@ func (h *faithful) next() {
 			}
 		}
 		h.last = ""
+		h.Logf("step %d: refused: %v", h.step, err)
 		h.seen["refused"]++
 		return
 	}
@@ -340,7 +367,7 @@ func (h *faithful) fail(format string, args ...any) {
 func (h *faithful) snapshot() map[string]map[string]any {
 	h.Helper()
 	out := map[string]map[string]any{}
-	for _, s := range faithfulShapes {
+	for _, s := range h.shapes {
 		list, err := h.dyn.Resource(s.resource).Namespace(h.namespace).List(h.ctx, metav1.ListOptions{})
 		if err != nil {
 			h.Fatal(err)
@@ -416,7 +443,7 @@ var assigned = map[string]bool{"clusterIP": true, "nodePort": true}
 // meddle edits one object as another manager.
 func (h *faithful) meddle() {
 	h.Helper()
-	s := faithfulShapes[h.g.IntN(len(faithfulShapes))]
+	s := h.shapes[h.g.IntN(len(h.shapes))]
 	u := fromYAML(h, faithfulWords.Replace(shape.Draw(h.g, s.text)))
 	u.SetNamespace(h.namespace)
 	objects := h.dyn.Resource(s.resource).Namespace(h.namespace)
@@ -585,7 +612,7 @@ func renumber(v any, g *rand.Rand) {
 
 // faithfulLists are lists whose items others duplicate and rename, with the field
 // that names an item.
-var faithfulLists = map[string]string{"env": "name", "ports": "name", "hostAliases": "ip", "parts": "id", "tags": "", "whole": "", "tolerations": "key"}
+var faithfulLists = map[string]string{"env": "name", "ports": "name", "paths": "path", "rules": "host", "routes": "path", "backends": "name", "secrets": "name", "imagePullSecrets": "name", "volumes": "name", "numbers": "", "hostAliases": "ip", "parts": "id", "tags": "", "whole": "", "tolerations": "key"}
 
 func duplicate(v any, g *rand.Rand) {
 	eachList(v, func(key string, list []any) []any {
