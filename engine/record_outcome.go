@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -74,7 +75,7 @@ func (r *recorder) healthyBefore() bool {
 // recordUninstalled records how an uninstall ended, and deletes the history
 // unless keepHistory is set. After a failure the revision stays "uninstalling": the
 // next Uninstall continues from there.
-func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHistory bool) error {
+func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHistory bool, release func()) error {
 	if failure != nil {
 		r.record.Description = r.describeFailure(failure)
 		return r.e.store.Update(ctx, r.record)
@@ -88,7 +89,10 @@ func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHis
 	if keepHistory {
 		err = r.e.store.Update(ctx, r.record)
 	} else {
+		var released sync.WaitGroup
+		released.Go(release)
 		err = r.e.store.Forget(ctx, r.p.Key.Namespace, r.p.work.history.inventory)
+		released.Wait()
 	}
 	if err != nil {
 		return err

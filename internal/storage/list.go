@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -231,17 +232,28 @@ func (s *Store) Trim(ctx context.Context, namespace string, inventory Inventory,
 	}))
 }
 
-// Forget deletes all of a inventory, the newest revision last of them: as long as
+// Forget deletes all of an inventory, the newest revision last of them: as long as
 // it stands, the release can be found and forgotten again. Parts go after the
 // revisions that could not be read without.
 func (s *Store) Forget(ctx context.Context, namespace string, inventory Inventory) error {
-	for _, m := range inventory.Revisions {
-		if err := s.deleteListed(ctx, m); err != nil {
+	if all := inventory.Revisions; len(all) > 0 {
+		older, deleting := errgroup.WithContext(ctx)
+		older.SetLimit(forgottenAtOnce)
+		for _, m := range all[:len(all)-1] {
+			older.Go(func() error { return s.deleteListed(deleting, m) })
+		}
+		if err := older.Wait(); err != nil {
+			return err
+		}
+		if err := s.deleteListed(ctx, all[len(all)-1]); err != nil {
 			return err
 		}
 	}
 	return s.deleteLeft(ctx, namespace, inventory.parts)
 }
+
+// forgottenAtOnce is how many revisions are deleted at once.
+const forgottenAtOnce = 8
 
 // deleteLeft deletes parts that no revision needs.
 func (s *Store) deleteLeft(ctx context.Context, namespace string, parts []string) error {
