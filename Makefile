@@ -7,6 +7,7 @@
 # make vulnerabilities  govulncheck; says so where its database cannot be reached, and fails
 #                     then with VULNERABILITIES=required; VULNDB=URL is another database
 # make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
+# make bench-fleet    100, 300 and 1000 releases in one process, beside Helm's SDK, into docs/fleet.md
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deploy before and after every one of its requests: half an hour
 # make faults         100 deploys on a connection on which a fifth of all requests fail
@@ -38,7 +39,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-go rendering-speed recording screenshots browser cluster cluster-build operator-generate
+.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-fleet bench-go rendering-speed recording screenshots browser cluster cluster-build operator-generate
 
 demo:
 	@$(if $(VERSION),FAIRLEAD_TEST_CONTROL_PLANE=$$(go run ./internal/testcluster/build -version $(VERSION))) go run ./examples/demo $(ARGS)
@@ -119,6 +120,10 @@ fuzz:
 bench: cluster-build
 	cd test/bench && go build -o /tmp/fairlead-bench-$$$$ . && \
 	{ /tmp/fairlead-bench-$$$$ $(BENCH_FLAGS); status=$$?; rm -f /tmp/fairlead-bench-$$$$; exit $$status; }
+
+bench-fleet: cluster-build
+	cd test/bench && go build -o /tmp/fairlead-bench-$$$$ . && \
+	{ /tmp/fairlead-bench-$$$$ -fleet 100,300,1000 $(BENCH_FLAGS); status=$$?; rm -f /tmp/fairlead-bench-$$$$; exit $$status; }
 
 bench-go:
 	go test -run '^$$' -bench . -benchmem ./...

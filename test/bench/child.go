@@ -26,6 +26,8 @@ type order struct {
 	Tasks  []task        `json:"tasks,omitempty"`
 	Delay  time.Duration `json:"delay,omitempty"`
 	Render *renderTask   `json:"render,omitempty"`
+	// Workers is how many tasks of a fleet run at once; 0: all of them.
+	Workers int `json:"workers,omitempty"`
 }
 
 // response is the line that is written for an order.
@@ -77,8 +79,14 @@ func child(in io.Reader, out io.Writer) error {
 					return 0, err
 				}
 			}
+			if o.Workers > 0 {
+				return 0, doFleet(context.Background(), p, o.Tasks, o.Workers)
+			}
 			return doAll(context.Background(), p, o.Tasks)
 		})
+		if o.Workers > 0 {
+			f.Rest = restMemory()
+		}
 		a := response{Figures: f}
 		if err != nil {
 			a.Error = err.Error()

@@ -43,19 +43,24 @@ func (f *fairlead) chart(folder string) (*render.Chart, error) {
 	return c, nil
 }
 
+// release is what a task deploys.
+func (f *fairlead) release(t task) (engine.Release, error) {
+	c, err := f.chart(t.Folder)
+	if err != nil {
+		return engine.Release{}, err
+	}
+	values, err := render.MergeValues(render.FromMap("bench", map[string]any{"change": t.Change}))
+	return engine.Release{Key: engine.Key{Namespace: t.Namespace, Name: t.Release}, Source: c, Values: values}, err
+}
+
 func (f *fairlead) do(ctx context.Context, t task) (int, error) {
 	key := engine.Key{Namespace: t.Namespace, Name: t.Release}
 	switch t.Op {
 	case opInstall, opInstallWait, opPlan, opNone, opChange:
-		c, err := f.chart(t.Folder)
+		r, err := f.release(t)
 		if err != nil {
 			return 0, err
 		}
-		values, err := render.MergeValues(render.FromMap("bench", map[string]any{"change": t.Change}))
-		if err != nil {
-			return 0, err
-		}
-		r := engine.Release{Key: key, Source: c, Values: values}
 		if t.Op == opPlan {
 			p, err := f.engine.Plan(ctx, r, engine.PlanOptions{})
 			if err != nil {

@@ -6,6 +6,7 @@
 //
 //	make bench                         all of it, written to docs/benchmarks.md
 //	make bench BENCH_CHARTS=DIR        and the rendering of each chart below DIR
+//	make bench-fleet                   a thousand releases at once, into docs/fleet.md
 //	go run . -only fresh -docs ""      sections whose name contains "fresh", printed only
 //
 // "bench child" is a measured process; the command starts them itself.
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -46,6 +48,7 @@ func run(ctx context.Context) error {
 	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits")
 	scale := flag.Float64("scale", 1, "factor for the sections' budgets")
 	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")
+	fleet := flag.String("fleet", "", "instead measure fleets of so many releases, such as 100,300,1000")
 	verbose := flag.Bool("v", false, "print each operation as it is measured")
 	flag.Parse()
 
@@ -67,10 +70,20 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if *fleet != "" {
+		return s.runFleets(ctx, *fleet, version.GitVersion, *docs)
+	}
 	if err := s.measure(ctx, *charts); err != nil {
 		return err
 	}
+	var fleet50 *fleetReport
+	if strings.Contains("fleet", *only) {
+		if fleet50, err = s.fleets(ctx, []int{50}, version.GitVersion); err != nil {
+			return err
+		}
+	}
 	r := newReport(s.results, version.GitVersion, time.Since(start))
+	r.Fleet = fleet50
 	fmt.Print(r.tables())
 	if *docs == "" {
 		return nil

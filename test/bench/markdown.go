@@ -29,6 +29,10 @@ func (r *report) page(images string) string {
 	b.WriteString(images)
 	b.WriteString("## All figures\n\n")
 	b.WriteString(r.tables())
+	if r.Fleet != nil {
+		b.WriteString("### Many releases in one process\n\nMeasured once; [fleet.md](fleet.md) explains the columns and has larger fleets.\n\n")
+		b.WriteString(r.Fleet.table())
+	}
 	return b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,9 @@ type figures struct {
 	// the same before it did anything; bytes, 0 if unknown.
 	Peak int64 `json:"peak"`
 	Idle int64 `json:"idle"`
+	// Rest is the resident memory after an operation on a fleet, when the garbage is
+	// collected; bytes.
+	Rest int64 `json:"rest,omitempty"`
 	// Requests by verb; bytes of bodies.
 	Requests map[string]int `json:"requests"`
 	Sent     int64          `json:"sent"`
@@ -51,14 +55,23 @@ func cpuTime() time.Duration {
 // peakMemory returns the process's highest resident size so far, in bytes. It is
 // read from /proc, because the maximum of getrusage is inherited from the parent
 // process.
-func peakMemory() int64 {
+func peakMemory() int64 { return procStatus("VmHWM") }
+
+// restMemory returns the process's resident size without garbage, in bytes.
+func restMemory() int64 {
+	debug.FreeOSMemory()
+	return procStatus("VmRSS")
+}
+
+// procStatus returns a size of /proc/self/status in bytes; 0: unknown.
+func procStatus(name string) int64 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
 		var kib int64
-		if n, _ := fmt.Sscanf(lines.Text(), "VmHWM: %d kB", &kib); n == 1 {
+		if n, _ := fmt.Sscanf(lines.Text(), name+": %d kB", &kib); n == 1 {
 			return kib << 10
 		}
 	}

@@ -65,6 +65,10 @@ const (
 	fluxName     = "Flux ssa"
 	rawName      = "raw client"
 	fairleadName = "Fairlead"
+
+	// Of fleets only.
+	passesName   = "Fairlead, passes"
+	fluxHelmName = "Helm 3 and Flux ssa"
 )
 
 var peerNames = []string{helm3Name, helm4Name, fluxName, rawName, fairleadName}
@@ -83,6 +87,10 @@ func newPeer(name string, config *rest.Config, inFlight int, objects *objectCach
 		return newRaw(config, inFlight, objects)
 	case fairleadName:
 		return newFairlead(config, inFlight)
+	case passesName:
+		return newPasses(config)
+	case fluxHelmName:
+		return newFluxHelm(config)
 	}
 	return nil, fmt.Errorf("no peer %q", name)
 }

@@ -21,6 +21,7 @@ type report struct {
 	Libraries  map[string]string `json:"libraries"`
 	Goals      []goal            `json:"goals"`
 	Rows       []row             `json:"rows"`
+	Fleet      *fleetReport      `json:"fleet,omitempty"`
 }
 
 type row struct {

@@ -49,6 +49,21 @@ func (s *session) newNamespace(ctx context.Context) (string, error) {
 	return name, err
 }
 
+// removeNamespace deletes a namespace and waits until it is gone.
+func (s *session) removeNamespace(ctx context.Context, name string) error {
+	namespaces := s.client.CoreV1().Namespaces()
+	if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		return err
+	}
+	return s.poll(ctx, "the end of namespace "+name, func(ctx context.Context) (bool, error) {
+		_, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
 // settle waits until the controllers are idle in a namespace that was written to,
 // so that they do not run during the next operation.
 func (s *session) settle(ctx context.Context, namespace string) error {

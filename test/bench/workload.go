@@ -199,6 +199,63 @@ spec:
 {{- end }}
 `
 
+// fleetWorkload is four objects, as a small application has them.
+func fleetWorkload(root string) (workload, error) {
+	return writeWorkload(root, "4 objects", map[string]string{
+		"values.yaml":            "change: \"0\"\n",
+		"templates/_helpers.tpl": helpers,
+		"templates/app.yaml":     fleetApp,
+	})
+}
+
+const fleetApp = `apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .Release.Name }}
+  labels: {{- include "bench.labels" $ | nindent 4 }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+  labels: {{- include "bench.labels" $ | nindent 4 }}
+data:
+  change: {{ .Values.change | quote }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .Release.Name }}
+  labels: {{- include "bench.labels" $ | nindent 4 }}
+spec:
+  selector:
+    app: {{ .Release.Name }}
+  ports:
+    - name: http
+      port: 80
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+  labels: {{- include "bench.labels" $ | nindent 4 }}
+spec:
+  selector:
+    matchLabels:
+      app: {{ .Release.Name }}
+  template:
+    metadata:
+      labels:
+        app: {{ .Release.Name }}
+    spec:
+      serviceAccountName: {{ .Release.Name }}
+      containers:
+        - name: app
+          image: registry.example/shop:1.0
+          resources:
+            requests: {cpu: 1m, memory: 1Mi}
+`
+
 // The lines of a ConfigMap compress well enough that a release of a thousand fits
 // into one Secret of Helm.
 const configMaps = `{{- range $i := until (int .Values.count) }}
