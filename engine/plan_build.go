@@ -106,8 +106,8 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 func (b *builder) addSteps(w *work) orderFindings {
 	quotas := b.newQuotas()
 	for i, v := range b.verdicts {
-		s := step{b.objects[i], v.change, v.related, v.write}
-		s.write.awaitQuota = quotas.in(s.object.id.Namespace)
+		o := b.objects[i]
+		s := step{o, v.change, v.related, v.write.afterQuotas(quotas.in(o.id.Namespace))}
 		if slices.ContainsFunc(v.problems, quotas.allow) {
 			s.change.Local, s.change.Warnings = true, append(slices.Clip(s.change.Warnings), raisedFirst)
 		}

@@ -72,6 +72,13 @@ func (w write) asNew() write {
 	return w
 }
 
+// afterQuotas is w for an object whose namespace's quotas the plan changes first, or
+// not.
+func (w write) afterQuotas(change bool) write {
+	w.awaitQuota = change
+	return w
+}
+
 // overwrite changes a live object as a whole, from one state into another.
 type overwrite struct{ from, to *unstructured.Unstructured }
 
