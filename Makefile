@@ -1,5 +1,6 @@
 # make demo           a web shop deployed, changed and rolled back, on a cluster of its own;
 #                     VERSION=1.34 as for make cluster
+# make operator       an operator over the engine, and a story that it plays on the test cluster
 # make test           all tests; on a machine that never built the cluster, ten minutes more
 # make test-short     tests without a cluster
 # make check          format, vet, lint, licences, known vulnerabilities, race
@@ -39,7 +40,7 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-fleet bench-go rendering-speed recording screenshots browser cluster cluster-build operator-generate
+.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-fleet bench-go rendering-speed recording screenshots browser cluster cluster-build operator operator-generate
 
 demo:
 	@$(if $(VERSION),FAIRLEAD_TEST_CONTROL_PLANE=$$(go run ./internal/testcluster/build -version $(VERSION))) go run ./examples/demo $(ARGS)
@@ -148,6 +149,10 @@ cluster: cluster-build
 	@binary=$(CLUSTER) && \
 	$(if $(VERSION),control_plane=$$(go run ./internal/testcluster/build -version $(VERSION)) &&) \
 	exec "$$binary" start $(if $(STORAGE_CLASS),-storage-class $(STORAGE_CLASS)) $(if $(VERSION),-control-plane "$$control_plane")
+
+operator: cluster-build
+	@binary=$(CLUSTER) && program=$$(mktemp) && trap 'rm -f "$$program"' EXIT && \
+	(cd examples/operator && go build -o "$$program" .) && "$$binary" exec -- "$$program" story
 
 # The deep copies and the CRD of the example operator, from its types.
 operator-generate:

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// sources are the Go files without tests and what is generated.
+// sources are the Go files without tests, the story, and what is generated.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	err := filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
 		name := filepath.Base(path)
-		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "zz_generated") {
+		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "zz_generated") && name != "story.go" {
 			out = append(out, path)
 		}
 		return err
@@ -27,7 +27,7 @@ func sources(t *testing.T) []string {
 }
 
 // The operator stays small: what it needs more of belongs into the library. Blank lines
-// and comments are not counted.
+// and comments are not counted, and the story is a test that is run by hand.
 func TestSize(t *testing.T) {
 	const limit = 1200
 	lines := 0

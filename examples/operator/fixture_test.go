@@ -18,24 +18,18 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/examples/operator/api/v1alpha1"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // asOperator makes this program the operator, with these flags.
@@ -74,7 +68,7 @@ func installOnce(t *testing.T, cluster *testcluster.Cluster) {
 	if installed.done {
 		return
 	}
-	if _, err := deploy(t.Context(), cluster.Config(), engine.Key{Namespace: home, Name: "fairlead-operator"}); err != nil {
+	if _, err := deploy(t.Context(), cluster.Config(), engine.Key{Namespace: home, Name: "fairlead-operator"}, render.FromSet("watch=true")); err != nil {
 		t.Fatal(err)
 	}
 	installed.done = true
@@ -94,8 +88,8 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	cluster := testcluster.Shared(t)
 	installOnce(t, cluster)
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme)); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := client.New(cluster.Config(), client.Options{Scheme: scheme})
@@ -120,6 +114,14 @@ func (f *fixture) grant(account string) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: f.namespace, Name: account}},
 	})
+}
+
+// revoke takes that permission away.
+func (f *fixture) revoke(account string) {
+	f.Helper()
+	if err := f.client.Delete(f.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: account}}); err != nil {
+		f.Fatal(err)
+	}
 }
 
 // removeAll lets the Applications go, so that their namespace does, too.
@@ -324,25 +326,8 @@ func freeAddress(t *testing.T) string {
 func (f *fixture) kubeconfig() string {
 	f.Helper()
 	path := filepath.Join(f.TempDir(), "kubeconfig")
-	if err := writeKubeconfig(f.Context(), f.cluster.Config(), path); err != nil {
+	if err := writeKubeconfig(f.Context(), f.cluster.Config(), home, path); err != nil {
 		f.Fatal(err)
 	}
 	return path
-}
-
-func writeKubeconfig(ctx context.Context, admin *rest.Config, path string) error {
-	k, err := kubernetes.NewForConfig(admin)
-	if err != nil {
-		return err
-	}
-	token, err := k.CoreV1().ServiceAccounts(home).CreateToken(ctx, "fairlead-operator", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	return clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"test": {Server: admin.Host, CertificateAuthority: admin.CAFile, CertificateAuthorityData: admin.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"operator": {Token: token.Status.Token}},
-		Contexts:       map[string]*clientcmdapi.Context{"test": {Cluster: "test", AuthInfo: "operator"}},
-		CurrentContext: "test",
-	}, path)
 }

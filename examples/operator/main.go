@@ -2,6 +2,7 @@
 //
 //	operator run -leader-elect -workers 4      the operator, against KUBECONFIG or in a pod
 //	operator install -namespace fairlead       deploys its chart by the engine
+//	operator story                             shows on a test cluster what it does
 //
 // Run ends within two seconds after SIGTERM. Revisions that are under way stay
 // pending, and the next operator goes on with them.
@@ -56,8 +57,10 @@ func run(ctx context.Context, args []string) error {
 		return operate(ctx, args)
 	case "install":
 		return install(ctx, args)
+	case "story":
+		return story(ctx)
 	}
-	return errors.New("usage: operator run|install [flags]; -h lists them")
+	return errors.New("usage: operator run|install|story [flags]; -h lists them")
 }
 
 // shutdown is how long passes and servers have to end.
@@ -80,6 +83,7 @@ func parse(args []string) (settings, error) {
 	flags.IntVar(&s.Workers, "workers", 4, "number of passes at the same time")
 	flags.StringVar(&s.DefaultServiceAccount, "default-service-account", "", "ServiceAccount of Applications that name none; empty: the operator's own permissions")
 	flags.DurationVar(&s.Resync, "resync", time.Minute, "how often a release that is as wanted is looked at")
+	flags.BoolVar(&s.Watch, "watch", false, "notice at once what others do to releases; takes the permission to read them")
 	flags.Func("selector", "label selector of the Applications of this shard", func(text string) (err error) {
 		s.selector, err = labels.Parse(text)
 		return err
@@ -112,8 +116,8 @@ func operate(ctx context.Context, args []string) error {
 		return err
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil)))
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		return err
 	}
 	config, err := ctrl.GetConfig()
@@ -142,4 +146,9 @@ func operate(ctx context.Context, args []string) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
 }

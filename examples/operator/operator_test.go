@@ -52,7 +52,7 @@ func TestDeployAndUninstall(t *testing.T) {
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.operate()
+	f.operate("-watch", "-resync", "1h")
 	mode := func(m v1alpha1.DriftMode, ignore ...v1alpha1.IgnoreRule) func(*v1alpha1.ApplicationSpec) {
 		return func(s *v1alpha1.ApplicationSpec) { s.Drift = v1alpha1.Drift{Mode: m, Ignore: ignore} }
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
@@ -33,6 +35,9 @@ type Options struct {
 	// DefaultServiceAccount is the ServiceAccount, in the namespace of each, of
 	// Applications that name none. Empty: they have the operator's own permissions.
 	DefaultServiceAccount string
+	// Watch notices at once what others do to releases; it takes the permissions to read
+	// what releases have, and all that keep revisions. False: Resync notices it.
+	Watch bool
 	// Resync is how often a release that is as wanted is looked at again. 0: a minute.
 	Resync time.Duration
 	// Charts are how charts are loaded; what Applications say is added.
@@ -80,11 +85,26 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 }
 
 // touched queues Applications of which something else than themselves has changed: a
-// chart has been loaded.
-func (r *reconciler) touched(_ context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+// chart has been loaded, or another client has touched the release.
+func (r *reconciler) touched(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
 	r.charts = charts.NewRefresher(charts.RefresherOptions{Load: r.Charts, OnChange: func(user string) {
 		namespace, name, _ := strings.Cut(user, "/")
 		queue.Add(ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
 	}})
+	if !r.Watch {
+		return nil
+	}
+	go wait.UntilWithContext(ctx, func(ctx context.Context) {
+		for t, err := range r.engine.Watch(ctx, engine.WatchOptions{}) {
+			if err != nil {
+				log.FromContext(ctx).Error(err, "releases are not watched")
+				return // and tried again; until then Resync finds what has changed
+			}
+			queue.Add(ctrl.Request{NamespacedName: types.NamespacedName(t.Key)})
+		}
+	}, watchAgain)
 	return nil
 }
+
+// watchAgain is how long after a failure the watch begins again.
+const watchAgain = 30 * time.Second
