@@ -24,7 +24,7 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 		return nil, &Error{Op: string(operation), Key: k, Hint: "plan, have the plan signed, and call Apply", Err: ErrPlanSignature}
 	}
 	defer e.reportCall(operation, k)(&rev, &err) // when the lock is released
-	return e.planAndApply(ctx, k, operation, opts, plan)
+	return e.planAndApply(e.writing(ctx, k), k, operation, opts, plan)
 }
 
 // planAndApply is carryOut without its events Started and Ended.

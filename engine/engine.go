@@ -32,6 +32,8 @@ type Engine struct {
 	rivals  *rivals
 	writes  *observe.Writes // of revisions, by this engine and those made from it
 	watches *watches        // by this identity
+	counts  *writeCounts    // by this engine and those made from it
+	answers *answers        // with these options, by this identity
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -70,7 +72,7 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 	writes := &observe.Writes{}
 	return &Engine{
 		opts: opts, cluster: c, store: opts.Storage.noting(at.store, writes), leases: at.leases, rules: rules,
-		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{},
+		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{}, counts: &writeCounts{}, answers: newAnswers(),
 	}, nil
 }
 
@@ -79,7 +81,8 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 // connections, OnEvent, and what is the same for everybody: the kinds that the
 // API server serves and their schemas, which are still read by the first
 // engine's credentials. Those must be allowed to impersonate; who replaces
-// Options.As. A who without UserName is an error that wraps ErrInvalidOptions:
+// Options.As. A watch, and what Options.Cache
+// remembers, serve one engine alone. A who without UserName is an error that wraps ErrInvalidOptions:
 // nothing would be impersonated.
 func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	opts := e.opts
@@ -104,7 +107,7 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	}
 	out := *e
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
-	out.watches = &watches{}
+	out.watches, out.answers = &watches{}, newAnswers()
 	return &out, nil
 }
 
@@ -132,7 +135,7 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 		return nil, &Error{Op: "change options", Err: err}
 	}
 	out := *e
-	out.opts, out.rules = opts.withDefaults(), rules
+	out.opts, out.rules, out.answers = opts.withDefaults(), rules, newAnswers()
 	if opts.OnEvent != nil {
 		out.events = emitter{dispatcher: newDispatcher(opts.OnEvent)}
 	}

@@ -133,6 +133,16 @@ type Options struct {
 	// cannot be written to, or that another user may write to, is not used, which
 	// Logger receives. Empty: nothing is written to disk.
 	CacheDir string
+	// Cache remembers the results of Reconcile, ReconcileCorrection, Drift and Status
+	// for releases that are as wanted, up to 64 MiB, while a Watch of this engine, or
+	// of one that it was made from by With, is running: as long as the watch shows that
+	// nothing they were computed from has changed, the next call returns the same
+	// without a request. What the engine has written itself counts as changed until
+	// the watch has seen it; what others write is seen as soon as the watch shows it,
+	// as with all caches over watches. It is for release and options that are equal,
+	// with a *render.Chart that is equal, or the same *render.Kustomization or
+	// *render.Manifests. See docs/controllers.md. False: each call reads.
+	Cache bool
 	// Logger receives diagnostics that need no action. Nil: discarded.
 	Logger *slog.Logger
 }

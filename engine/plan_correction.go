@@ -60,12 +60,19 @@ func (e *Engine) planCorrection(ctx context.Context, k Key, a asking) (*Plan, er
 // The cluster does not record who removed a field or deleted an object.
 func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
 	e = e.forCall()
-	p, err := e.planDrift(ctx, k)
+	ask := remembered[diff.Report]{question{k, "drift"}, asked{}, keptDrift}
+	report, _, err := recall(ctx, e, ask, func(ctx context.Context) (diff.Report, error) {
+		p, err := e.planDrift(ctx, k)
+		if err != nil {
+			return diff.Report{}, err
+		}
+		p.Report.Title = "drift of " + k.String()
+		return p.Report, nil
+	})
 	if err != nil {
 		return diff.Report{}, explain("drift", k, diff.Object{}, err)
 	}
-	p.Report.Title = "drift of " + k.String()
-	return p.Report, nil
+	return report, nil
 }
 
 func (e *Engine) planDrift(ctx context.Context, k Key) (*Plan, error) {

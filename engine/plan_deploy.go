@@ -165,7 +165,11 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace, a.assume.namespaces()[r.Namespace])
 			return err
 		},
-		func(ctx context.Context) (err error) { in.caps, err = e.cluster.Capabilities(ctx); return err },
+		func(ctx context.Context) (err error) {
+			inputsOf(ctx).addServed()
+			in.caps, err = e.cluster.Capabilities(ctx)
+			return err
+		},
 	)
 	if err != nil {
 		return deployInput{}, err

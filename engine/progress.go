@@ -42,6 +42,7 @@ type Progress struct {
 	// Revision is the newest one that is recorded; nil: none.
 	Revision *Revision
 	// Plan is what the pass has planned, as Plan returns it; nil if it could not.
+	// Of a pass that Options.Cache has spared it is as one that was read from JSON.
 	Plan *Plan
 	// Changed: the pass has recorded a revision, or written or deleted an object.
 	Changed bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -31,10 +32,11 @@ func (e *Engine) tryReadHistory(ctx context.Context, k Key) (*history, error) {
 // listHistory is the history without the bodies of revisions: last and base
 // are not set.
 func (e *Engine) listHistory(ctx context.Context, k Key) (*history, error) {
-	inventory, err := e.store.Inventory(ctx, k.Namespace, k.Name)
+	inventory, err := e.store.Inventory(cluster.Accounted(ctx), k.Namespace, k.Name)
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
+	inputsOf(ctx).addHistory(inventory)
 	return &history{inventory: inventory, from: newestHealthy(inventory.Revisions)}, nil
 }
 
@@ -42,7 +44,7 @@ func (e *Engine) listHistory(ctx context.Context, k Key) (*history, error) {
 // over, so that a broken or forged revision does not stop all deploys; but if
 // none can be read, it is unknown what is deployed, and that is the error.
 func (e *Engine) readRecords(ctx context.Context, k Key, h *history) error {
-	records, first, broken, err := e.store.Relevant(ctx, h.inventory, h.from, e.opts.Concurrency)
+	records, first, broken, err := e.store.Relevant(cluster.Accounted(ctx), h.inventory, h.from, e.opts.Concurrency)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ type liveReader struct {
 // read fails with ErrForbidden, naming all permissions that are missing, if
 // objects may not be read.
 func (l liveReader) read(ctx context.Context, objects []*object) error {
+	noted := inputsOf(ctx)
+	ctx = cluster.Accounted(ctx)
 	type group struct {
 		resource  schema.GroupVersionResource
 		namespace string
@@ -81,6 +83,7 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 	if err := work.Wait(); err != nil {
 		return err
 	}
+	noted.addObjects(objects)
 	return l.unreadable(objects)
 }
 

@@ -9,13 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 )
 
 // readNamespace reads the release's own namespace. A missing one is an error
 // unless create is set, or it is assumed to exist by then. Without the permission to read it, it is treated as
 // existing, with no UID; the API server refuses what is in it otherwise.
 func (e *Engine) readNamespace(ctx context.Context, k Key, create, assumed bool) (namespaceState, error) {
-	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(ctx, k.Namespace, metav1.GetOptions{})
+	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(cluster.Accounted(ctx), k.Namespace, metav1.GetOptions{})
+	inputsOf(ctx).addNamespace()
 	switch {
 	case err == nil && ns.DeletionTimestamp != nil:
 		return namespaceState{}, &Error{

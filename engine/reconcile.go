@@ -38,7 +38,8 @@ import (
 func (e *Engine) Reconcile(ctx context.Context, r Release, opts ReconcileOptions) (Progress, error) {
 	apply := opts.apply()
 	r.Cause = cmp.Or(apply.Cause, r.Cause)
-	return e.reconcile(ctx, r.Key, OperationReconcile, opts, func(ctx context.Context, e *Engine) (*Plan, error) {
+	given := func() (asked, bool) { return e.answers.askedOf(r, opts) }
+	return e.reconcile(ctx, r.Key, OperationReconcile, opts, given, func(ctx context.Context, e *Engine) (*Plan, error) {
 		ask := apply.asking(immediate)
 		ask.pass = true
 		return e.planDeploy(ctx, r, ask)
@@ -53,7 +54,7 @@ func (e *Engine) ReconcileRollback(ctx context.Context, k Key, revision int, opt
 		return Progress{Key: k}, refused(string(OperationRollback), k, invalid("revision", "is %d; accepted are revisions that History lists", revision))
 	}
 	apply := opts.apply()
-	return e.reconcile(ctx, k, OperationRollback, opts, func(ctx context.Context, e *Engine) (*Plan, error) {
+	return e.reconcile(ctx, k, OperationRollback, opts, nil, func(ctx context.Context, e *Engine) (*Plan, error) {
 		ask := apply.asking(immediate)
 		ask.pass, ask.cause = true, opts.Cause
 		return e.planRollback(ctx, k, revision, ask)
@@ -64,7 +65,11 @@ func (e *Engine) ReconcileRollback(ctx context.Context, k Key, revision int, opt
 // recorded it, without what others have changed since; see PlanCorrection.
 func (e *Engine) ReconcileCorrection(ctx context.Context, k Key, opts ReconcileOptions) (Progress, error) {
 	apply := opts.apply()
-	return e.reconcile(ctx, k, OperationApply, opts, func(ctx context.Context, e *Engine) (*Plan, error) {
+	given := func() (out asked, ok bool) {
+		out.digest, ok = e.answers.digest(optionsAsked(opts))
+		return out, ok
+	}
+	return e.reconcile(ctx, k, OperationApply, opts, given, func(ctx context.Context, e *Engine) (*Plan, error) {
 		ask := apply.asking(immediate)
 		ask.pass = true
 		return e.planCorrection(ctx, k, ask)
@@ -74,7 +79,7 @@ func (e *Engine) ReconcileCorrection(ctx context.Context, k Key, opts ReconcileO
 // ReconcileUninstall takes one pass towards the release being gone. Its last one
 // returns PhaseUninstalled, and so do those after it.
 func (e *Engine) ReconcileUninstall(ctx context.Context, k Key, opts ReconcileOptions) (Progress, error) {
-	p, err := e.reconcile(ctx, k, OperationUninstall, opts, func(ctx context.Context, e *Engine) (*Plan, error) {
+	p, err := e.reconcile(ctx, k, OperationUninstall, opts, nil, func(ctx context.Context, e *Engine) (*Plan, error) {
 		return e.planUninstall(ctx, k, asking{purpose: immediate, pass: true, purge: !opts.KeepHistory, unsafeDelete: opts.UnsafeDelete})
 	})
 	if errors.Is(err, ErrReleaseNotFound) {
@@ -83,8 +88,9 @@ func (e *Engine) ReconcileUninstall(ctx context.Context, k Key, opts ReconcileOp
 	return p, err
 }
 
-// reconcile takes one pass, and reports its events.
-func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts ReconcileOptions, plan func(context.Context, *Engine) (*Plan, error)) (out Progress, err error) {
+// reconcile takes one pass, and reports its events. given is what it is given, by
+// which its progress may be remembered; nil: it is not.
+func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts ReconcileOptions, given func() (asked, bool), plan func(context.Context, *Engine) (*Plan, error)) (out Progress, err error) {
 	e = e.forCall()
 	out.Key = k
 	if err := opts.validate(string(operation), k); err != nil {
@@ -99,7 +105,39 @@ func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts
 		report(&out.Revision, &ended)
 	}()
 	p := &pass{e: e, key: k, operation: operation, opts: opts, apply: opts.apply(), plan: func(ctx context.Context) (*Plan, error) { return plan(ctx, e) }}
-	return p.take(ctx)
+	return p.recall(e.writing(ctx, k), given)
+}
+
+// recall takes the pass, unless the progress of an earlier one still holds.
+func (s *pass) recall(ctx context.Context, given func() (asked, bool)) (Progress, error) {
+	if !s.e.opts.Cache || given == nil {
+		return s.take(ctx)
+	}
+	a, ok := given()
+	if !ok {
+		return s.take(ctx)
+	}
+	out, again, err := recall(ctx, s.e, remembered[Progress]{question{s.key, string(s.operation)}, a, s.kept}, s.take)
+	if again {
+		s.e.events.emit(Planned{about(s.key), out.Plan.Report.Summary(), 0, true})
+		for _, c := range out.Plan.Report.Changes {
+			if c.Action == diff.Kept {
+				s.e.events.emit(Kept{about(s.key), c.Object, c.Reason})
+				continue
+			}
+			s.e.events.emit(Applied{about(s.key), c.Object, c.Action, 0})
+		}
+	}
+	return out, err
+}
+
+// kept is keptProgress of what does not depend on the time: templates may read it,
+// and only what is rendered as the newest revision was is rendered the same again.
+func (s *pass) kept(p Progress) (Progress, int, bool) {
+	if p.Plan != nil && p.Plan.work != nil && p.Plan.Kind.deploys() && !p.Plan.RenderedAt.Equal(readNotes(p.Plan.work.history.last).RenderedAt) {
+		return Progress{}, 0, false
+	}
+	return keptProgress(p)
 }
 
 // pass is one pass over one release.

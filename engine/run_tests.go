@@ -25,6 +25,7 @@ func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []T
 	if err := opts.validate(k); err != nil {
 		return nil, err
 	}
+	ctx = e.writing(ctx, k)
 	var rev *Revision
 	defer e.reportCall(OperationTest, k)(&rev, &err)
 	fail := func(err error) ([]TestResult, error) { return results, explain("test", k, diff.Object{}, err) }

@@ -116,6 +116,23 @@ func newWatchGate(cfg *rest.Config) (*watchGate, *rest.Config) {
 	return g, cfg
 }
 
+// hold holds back what watches send, until release.
+func (g *watchGate) hold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = make(chan struct{})
+}
+
+func (g *watchGate) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.open:
+	default:
+		close(g.open)
+	}
+}
+
 // cut breaks all watches; status, if not 0, is what new ones are refused with.
 func (g *watchGate) cut(status int) {
 	g.mu.Lock()

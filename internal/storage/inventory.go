@@ -17,6 +17,9 @@ type Inventory struct {
 	// Ignored are the Secrets of the release that are labelled as revisions and
 	// are none: their number is not that of their name, or implausible.
 	Ignored []string
+	// Versions are the resourceVersions of all that is stored, by name, what is
+	// ignored and parts included.
+	Versions map[string]string
 
 	parts   []string // that continue revisions
 	orphans []string // those of them that interrupted writers left behind
@@ -48,16 +51,16 @@ func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventor
 		return Inventory{}, err
 	}
 	listed := metas(revisions)
-	out := Inventory{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}}
+	out := Inventory{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}, Versions: map[string]string{}}
 	for _, part := range parts {
 		out.parts = append(out.parts, part.Name)
+		out.Versions[part.Name] = part.ResourceVersion
 	}
-	versions := map[string]string{}
 	for _, o := range revisions {
-		versions[o.Name] = o.ResourceVersion
+		out.Versions[o.Name] = o.ResourceVersion
 	}
 	for i := range present.Items {
-		if secret := &present.Items[i]; secret.ResourceVersion == versions[secret.Name] { // or it is of another moment
+		if secret := &present.Items[i]; secret.ResourceVersion == out.Versions[secret.Name] { // or it is of another moment
 			out.present[secret.Name] = secret
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -64,6 +65,8 @@ type kinds struct {
 	server    string // what the cache knows the API server by
 	hashes    hashes
 
+	otherWrites atomic.Uint64
+
 	mu        sync.Mutex
 	version   *version.Info // nil until it is read
 	asked     time.Time     // when discovery was last forgotten for its age
@@ -72,15 +75,16 @@ type kinds struct {
 
 // New returns the cluster of cfg, which it copies. It sends no request.
 func New(cfg *rest.Config, opts Options) (*Cluster, error) {
-	return open(cfg, opts, func(next http.RoundTripper) http.RoundTripper { return noteRequests{next} })
+	k := &kinds{}
+	return open(cfg, opts, k, func(next http.RoundTripper) http.RoundTripper { return noteRequests{accountRequests{next, k}} })
 }
 
 // NewElsewhere is New for a cluster of which WithRequests collects nothing.
 func NewElsewhere(cfg *rest.Config, logger *slog.Logger) (*Cluster, error) {
-	return open(cfg, Options{Logger: logger}, func(next http.RoundTripper) http.RoundTripper { return next })
+	return open(cfg, Options{Logger: logger}, &kinds{}, func(next http.RoundTripper) http.RoundTripper { return next })
 }
 
-func open(cfg *rest.Config, opts Options, note func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
+func open(cfg *rest.Config, opts Options, k *kinds, note func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
 	cfg = rest.CopyConfig(cfg)
 	if cfg.QPS == 0 && cfg.RateLimiter == nil {
 		cfg.QPS = -1 // no client-side throttling
@@ -91,7 +95,7 @@ func open(cfg *rest.Config, opts Options, note func(http.RoundTripper) http.Roun
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return note(resend.New(next, opts.Logger)) })
-	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(opts.Logger.Handler())), kinds: &kinds{}}
+	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(opts.Logger.Handler())), kinds: k}
 	if opts.CacheDir != "" {
 		c.server, c.cache = cfg.Host+cfg.APIPath, &cache{dir: opts.CacheDir, logger: opts.Logger}
 		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return revalidate{next, c.cache, c.server} })

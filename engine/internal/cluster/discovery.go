@@ -18,10 +18,10 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// discoveryAge is how long a Cluster relies on what it read about the served
+// DiscoveryAge is how long a Cluster relies on what it read about the served
 // kinds. Mapping looks up an unknown kind again; the age matters to templates
 // that test whether a kind is served.
-const discoveryAge = 5 * time.Minute
+const DiscoveryAge = 5 * time.Minute
 
 // UnavailableError is returned for a kind that is not found while the server of
 // its API group does not respond: whether the kind exists is not known.
@@ -204,16 +204,13 @@ func (c *Cluster) serverVersion(ctx context.Context) (*version.Info, error) {
 	return v, nil
 }
 
-// forgetOldDiscovery forgets discovery that is older than discoveryAge.
+// forgetOldDiscovery forgets discovery that is older than DiscoveryAge.
 func (c *Cluster) forgetOldDiscovery(ctx context.Context) {
 	c.mu.Lock()
-	old := time.Since(c.asked) > discoveryAge
-	if old {
-		c.asked, c.version = time.Now(), nil
-	}
+	old := time.Since(c.asked) > DiscoveryAge
 	c.mu.Unlock()
 	if old {
-		c.ForgetDiscovery(ctx)
+		c.Refresh(ctx)
 	}
 }
 
@@ -223,6 +220,15 @@ func (c *Cluster) ForgetDiscovery(ctx context.Context) {
 	c.forgotten = time.Now()
 	c.mu.Unlock()
 	c.mapper.ResetWithContext(c.Quiet(ctx))
+}
+
+// Refresh forgets the API server's version and what it serves, as Capabilities does
+// when they are old.
+func (c *Cluster) Refresh(ctx context.Context) {
+	c.mu.Lock()
+	c.asked, c.version = time.Now(), nil
+	c.mu.Unlock()
+	c.ForgetDiscovery(ctx)
 }
 
 // forgetBefore forgets discovery that may have been read before a point in time,

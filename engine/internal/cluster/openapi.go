@@ -64,7 +64,7 @@ func (c *Cluster) pathOf(document string) string {
 func (c *Cluster) hashOf(ctx context.Context, path string) string {
 	c.hashes.mu.Lock()
 	defer c.hashes.mu.Unlock()
-	if c.hashes.byPath == nil || time.Since(c.hashes.read) > discoveryAge {
+	if c.hashes.byPath == nil || time.Since(c.hashes.read) > DiscoveryAge {
 		began := time.Now()
 		raw, err := c.Typed.Discovery().RESTClient().Get().AbsPath(openAPIRoot).SetHeader("Accept", openAPIAccept).DoRaw(c.Quiet(ctx))
 		if err != nil {

@@ -105,13 +105,20 @@ func (o definitions) note(f *feed, at name) {
 		kind = "CustomResourceDefinition"
 	}
 	o.changes[group] = &definitionChange{time.Now(), 0, diff.Object{Group: f.place.resource.Group, Version: "v1", Kind: kind, Name: at.name}}
-	o.epoch++
+	o.definitionsOf(group)
 	o.wake()
 }
 
+// definitionsOf begins a new epoch of a group. The caller has locked.
+func (o *Observer) definitionsOf(group string) {
+	o.epoch.definitions++
+	o.changed[group] = o.epoch.definitions
+}
+
 // refreshDefinitions forgets what is known of the groups whose definitions have
-// changed, and touches the releases that use them. It returns when to come again.
-func (o *Observer) refreshDefinitions(now time.Time) (next time.Duration) {
+// changed, and touches the releases that use them. It returns when to come again,
+// and whether anything was forgotten.
+func (o *Observer) refreshDefinitions(now time.Time) (next time.Duration, changed bool) {
 	next = idle
 	touched := map[string]diff.Object{}
 	o.mu.Lock()
@@ -128,7 +135,7 @@ func (o *Observer) refreshDefinitions(now time.Time) (next time.Duration) {
 	}
 	o.mu.Unlock()
 	if len(touched) == 0 {
-		return next
+		return next, false
 	}
 	for group := range touched {
 		o.opts.Cluster.Merger.ForgetGroup(group)
@@ -136,7 +143,9 @@ func (o *Observer) refreshDefinitions(now time.Time) (next time.Duration) {
 	o.opts.Cluster.ForgetDiscovery(o.ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.epoch++
+	for group := range touched {
+		o.definitionsOf(group)
+	}
 	o.resolve = true
 	for key, r := range o.releases {
 		for group, object := range touched {
@@ -145,5 +154,5 @@ func (o *Observer) refreshDefinitions(now time.Time) (next time.Duration) {
 			}
 		}
 	}
-	return next
+	return next, true
 }

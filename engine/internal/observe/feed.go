@@ -92,6 +92,20 @@ func (f *feed) begin() bool {
 	return true
 }
 
+// inSync reports whether the feed has seen all that happened, but for what is on
+// its way.
+func (f *feed) inSync() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listed.IsZero() || f.opened.IsZero() {
+		return false
+	}
+	if f.behind && time.Since(f.opened) > settle {
+		f.behind = false
+	}
+	return !f.behind
+}
+
 // listWatch is the feed as a reflector uses it.
 type listWatch struct{ f *feed }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // Options of an Observer.
@@ -85,11 +86,16 @@ type Observer struct {
 	dirty    map[Release]bool // whose kinds are to be found out
 	resolve  bool             // the feeds do not match the kinds in use
 	changes  map[string]*definitionChange
-	epoch    uint64 // counts changes of definitions
+	changed  map[string]uint64 // by group, epoch.definitions when one of its definitions changed
+	epoch    Epoch
 	queue    queue
 	fatal    error
 
 	wakeWorker chan struct{}
+
+	// By the worker alone:
+	refreshed time.Time
+	served    *render.Capabilities
 }
 
 // Start begins to observe. The Observer must be stopped.
@@ -97,7 +103,7 @@ func Start(ctx context.Context, opts Options) *Observer {
 	o := &Observer{
 		opts: opts, reducer: reducer{maphash.MakeSeed(), opts.Rules},
 		feeds: map[place]*feed{}, narrow: map[schema.GroupResource]bool{}, releases: map[Release]*release{},
-		dirty: map[Release]bool{}, changes: map[string]*definitionChange{},
+		dirty: map[Release]bool{}, changes: map[string]*definitionChange{}, changed: map[string]uint64{},
 		queue: newQueue(), wakeWorker: make(chan struct{}, 1),
 	}
 	ctx = opts.Cluster.Quiet(ctx)
@@ -166,7 +172,9 @@ func (o *Observer) work() {
 		case <-o.wakeWorker:
 		case <-pause.C:
 		}
-		next := o.refreshDefinitions(time.Now())
+		now := time.Now()
+		next, changed := o.refreshDefinitions(now)
+		next = min(next, o.refreshKinds(now, changed))
 		if o.findKinds() && o.followKinds() {
 			failures = 0
 		} else {
