@@ -1,0 +1,126 @@
+package stack_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
+)
+
+// manyMembers are releases of five objects, each needing the one before but for
+// every fifth.
+func manyMembers(t testing.TB, namespace string, n int, version string) []stack.Member {
+	templates := map[string]string{"service.yaml": service}
+	for i := range 4 {
+		templates[fmt.Sprintf("config-%d.yaml", i)] = configMap(fmt.Sprintf("{{ .Release.Name }}-%d", i), "  version: {{ .Values.version | quote }}\n")
+	}
+	c := chart(t, "many", templates)
+	var out []stack.Member
+	for i := range n {
+		m := stack.Member{Release: engine.Release{
+			Key: engine.Key{Namespace: namespace, Name: fmt.Sprintf("m%02d", i)}, Source: c, Values: values(t, "version="+version),
+		}}
+		if i%5 > 0 {
+			m.Needs = []string{fmt.Sprintf("m%02d", i-1)}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// What a stack costs in requests grows with its releases, and not faster; one that
+// does not change costs reads alone.
+func TestRequestsGrowLinearly(t *testing.T) {
+	f := newFixture(t)
+	count := func(do func()) int {
+		f.requests.Reset()
+		do()
+		return len(f.requests.Requests())
+	}
+	type cost struct{ install, plan, again int }
+	costs := map[int]cost{}
+	for _, n := range []int{4, 8, 12} {
+		g := *f
+		g.namespace = f.cluster.Namespace(t)
+		s := g.stack(manyMembers(t, g.namespace, n, "1")...)
+		g.plan(s) // what is read once per engine
+		var c cost
+		plan := g.plan(s)
+		c.install = count(func() { g.apply(s, plan) })
+		var again *stack.Plan
+		c.plan = count(func() { again = g.plan(s) })
+		c.again = count(func() { g.apply(s, again) })
+		for _, r := range f.requests.Requests() {
+			if r.Write() && !r.DryRun() {
+				t.Errorf("without changes it writes %s", r)
+			}
+		}
+		costs[n] = c
+	}
+	t.Logf("requests of 4, 8 and 12 releases: %+v", costs)
+	for what, of := range map[string]func(cost) int{
+		"install": func(c cost) int { return c.install }, "plan": func(c cost) int { return c.plan }, "apply without changes": func(c cost) int { return c.again },
+	} {
+		first, second := of(costs[8])-of(costs[4]), of(costs[12])-of(costs[8])
+		if second > first+first/4+4 {
+			t.Errorf("%s: 4 releases more cost %d requests, and 4 more %d", what, first, second)
+		}
+	}
+}
+
+// BenchmarkStack plans and applies a stack of 50 releases of 5 objects, which
+// changes or does not.
+func BenchmarkStack(b *testing.B) {
+	cluster := testcluster.Shared(b)
+	cfg, requests := testcluster.Record(cluster.Config())
+	namespace := cluster.Namespace(b)
+	version := 0
+	s := func() *stack.Stack {
+		s, err := stack.New(namespace, newEngine(b, cfg), manyMembers(b, namespace, 50, fmt.Sprint(version))...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	run := func(b *testing.B, s *stack.Stack) {
+		ctx := context.Background()
+		plan, err := s.Plan(ctx, stack.PlanOptions{})
+		if err == nil {
+			_, err = s.Apply(ctx, plan, stack.ApplyOptions{})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		changes bool
+	}{{"install", true}, {"unchanged", false}, {"upgrade", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			var before, after runtime.MemStats
+			total := 0
+			for b.Loop() {
+				b.StopTimer()
+				if c.changes {
+					version++
+				}
+				stack := s()
+				requests.Reset()
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				b.StartTimer()
+				run(b, stack)
+				b.StopTimer()
+				total += len(requests.Requests())
+				b.StartTimer()
+			}
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(total)/float64(b.N), "requests/op")
+			b.ReportMetric(float64(after.HeapSys)/(1<<20), "MiB-heap")
+		})
+	}
+}
