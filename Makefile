@@ -1,6 +1,7 @@
 # make demo           a web shop deployed, changed and rolled back, on a cluster of its own;
 #                     VERSION=1.34 as for make cluster
 # make operator       an operator over the engine, and a story that it plays on the test cluster
+# make stack          a platform of six releases on two clusters: plan, apply, a failure, back
 # make test           all tests; on a machine that never built the cluster, ten minutes more
 # make test-short     tests without a cluster
 # make check          format, vet, lint, licences, known vulnerabilities, race
@@ -10,7 +11,8 @@
 # make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
 # make bench-fleet    100, 300 and 1000 releases in one process, beside Helm's SDK, into docs/fleet.md
 # make bench-go       the packages' own benchmarks
-# make kill           kills a deploy before and after every one of its requests: half an hour
+# make kill           kills a deploy, and the deploy of a stack, before and after every one of its
+#                     requests, and draws 120 stacks: half an hour
 # make faults         100 deploys on a connection on which a fifth of all requests fail
 # make pipeline       plans of a read-only account, applied by another one that is killed
 # make attack         every attack on the engine: plans, tenants, secrets
@@ -40,10 +42,13 @@ CLUSTER = $$(go run ./internal/testcluster/build)
 
 GO_FILES = $$(git ls-files '*.go')
 
-.PHONY: kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-fleet bench-go rendering-speed recording screenshots browser cluster cluster-build operator operator-generate
+.PHONY: stack kill faults pipeline test-versions attack hostile fuzz demo test test-short check format vet lint licences licence-list vulnerabilities race bench bench-fleet bench-go rendering-speed recording screenshots browser cluster cluster-build operator operator-generate
 
 demo:
 	@$(if $(VERSION),FAIRLEAD_TEST_CONTROL_PLANE=$$(go run ./internal/testcluster/build -version $(VERSION))) go run ./examples/demo $(ARGS)
+
+stack:
+	@go run ./examples/stack
 
 # One cluster serves the tests of all packages, a namespace each.
 test: cluster-build
@@ -92,7 +97,7 @@ race:
 	go test -short -race -timeout 30m -skip TestHostileHistory $$(go list ./... | grep -v /test/hostile)
 
 kill: cluster-build
-	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run 'TestKilledAtEveryRequest|TestPassesKilledAtEveryRequest' ./engine
+	@binary=$(CLUSTER) && FAIRLEAD_KILL_ALL=1 FAIRLEAD_STACKS=120 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run 'TestKilledAtEveryRequest|TestPassesKilledAtEveryRequest|TestStackKilledAtEveryRequest|TestDrawnStacks' ./engine ./engine/stack
 
 faults: cluster-build
 	@binary=$(CLUSTER) && FAIRLEAD_FAULTS=100 exec "$$binary" exec -- go test -count=1 -timeout 60m -v -run "TestUnreliableConnection|TestServersRestartDuringDeploys" ./engine

@@ -62,8 +62,8 @@ func digest(ch Change) string {
 	if keys > 0 {
 		say("%s: %s", plural(keys, "key", "keys"), strings.Join(names, ", "))
 	}
-	if unknown := ch.Unknown(); len(unknown) > 0 {
-		say("known after apply: %s", oneLine(strings.Join(unknown, ", ")))
+	for _, unknown := range ch.Unknown() {
+		say("%s %s", oneLine(unknown), unknownText)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -10,6 +10,9 @@
 // stay. Between operations nothing is drawn, so that a program can print its own
 // output.
 //
+// Of a stack (package stack) it is a tree of releases: those in progress with their
+// objects, those that wait, and a count of those that are done.
+//
 // Elsewhere it is a line for each event. In the logs of GitHub Actions and
 // GitLab CI the lines of each operation are a collapsible group, and failures
 // are annotations where these are supported.

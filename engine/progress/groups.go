@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
@@ -67,6 +68,17 @@ func (g *grouped) show(e engine.Event) {
 		g.write(i, g.end(g.open[i].id, e.Time()))
 		g.open[i].ended = true
 		g.release()
+	}
+}
+
+// showStack writes the groups of the members' operations, and between them how each
+// member ended.
+func (g *grouped) showStack(e stack.Event) {
+	switch {
+	case e.Engine != nil:
+		g.show(e.Engine)
+	case e.State == stack.MemberFailed, e.State == stack.MemberSkipped, e.State == stack.MemberReverted:
+		g.write(len(g.open)-1, clean.Line("stack "+e.Stack+", "+e.String()))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
@@ -49,7 +50,19 @@ func newLive(w io.Writer, opts Options) *live {
 func (l *live) show(e engine.Event) {
 	l.mu.Lock()
 	keep, verdict := l.tree.apply(e)
-	working := len(l.tree.calls) > 0
+	l.draw(keep, verdict)
+}
+
+func (l *live) showStack(e stack.Event) {
+	l.mu.Lock()
+	keep, verdict := l.tree.applyStack(e)
+	l.draw(keep, verdict)
+}
+
+// draw starts or stops drawing, and prints a permanent line. It unlocks the tree,
+// which has changed.
+func (l *live) draw(keep string, verdict verdict) {
+	working := len(l.tree.calls)+len(l.tree.stacks) > 0
 	l.mu.Unlock()
 	if working {
 		l.open()
@@ -121,23 +134,63 @@ func (l *live) rows(now time.Time, width int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []string
+	room := max(1, (l.opts.Rows-len(l.tree.calls))/max(1, len(l.tree.calls)))
 	for _, c := range l.tree.calls {
-		title := clean.Line(fmt.Sprintf("%s %s", c.op, c.key)) + "  "
-		out = append(out, l.look.row(width, l.look.spinner(now), title, c.state(), neutral, elapsed(now.Sub(c.began))))
-		nodes := c.shownNodes()
-		label := 0
-		for _, n := range nodes {
-			label = max(label, min(maxLabel, runewidth.StringWidth(n.label())))
+		if !l.tree.inStack(c) {
+			out = append(out, l.callRows(now, width, c, room)...)
 		}
-		room := max(1, (l.opts.Rows-len(l.tree.calls))/len(l.tree.calls))
-		for i, n := range nodes {
-			rows := l.nodeRows(now, width, label, n, i == len(nodes)-1)
-			if len(rows) > room || len(rows) == room && i < len(nodes)-1 {
-				out = append(out, l.look.row(width, "└─ ", fmt.Sprintf("and %d more", len(nodes)-i), "", neutral, ""))
-				break
+	}
+	for _, s := range l.tree.stacks {
+		out = append(out, l.stackRows(now, width, s, room)...)
+	}
+	return out
+}
+
+// callRows are those of an operation, with at most room of them for its objects.
+func (l *live) callRows(now time.Time, width int, c *call, room int) []string {
+	title := clean.Line(fmt.Sprintf("%s %s", c.op, c.key)) + "  "
+	out := []string{l.look.row(width, l.look.spinner(now), title, c.state(), neutral, elapsed(now.Sub(c.began)))}
+	nodes := c.shownNodes()
+	label := 0
+	for _, n := range nodes {
+		label = max(label, min(maxLabel, runewidth.StringWidth(n.label())))
+	}
+	for i, n := range nodes {
+		rows := l.nodeRows(now, width, label, n, i == len(nodes)-1)
+		if len(rows) > room || len(rows) == room && i < len(nodes)-1 {
+			return append(out, l.look.row(width, "└─ ", fmt.Sprintf("and %d more", len(nodes)-i), "", neutral, ""))
+		}
+		room -= len(rows)
+		out = append(out, rows...)
+	}
+	return out
+}
+
+// stackRows are those of a stack: its counts, below it the members that are in
+// progress with their operations, and those that wait. What is done is counted.
+func (l *live) stackRows(now time.Time, width int, s *stackTree, room int) []string {
+	out := []string{l.look.row(width, l.look.spinner(now), clean.Line("stack "+s.name)+"  ", s.counts(), neutral, elapsed(now.Sub(s.began)))}
+	shown := s.shown()
+	for i, m := range shown {
+		if len(out) >= l.opts.Rows {
+			return append(out, l.look.row(width, "└─ ", fmt.Sprintf("and %d more", len(shown)-i), "", neutral, ""))
+		}
+		branch, stem := "├─ ", "│  "
+		if i == len(shown)-1 {
+			branch, stem = "└─ ", "   "
+		}
+		c := l.tree.call(m.key)
+		if c == nil || m.state == stack.MemberPending {
+			out = append(out, l.look.row(width, branch, clean.Line(m.name)+"  ", m.word(), neutral, ""))
+			continue
+		}
+		for j, row := range l.callRows(now, width-3, c, room) {
+			if j == 0 {
+				row = branch + row
+			} else {
+				row = stem + row
 			}
-			room -= len(rows)
-			out = append(out, rows...)
+			out = append(out, row)
 		}
 	}
 	return out

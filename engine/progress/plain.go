@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
@@ -71,6 +72,18 @@ func (p *plain) show(e engine.Event) {
 		line = e.Release().String() + " " + line
 	}
 	_, _ = fmt.Fprintln(p.w, line)
+}
+
+// showStack writes the states of members that are not waiting any more, and the
+// lines of their operations with their names.
+func (p *plain) showStack(e stack.Event) {
+	switch {
+	case e.Engine != nil:
+		p.several = true
+		p.show(e.Engine)
+	case e.State != stack.MemberPending:
+		_, _ = fmt.Fprintln(p.w, clean.Line("stack "+e.Stack+", "+e.String()))
+	}
 }
 
 func (p *plain) close() {}

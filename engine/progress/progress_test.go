@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
 )
 
 var (
@@ -329,4 +330,48 @@ func Example() {
 	// [   4.0s] Waiting StatefulSet shop/db: 1/3 ready: 1 of 3 pods are ready
 	// [   5.0s] Waiting Deployment shop/web: 2/3 ready: 2 of 3 pods are available
 	// [   6.0s] Trouble Deployment shop/web: pod web-1, container app: CrashLoopBackOff: back-off 10s
+}
+
+// A stack is a tree of releases: those in progress with their objects, those that
+// wait, and a count of those that are done.
+func TestStackIsATreeOfReleases(t *testing.T) {
+	l := newLive(&bytes.Buffer{}, Options{})
+	state := func(member string, s stack.MemberState, err error) (string, verdict) {
+		return l.tree.applyStack(stack.Event{Stack: "shop", Member: member, At: start, State: s, Err: err})
+	}
+	for _, m := range []string{"database", "backend", "web", "frontend"} {
+		state(m, stack.MemberPending, nil)
+	}
+	state("database", stack.MemberStarted, nil)
+	state("database", stack.MemberDone, nil)
+	state("backend", stack.MemberStarted, nil)
+	state("web", stack.MemberStarted, nil)
+	for _, e := range rollout()[:5] {
+		l.tree.applyStack(stack.Event{Stack: "shop", Member: "web", Engine: e})
+	}
+	wantRows(t, l, 10, `
+⠋ stack shop  1 of 4 done                                                  0:10
+├─ backend  planning
+├─ ⠋ deploy shop/web  2 changed, 0 ready, waiting for 1                    0:10
+│  └─ StatefulSet db  ━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄┄ 1/3  1 of 3 pods are ready      0:06
+└─ frontend  waits
+`)
+	if keep, v := state("backend", stack.MemberFailed, errors.New("no")); keep != "stack shop, backend: Failed: no" || v != bad {
+		t.Errorf("kept %q, %d", keep, v)
+	}
+	if keep, v := state("frontend", stack.MemberSkipped, stack.ErrNeededFailed); !strings.Contains(keep, "what it needs has failed") || v != doubtful {
+		t.Errorf("kept %q, %d", keep, v)
+	}
+	l.tree.applyStack(stack.Event{Stack: "shop", Member: "web", Engine: of(shop, engine.Ended{})[0]})
+	state("web", stack.MemberDone, nil)
+	if len(l.tree.stacks)+len(l.tree.calls) != 0 {
+		t.Errorf("it is still drawn: %v", l.rows(start, 80))
+	}
+	var out bytes.Buffer
+	view := New(&out, Options{Style: Plain})
+	view.OnStackEvent(stack.Event{Stack: "shop", Member: "web", State: stack.MemberStarted})
+	view.OnStackEvent(stack.Event{Stack: "shop", Member: "web", Engine: rollout()[0]})
+	if text := out.String(); !strings.Contains(text, "stack shop, web: Started\n") || !strings.Contains(text, "shop/web [") {
+		t.Errorf("plain lines are %q", text)
+	}
 }

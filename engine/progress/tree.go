@@ -13,7 +13,8 @@ import (
 
 // tree is the running operations. It is independent of terminals.
 type tree struct {
-	calls []*call
+	calls  []*call
+	stacks []*stackTree
 }
 
 // call is one running operation on a release.

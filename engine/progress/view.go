@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/engine/stack"
 )
 
 // View writes the events of engines to one writer. It is safe for concurrent
@@ -17,6 +18,7 @@ type View struct {
 // shower implements a style. Its methods are called serially.
 type shower interface {
 	show(e engine.Event)
+	showStack(e stack.Event)
 	close()
 }
 
@@ -42,6 +44,14 @@ func (v *View) OnEvent(e engine.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.shown.show(e)
+}
+
+// OnStackEvent is for [stack.ApplyOptions].OnEvent: the releases of a stack, with
+// those that are done folded into a count.
+func (v *View) OnStackEvent(e stack.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.shown.showStack(e)
 }
 
 // Close removes operations that are still displayed because no Ended was

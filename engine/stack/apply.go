@@ -310,7 +310,16 @@ func (a *application) planNow(ctx context.Context, e *engine.Engine, mp *MemberP
 	if err != nil {
 		return nil, err
 	}
-	if beyond := mp.beyond(plan); len(beyond) > 0 && !a.opts.UnsafeBeyond {
+	if a.opts.UnsafeBeyond {
+		return plan, nil
+	}
+	beyond, err := mp.beyond(plan, sync.OnceValues(func() (*engine.Plan, error) {
+		return e.Plan(ctx, r, engine.PlanOptions{DryRun: engine.DryRunNone, UnsafeDelete: a.opts.UnsafeDelete})
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if len(beyond) > 0 {
 		return nil, &BeyondError{Key: r.Key, Beyond: beyond}
 	}
 	return plan, nil

@@ -8,8 +8,10 @@ import (
 )
 
 // beyond is what a fresh plan of the member changes and its own one does not show.
-// What it lacks of it may be done already.
-func (m *MemberPlan) beyond(now *engine.Plan) []Excess {
+// What it lacks of it may be done already. An object that was not confirmed by the
+// API server is compared with what local, a plan without dry-runs, says of it, as
+// that is computed in the same way.
+func (m *MemberPlan) beyond(now *engine.Plan, local func() (*engine.Plan, error)) ([]Excess, error) {
 	var out []Excess
 	for _, is := range now.Report.Changes {
 		if !is.Changed() {
@@ -20,14 +22,24 @@ func (m *MemberPlan) beyond(now *engine.Plan) []Excess {
 			out = append(out, Excess{Object: is.Object, Action: is.Action})
 			continue
 		}
-		for _, f := range was.Exceeds(is) {
+		more := was.Exceeds(is)
+		if len(more) > 0 && was.Local && !is.Local {
+			plan, err := local()
+			if err != nil {
+				return nil, err
+			}
+			if i := slices.IndexFunc(plan.Report.Changes, func(ch diff.Change) bool { return ch.Object == is.Object }); i >= 0 {
+				more = was.Exceeds(plan.Report.Changes[i])
+			}
+		}
+		for _, f := range more {
 			out = append(out, Excess{Object: is.Object, Action: is.Action, Field: f})
 		}
 	}
 	for _, h := range now.Hooks {
 		out = append(out, m.hookBeyond(h)...)
 	}
-	return out
+	return out, nil
 }
 
 // shown is the change of an object as the plan shows it, perhaps under a name that

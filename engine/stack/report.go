@@ -55,10 +55,25 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// changes are those of all members. A namespace that several of them would create
+// is one change.
 func (p *Plan) changes() []diff.Change {
+	type place struct {
+		cluster string
+		object  diff.Object
+	}
 	var out []diff.Change
+	created := map[place]bool{}
 	for _, m := range slices.Concat(p.Members, p.Pruned) {
-		out = append(out, m.Plan.Report.Changes...)
+		for _, ch := range m.Plan.Report.Changes {
+			if at := (place{m.Plan.Cluster, ch.Object}); isNamespace(ch.Object) && ch.Action == diff.Created {
+				if created[at] {
+					continue
+				}
+				created[at] = true
+			}
+			out = append(out, ch)
+		}
 	}
 	return out
 }

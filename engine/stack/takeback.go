@@ -44,8 +44,8 @@ func (a *application) takeMemberBack(ctx context.Context, m *member, from int) (
 		opts.Cause, opts.Labels = "", nil
 		return true, engine.IgnoreNotFound(e.Uninstall(ctx, m.key(), opts))
 	}
-	if opts.Cause == "" {
-		opts.Cause = "a member of stack " + a.name + " has failed"
+	if opts.Cause = "a member of stack " + a.name + " has failed"; a.opts.Cause != "" {
+		opts.Cause += ": " + a.opts.Cause
 	}
 	_, err = e.Rollback(ctx, m.key(), from, opts)
 	return true, err
