@@ -197,7 +197,7 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 		awaitKind: o.pending || f.pending, awaitSchema: j.shifting[o.groupKind()],
 	}
 	if f.overwrite != nil {
-		v.write.overwrite = &overwrite{in.live, f.overwrite}
+		v.write.overwrite = in.overwriteTo(f.overwrite)
 	}
 	if v, err = j.applyKindRules(ctx, in, f, v); err != nil {
 		return verdict{}, err

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -69,33 +68,8 @@ func (j *judge) patchedInto(ctx context.Context, in intended, f prediction, to *
 	} else {
 		f.merged = to
 	}
-	f.overwrite = in.withoutForeignMetadata(to)
+	f.overwrite = to
 	return f, nil
-}
-
-// withoutForeignMetadata is a target of a patch with those labels and annotations
-// as they are live that the release has nothing to do with: a controller may
-// have written them after the object was read.
-func (in intended) withoutForeignMetadata(to *unstructured.Unstructured) *unstructured.Unstructured {
-	return withMetadata(to, func(metadata map[string]any) {
-		for _, field := range []string{"labels", "annotations"} {
-			path := pathOf("metadata", field)
-			live, _ := valueAt(in.live.Object, path).(map[string]any)
-			body, _ := valueAt(in.body.Object, path).(map[string]any)
-			base, _ := valueAt(in.base.Object, path).(map[string]any)
-			entries := cloned(metadata[field])
-			foreign := func(key string, _ any) bool { return body[key] == nil && base[key] == nil }
-			maps.DeleteFunc(entries, foreign)
-			for key, v := range live {
-				if foreign(key, v) {
-					entries[key] = v
-				}
-			}
-			if metadata[field] = entries; len(entries) == 0 {
-				delete(metadata, field)
-			}
-		}
-	})
 }
 
 // othersAt are the managers, other than the release's own and the API server,

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -124,4 +125,32 @@ func TestOverwriteNoticesOthers(t *testing.T) {
 			f.settled(fewer)
 		})
 	}
+}
+
+// A dry-run invents node ports that the API server refuses when they are written:
+// where an item of a Service's ports is replaced, they are left to it.
+func TestOverwriteLeavesPortsToTheServer(t *testing.T) {
+	f := newFixture(t)
+	r := f.release(f.chart(map[string]string{"s.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: NodePort, selector: {app: web}, ports: [{name: a, port: 80}, {name: c, port: 53}]}\n"}))
+	f.deploy(r)
+	rename := `[{"op":"replace","path":"/spec/ports/1","value":{"name":"b","port":53,"protocol":"UDP"}}]`
+	if _, err := f.client.CoreV1().Services(f.namespace).Patch(f.ctx, "s", types.JSONPatchType, []byte(rename), metav1.PatchOptions{FieldManager: "kubectl-client-side-apply"}); err != nil {
+		t.Fatal(err)
+	}
+	again := r
+	again.Force = true
+	f.deploy(again)
+	s, err := f.client.CoreV1().Services(f.namespace).Get(f.ctx, "s", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Spec.Ports) != 2 || s.Spec.Ports[1].Protocol != "TCP" {
+		t.Errorf("the ports are %+v", s.Spec.Ports)
+	}
+	for _, p := range s.Spec.Ports {
+		if p.NodePort == 0 {
+			t.Errorf("port %s has no node port", p.Name)
+		}
+	}
+	f.settled(r)
 }
