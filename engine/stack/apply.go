@@ -113,6 +113,11 @@ func (s *Stack) admit(p *Plan) error {
 		if m == nil || mp.Plan == nil || mp.Plan.Key != m.key() || !slices.Equal(mp.Needs, m.needs) {
 			return fmt.Errorf("%w: its member %q is none of this stack, or another release, or has other needs", ErrPlanStack, mp.Member)
 		}
+		for _, u := range mp.Unknown {
+			if _, ok := m.Inputs[u.Path]; !ok {
+				return fmt.Errorf("%w: member %q has no input %q", ErrPlanStack, mp.Member, u.Path)
+			}
+		}
 		if uninstalls := mp.Plan.Kind == engine.PlanUninstall; uninstalls != (p.Kind == PlanUninstall) {
 			return fmt.Errorf("%w: the plan of member %q is of kind %s", ErrPlanInvalid, mp.Member, mp.Plan.Kind)
 		}

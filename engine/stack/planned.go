@@ -110,7 +110,7 @@ func (p *planned) field(ctx context.Context, o Output) (resolved, error) {
 		return is.Group == want.Group && is.Kind == want.Kind && is.Name == want.Name && (is.Namespace == want.Namespace || is.Namespace == "")
 	})
 	if i < 0 {
-		if p.plan.Plan.Changed() {
+		if len(p.plan.Plan.Hooks) > 0 || slices.ContainsFunc(changes, diff.Change.Changed) {
 			return resolved{}, nil
 		}
 		return p.live(ctx, o)
