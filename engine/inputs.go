@@ -78,24 +78,27 @@ func (in *inputs) addObjects(objects []*object) {
 	}
 }
 
-// addHistory notes the stored revisions as they were read.
-func (in *inputs) addHistory(inventory storage.Inventory) {
+// addHistory notes the stored revisions as they were read. Those of another release
+// are not what is watched.
+func (in *inputs) addHistory(k Key, inventory storage.Inventory) {
 	if in == nil {
 		return
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.uncertain = in.uncertain || Key(in.read.Release) != k
 	in.read.Revisions = inventory.Versions
 }
 
 // addNamespace notes that the release's own namespace was read. It exists as it is
 // for as long as the release's revisions are in it.
-func (in *inputs) addNamespace() {
+func (in *inputs) addNamespace(k Key) {
 	if in == nil {
 		return
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.uncertain = in.uncertain || Key(in.read.Release) != k
 	in.namespace = true
 }
 

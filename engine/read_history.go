@@ -36,7 +36,7 @@ func (e *Engine) listHistory(ctx context.Context, k Key) (*history, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
-	inputsOf(ctx).addHistory(inventory)
+	inputsOf(ctx).addHistory(k, inventory)
 	return &history{inventory: inventory, from: newestHealthy(inventory.Revisions)}, nil
 }
 

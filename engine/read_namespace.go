@@ -17,7 +17,7 @@ import (
 // existing, with no UID; the API server refuses what is in it otherwise.
 func (e *Engine) readNamespace(ctx context.Context, k Key, create, assumed bool) (namespaceState, error) {
 	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(cluster.Accounted(ctx), k.Namespace, metav1.GetOptions{})
-	inputsOf(ctx).addNamespace()
+	inputsOf(ctx).addNamespace(k)
 	switch {
 	case err == nil && ns.DeletionTimestamp != nil:
 		return namespaceState{}, &Error{

@@ -222,6 +222,41 @@ func TestWatchWithFewPermissions(t *testing.T) {
 	if got := w.awaitReason(f.key, engine.TouchUnwatched); got.Object.Kind != "Deployment" || !errors.Is(got.Err, engine.ErrForbidden) {
 		t.Errorf("%v: %v", got, got.Err)
 	}
+	// So it is for a release that comes later.
+	later := f.release(f.chart(map[string]string{"web.yaml": deployment}))
+	later.Name = "later"
+	if _, err := f.engine.Deploy(f.ctx, later, engine.ApplyOptions{NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitReason(later.Key, engine.TouchUnwatched)
+}
+
+// A controller of a few lines corrects drift when it is made.
+func TestWatchCorrectsDrift(t *testing.T) {
+	f := newFixture(t)
+	f.deploy(f.release(f.chart(map[string]string{"config.yaml": configMap})))
+	e := f.newEngineWith(engine.Options{Cache: true})
+	n := 0
+	for touched, err := range e.Watch(f.ctx, engine.WatchOptions{Namespaces: []string{f.namespace}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := e.ReconcileCorrection(f.ctx, touched.Key, engine.ReconcileOptions{})
+		if err != nil || p.Phase != engine.PhaseDeployed {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		live, err := f.client.CoreV1().ConfigMaps(f.namespace).Get(f.ctx, "shop-config", metav1.GetOptions{})
+		if err != nil || live.Data["colour"] != "green" {
+			t.Fatalf("%v, %v", live.Data, err)
+		}
+		if n++; n > 3 {
+			break
+		}
+		f.paint("pink")
+	}
+	if n != 4 {
+		t.Errorf("the release was touched %d times", n)
+	}
 }
 
 // Revisions may be listed in the cluster, and objects in one namespace.

@@ -172,6 +172,7 @@ func (o *Observer) followKinds() bool {
 		}
 	}
 	for key, r := range o.releases {
+		o.reportUnwatched(key, r)
 		o.settleFound(key, r)
 	}
 	if !complete {
@@ -264,7 +265,7 @@ func (o objects) event(at name, reason Reason, manager string) Event {
 	}
 }
 
-// failed reports once to each release that its objects are not seen.
+// failed narrows a watch that is forbidden, or reports that objects are not seen.
 func (o objects) failed(f *feed, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -273,15 +274,33 @@ func (o objects) failed(f *feed, err error) {
 		o.wake()
 		return
 	}
-	reported := f.err != nil
 	f.err = err
 	for key, r := range o.releases {
 		if slices.Contains(r.followed, f.place) {
-			if !reported {
-				o.touch(key, Event{Reason: Unwatched, Object: diff.Object{Group: o.kind.Group, Version: o.kind.Version, Kind: o.kind.Kind, Namespace: f.place.namespace}, Err: err})
-			}
+			o.reportUnwatched(key, r)
 			o.settleFound(key, r)
 		}
+	}
+}
+
+// reportUnwatched reports to a release, once, which of its objects are not seen. The
+// caller has locked.
+func (o *Observer) reportUnwatched(key Release, r *release) {
+	r.reported = slices.DeleteFunc(r.reported, func(at place) bool {
+		f := o.feeds[at]
+		return f == nil || f.err == nil || !slices.Contains(r.followed, at)
+	})
+	for _, at := range r.followed {
+		f := o.feeds[at]
+		if f == nil || f.err == nil || slices.Contains(r.reported, at) {
+			continue
+		}
+		r.reported = append(r.reported, at)
+		e := Event{Reason: Unwatched, Err: f.err, Object: diff.Object{Group: at.resource.Group, Namespace: at.namespace}}
+		if h, ok := f.handler.(objects); ok {
+			e.Object.Version, e.Object.Kind = h.kind.Version, h.kind.Kind
+		}
+		o.touch(key, e)
 	}
 }
 

@@ -19,6 +19,7 @@ type release struct {
 	uses      map[int][]Use // by the number of a revision, for those that count
 	found     bool          // it was handed out as Found, or came later
 	followed  []place       // whose feeds have its objects
+	reported  []place       // those of them that were reported as Unwatched
 }
 
 // newest is the newest revision, and the newest that is deployed if that is
