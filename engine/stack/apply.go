@@ -297,7 +297,7 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	}
 	plan := mp.Plan
 	if mp.Later() {
-		if plan, err = a.planNow(ctx, m.engine, mp, out.release); err != nil {
+		if plan, err = a.planNow(ctx, e, mp, out.release); err != nil {
 			return err
 		}
 	} else {

@@ -81,12 +81,12 @@ type leftRelease struct {
 	engine *engine.Engine
 }
 
-// dependants are the releases of a cluster that need one, apart from those that
-// leave with it.
-func (all found) dependants(e *engine.Engine, k engine.Key, leaves func(engine.Key) bool) []engine.Key {
+// dependants are the releases of a cluster that need one, apart from those of
+// which needless reports that they go with it or do not need it any more.
+func (all found) dependants(e *engine.Engine, k engine.Key, needless func(engine.Key) bool) []engine.Key {
 	var out []engine.Key
 	for other, r := range all[e] {
-		if !leaves(other) && slices.Contains(needsOf(r.Labels), k) {
+		if !needless(other) && slices.Contains(needsOf(r.Labels), k) {
 			out = append(out, other)
 		}
 	}

@@ -225,8 +225,8 @@ func (s *Stack) planLeft(ctx context.Context, out *Plan, all found, opts PlanOpt
 	}
 	out.Left = nil
 	for _, l := range uninstallOrder(left) {
-		stays := func(k engine.Key) bool { return leaves[k] || s.planned(k) && !s.needs(k, l.Key) }
-		if by := all.dependants(l.engine, l.Key, stays); len(by) > 0 && !opts.UnsafeNeeded {
+		needless := func(k engine.Key) bool { return leaves[k] || s.planned(k) && !s.needs(k, l.Key) }
+		if by := all.dependants(l.engine, l.Key, needless); len(by) > 0 && !opts.UnsafeNeeded {
 			return &NeededError{Key: l.Key, By: by}
 		}
 		plan, err := l.engine.PlanUninstall(ctx, l.Key, engine.PlanOptions{UnsafeDelete: opts.UnsafeDelete})

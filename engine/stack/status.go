@@ -20,6 +20,8 @@ type Status struct {
 	Members []MemberStatus // in the order of the stack
 	// Left are releases that belong to the stack and are no members any more.
 	Left []engine.Key
+	// LeftErr is why Left is not known; nil: it is.
+	LeftErr error
 }
 
 // MemberStatus is a member as it is now.
@@ -44,10 +46,10 @@ func (s *Stack) Status(ctx context.Context) (*Status, error) {
 	for _, m := range out.Members {
 		out.Ready = out.Ready && m.Err == nil && m.Status.Ready
 	}
-	if all, _, err := s.find(ctx); err == nil {
-		for _, l := range s.left(all) {
-			out.Left = append(out.Left, l.Key)
-		}
+	all, _, err := s.find(ctx)
+	out.LeftErr = err
+	for _, l := range s.left(all) {
+		out.Left = append(out.Left, l.Key)
 	}
 	return out, context.Cause(ctx)
 }

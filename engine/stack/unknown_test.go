@@ -162,6 +162,17 @@ spec:
 			t.Errorf("%s shows %q:\n%s", format, leaked, text)
 		}
 	}
+	wantUnknown(t, plan, "user", `ConfigMap data["(known after apply)"]`, "ConfigMap data.port",
+		"Deployment spec.template.spec.containers[0].env[0].value", "Deployment spec.template.spec.containers[0].ports[0].containerPort")
+	var uncertain []string
+	for _, m := range plan.Members {
+		for _, o := range m.Uncertain {
+			uncertain = append(uncertain, o.Kind+" "+o.Name)
+		}
+	}
+	if !slices.Equal(uncertain, []string{"ConfigMap (known after apply)", "ConfigMap maybe"}) {
+		t.Errorf("uncertain are %q", uncertain)
+	}
 	f.apply(s, plan)
 	if got := f.data("shapes"); got["enabled"] != "1" || got["port"] == "" || f.data("maybe") == nil {
 		t.Errorf("applied is %v", got)
