@@ -66,7 +66,8 @@ func child(in io.Reader, out io.Writer) error {
 				}
 			}
 		}
-		f, err := measure(&counted, idle, func() (int, error) {
+		var restored []time.Duration
+		f, err := measure(&counted, idle, func() (_ int, err error) {
 			if o.Render != nil {
 				return o.Render.do(context.Background(), s.Peer, charts)
 			}
@@ -75,17 +76,23 @@ func child(in io.Reader, out io.Writer) error {
 				if err != nil {
 					return 0, err
 				}
-				if p, err = newPeer(s.Peer, counted.wrap(config), s.InFlight, &objects); err != nil {
+				if s.Peer == watchingName {
+					p, err = newWatching(counted.wrap(config), config)
+				} else {
+					p, err = newPeer(s.Peer, counted.wrap(config), s.InFlight, &objects)
+				}
+				if err != nil {
 					return 0, err
 				}
 			}
 			if o.Workers > 0 {
-				return 0, doFleet(context.Background(), p, o.Tasks, o.Workers)
+				restored, err = doFleet(context.Background(), p, o.Tasks, o.Workers)
+				return 0, err
 			}
 			return doAll(context.Background(), p, o.Tasks)
 		})
 		if o.Workers > 0 {
-			f.Rest = restMemory()
+			f.Rest, f.Restored = restMemory(), restored
 		}
 		a := response{Figures: f}
 		if err != nil {

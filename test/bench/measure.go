@@ -23,6 +23,8 @@ type figures struct {
 	// Rest is the resident memory after an operation on a fleet, when the garbage is
 	// collected; bytes.
 	Rest int64 `json:"rest,omitempty"`
+	// Restored is how long each edit by another client lasted, sorted.
+	Restored []time.Duration `json:"restored,omitempty"`
 	// Requests by verb; bytes of bodies.
 	Requests map[string]int `json:"requests"`
 	Sent     int64          `json:"sent"`

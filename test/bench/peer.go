@@ -21,6 +21,8 @@ const (
 	opUninstall   operation = "uninstall"
 	opList        operation = "list"
 	opHistory     operation = "history"
+	opAgain       operation = "upgrade, none changed, again" // as opNone
+	opDrift       operation = "an edit by hand is undone"
 	opRevise      operation = "seed revisions" // not measured: copies the newest revision
 )
 
@@ -68,6 +70,7 @@ const (
 
 	// Of fleets only.
 	passesName   = "Fairlead, passes"
+	watchingName = "Fairlead, passes with cache"
 	fluxHelmName = "Helm 3 and Flux ssa"
 )
 
