@@ -30,6 +30,40 @@ func (t *transition) add(objects []Diagnosis, after time.Duration) {
 	}
 }
 
+// readyAsRead judges by what the pass itself has read and written, without a
+// request: nil if everything is ready, and errInTransition if only what the pass has
+// just written is not yet, of which nothing else can be said so early. known is
+// false where a look has to tell.
+func (r *run) readyAsRead(ctx context.Context) (known bool, err error) {
+	var result readiness.Result
+	var waiting []Diagnosis
+	for i, s := range r.w.steps {
+		live := r.state.live(i)
+		if s.object.desired == nil || live == nil || s.object.origin == fromCRDs {
+			continue
+		}
+		st := readiness.Assess(live, r.e.rules)
+		switch {
+		case st.State == readiness.Ready:
+			result.Objects = append(result.Objects, readiness.Outcome{Target: readinessTarget(s.object.target, live), Status: st})
+		case st.State == readiness.Progressing && s.change.Changed():
+			waiting = append(waiting, Diagnosis{Object: s.object.id, State: StateProgressing, Reason: st.Reason, Message: r.w.redactor.String(st.Message), Ready: st.Ready, Updated: st.Updated, Desired: st.Desired})
+		default:
+			return false, nil
+		}
+	}
+	newWaitReporter(ctx, r, false).end(result, nil)
+	if len(waiting) == 0 {
+		r.notes.setWait("ready", nil)
+		return true, nil
+	}
+	if r.notes.wait("ready").Since.IsZero() {
+		r.notes.setWait("ready", &readiness.Memory{Since: time.Now().UTC().Truncate(time.Millisecond)})
+	}
+	r.transit.add(waiting, 0)
+	return true, errInTransition
+}
+
 // look judges targets once, with what earlier passes have observed of them. It
 // returns nil if all are ready, errInTransition while they may become so, and
 // otherwise what waiting returns.

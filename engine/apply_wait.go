@@ -18,6 +18,11 @@ func (r *run) waitReady(ctx context.Context) error {
 	if r.opts.NoWait {
 		return nil
 	}
+	if r.passing {
+		if known, err := r.readyAsRead(ctx); known {
+			return err
+		}
+	}
 	var targets []readiness.Target
 	for i, s := range r.w.steps {
 		if live := r.state.live(i); s.object.desired != nil && live != nil && s.object.origin != fromCRDs {
