@@ -109,6 +109,7 @@ func (m drawnMember) member(f *fixture) stack.Member {
 // address that was not there.
 func TestDrawnStacks(t *testing.T) {
 	f := newFixture(t)
+	f.ctx = t.Context() // many stacks take minutes
 	n := 12
 	if text := os.Getenv(drawnVariable); text != "" {
 		var err error

@@ -52,6 +52,7 @@ func killStack(t testing.TB, e *engine.Engine, namespace, version string) *stack
 // requests; applying the same plan again ends it.
 func TestStackKilledAtEveryRequest(t *testing.T) {
 	f := newFixture(t)
+	f.ctx = t.Context() // all points take minutes
 	stride := 13
 	if os.Getenv(killAll) != "" {
 		stride = 1
