@@ -92,11 +92,14 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 				return err
 			}
 		}
-		missing, err := b.missingPermissions(ctx, b.neededPermissions(p))
-		if err != nil {
-			return err
+		// What goes on, and has written everything, has shown that it may.
+		if !w.resumes || slices.ContainsFunc(w.steps, func(s step) bool { return s.change.Changed() }) {
+			missing, err := b.missingPermissions(ctx, b.neededPermissions(p))
+			if err != nil {
+				return err
+			}
+			p.Missing = appendPermissions(p.Missing, missing...)
 		}
-		p.Missing = appendPermissions(p.Missing, missing...)
 	}
 	p.summarize()
 	return nil

@@ -116,6 +116,8 @@ func verbOf(req *http.Request) string {
 	}
 	watch := query.Get("watch")
 	switch {
+	case strings.HasPrefix(req.URL.Path, "/apis/authorization.k8s.io/"): // persists nothing
+		return "review"
 	case query.Has("dryRun"):
 		return "dry-run"
 	case watch == "true" || watch == "1":
