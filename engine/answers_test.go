@@ -29,12 +29,21 @@ type caching struct {
 }
 
 func newCaching(t *testing.T, templates map[string]string) *caching {
-	f := newFixture(t)
+	return cachingOf(newFixture(t), templates)
+}
+
+func cachingOf(f *fixture, templates map[string]string) *caching {
 	gate, cfg := newWatchGate(f.config)
 	f.config = cfg
 	f.engine = f.newEngineWith(engine.Options{Cache: true, OnEvent: f.events.add})
 	c := &caching{fixture: f, gate: gate, r: f.release(f.chart(templates))}
 	f.deploy(c.r)
+	return c.watching()
+}
+
+// watching starts the watch of the engine.
+func (c *caching) watching() *caching {
+	f := c.fixture
 	c.watcher = f.watch(f.engine, engine.WatchOptions{Namespaces: []string{f.namespace}})
 	c.awaitReason(f.key, engine.TouchFound)
 	return c
@@ -291,6 +300,38 @@ func TestCacheOfOtherReleases(t *testing.T) {
 	if n := c.requested(func() error { return remembering["Status"](c, c.engine) }); n > 0 {
 		t.Errorf("%d requests", n)
 	}
+}
+
+// Permissions in one namespace are enough.
+func TestCacheInOneNamespace(t *testing.T) {
+	c := newCaching(t, map[string]string{"config.yaml": configMap})
+	c.stop()
+	user := c.cluster.User(t, c.namespace, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"get", "list", "watch"}})
+	c.config, c.requests = testcluster.Record(user)
+	c.engine = c.newEngineWith(engine.Options{Cache: true})
+	c.watching()
+	for name := range remembering {
+		c.awaitNone(name)
+	}
+	c.paint("pink")
+	c.await(c.key, painted)
+	if d, err := c.engine.Drift(c.ctx, c.key); err != nil || !slices.ContainsFunc(d.Changes, diff.Change.Changed) {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// After a definition has changed, its objects are judged by the new schema.
+func TestCacheSeesDefinitions(t *testing.T) {
+	g := newGadgets(t)
+	c := cachingOf(g.fixture, map[string]string{"crds/gadget.yaml": g.definition([]string{"v1"}, size), "gadget.yaml": g.gadget("v1", "size: 1")})
+	c.awaitNone("Reconcile")
+	patch := []byte(`[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/colour", "value": {"type": "string", "default": "red"}}]`)
+	if _, err := g.crds.Patch(g.ctx, "gadgets."+g.group, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitReason(c.key, engine.TouchDefinition)
+	c.wantSome("Reconcile", "after the definition has changed")
+	c.awaitNone("Reconcile")
 }
 
 // BenchmarkReconcileRemembered is a pass over a release that nothing has touched.
