@@ -50,7 +50,7 @@ type Progress struct {
 	Waiting []Diagnosis
 	// Err is why the release is Blocked, Busy, Failed or Reverted; nil otherwise.
 	Err error
-	// After is when the next pass may find anything else, if nothing tells before.
+	// After is when the next pass may find anything else, if no watch shows it before.
 	// 0: only when an object of the release, or the release, has changed.
 	After time.Duration
 }

@@ -375,7 +375,7 @@ func (s *pass) terminating(p *Plan) []Diagnosis {
 }
 
 // unchanged is the progress of a release that is as wanted. What is not ready is
-// told with its cause.
+// in Waiting, with its cause.
 func (s *pass) unchanged(ctx context.Context, p *Plan) (Progress, error) {
 	out := s.progress(p)
 	out.Phase = PhaseDeployed

@@ -122,8 +122,8 @@ func (i *item) addManagers(seed maphash.Seed, fields []metav1.ManagedFieldsEntry
 	}
 }
 
-// contentOf hashes what of an object is desired by whoever writes it: all but its
-// status and what the API server counts.
+// contentOf hashes what clients write of an object: all but its status and what the
+// API server counts.
 func (r *reducer) contentOf(u *unstructured.Unstructured) uint64 {
 	content := maps.Clone(u.Object)
 	delete(content, "status")

@@ -1,0 +1,218 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+)
+
+// managedBy is the label of all objects that Helm, and so the engine, writes.
+const (
+	managedBy   = "app.kubernetes.io/managed-by"
+	managedHelm = "Helm"
+)
+
+// objectSource reads the objects of releases of one kind.
+type objectSource struct {
+	cluster   *cluster.Cluster
+	mapping   *meta.RESTMapping
+	namespace string
+	reducer   *reducer
+}
+
+func (s *objectSource) list(ctx context.Context, from string, each func(*item)) (metav1.ListMeta, error) {
+	return s.cluster.ListLabelled(ctx, s.mapping, s.namespace, managedBy+"="+managedHelm, from, func(text []byte) error {
+		u := &unstructured.Unstructured{}
+		if err := json.Unmarshal(text, &u.Object); err != nil {
+			return fmt.Errorf("decode the response: %w", err)
+		}
+		if i := s.reduce(u); i != nil {
+			each(i)
+		}
+		return nil
+	})
+}
+
+func (s *objectSource) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+	opts.LabelSelector = managedBy + "=" + managedHelm
+	return s.cluster.Resource(s.mapping, s.namespace).Watch(ctx, opts)
+}
+
+func (s *objectSource) reduce(o runtime.Object) *item {
+	u, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	if u.GetKind() == "" {
+		u.SetGroupVersionKind(s.mapping.GroupVersionKind) // some servers leave it out of lists
+	}
+	i := s.reducer.object(u)
+	i.unmarked = u.GetLabels()[managedBy] != managedHelm
+	return i
+}
+
+// objects handles the feed of a kind.
+type objects struct {
+	*Observer
+	kind schema.GroupVersionKind
+}
+
+func (o objects) event(at name, reason Reason, manager string) Event {
+	return Event{
+		Reason: reason, Manager: manager, Own: manager != "" && manager == o.opts.Manager,
+		Object: diff.Object{Group: o.kind.Group, Version: o.kind.Version, Kind: o.kind.Kind, Namespace: at.namespace, Name: at.name},
+	}
+}
+
+// failed narrows a watch that is forbidden, or reports that objects are not seen.
+func (o objects) failed(f *feed, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if apierrors.IsForbidden(err) && f.place.namespace == "" && o.namespaced(f) {
+		o.narrow[f.place.resource], o.resolve = true, true
+		o.wake()
+		return
+	}
+	f.err = err
+	for key, r := range o.releases {
+		if slices.Contains(r.followed, f.place) {
+			o.reportUnwatched(key, r)
+			o.settleFound(key, r)
+		}
+	}
+}
+
+// reportUnwatched reports to a release, once, which of its objects are not seen. The
+// caller has locked.
+func (o *Observer) reportUnwatched(key Release, r *release) {
+	r.reported = slices.DeleteFunc(r.reported, func(at place) bool {
+		f := o.feeds[at]
+		return f == nil || f.err == nil || !slices.Contains(r.followed, at)
+	})
+	for _, at := range r.followed {
+		f := o.feeds[at]
+		if f == nil || f.err == nil || slices.Contains(r.reported, at) {
+			continue
+		}
+		r.reported = append(r.reported, at)
+		e := Event{Reason: Unwatched, Err: f.err, Object: diff.Object{Group: at.resource.Group, Namespace: at.namespace}}
+		if h, ok := f.handler.(objects); ok {
+			e.Object.Version, e.Object.Kind = h.kind.Version, h.kind.Kind
+		}
+		o.touch(key, e)
+	}
+}
+
+func (o objects) namespaced(f *feed) bool {
+	s, ok := f.source.(*objectSource)
+	return ok && cluster.Namespaced(s.mapping)
+}
+
+func (o objects) replaced(f *feed, all []*item, first bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	present := make(map[name]bool, len(all))
+	for _, i := range all {
+		present[i.at()] = true
+		if first {
+			o.keep(f, i)
+			continue
+		}
+		o.set(f, i)
+	}
+	for at, before := range f.records {
+		if !present[at] {
+			delete(f.records, at)
+			o.touch(before.release, o.event(at, Deleted, ""))
+		}
+	}
+	f.known, f.err = true, nil
+	if !first {
+		return
+	}
+	for key, r := range o.releases {
+		if !slices.Contains(r.followed, f.place) {
+			continue
+		}
+		if r.found { // what has happened before this was not seen
+			o.touch(key, Event{Reason: Found})
+		}
+		o.settleFound(key, r)
+	}
+}
+
+func (o objects) changed(f *feed, i *item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.set(f, i)
+}
+
+func (o objects) deleted(f *feed, i *item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before := f.records[i.at()]
+	if before == nil {
+		return
+	}
+	delete(f.records, i.at())
+	if i.unmarked {
+		o.touch(before.release, o.event(i.at(), Changed, i.changedBy(before)))
+		return
+	}
+	o.touch(before.release, o.event(i.at(), Deleted, ""))
+}
+
+// keep notes an object of a release; one that belongs to none is forgotten. The
+// caller has locked.
+func (o objects) keep(f *feed, i *item) {
+	if i.release.Name == "" {
+		delete(f.records, i.at())
+		return
+	}
+	kept, at := i.record, i.at()
+	if r := o.releases[kept.release]; r != nil {
+		kept.release = r.key // whose strings all objects of the release share
+		if at.namespace == r.key.Namespace {
+			at.namespace = r.key.Namespace
+		}
+	}
+	f.records[at] = &kept
+}
+
+// set notes an object, and what has become of it. The caller has locked.
+func (o objects) set(f *feed, i *item) {
+	before := f.records[i.at()]
+	o.keep(f, i)
+	manager := i.changedBy(before)
+	switch {
+	case before == nil:
+		o.touch(i.release, o.event(i.at(), Changed, manager))
+	case before.version == i.version:
+	case before.release != i.release:
+		o.touch(before.release, o.event(i.at(), Changed, manager))
+		o.touch(i.release, o.event(i.at(), Changed, manager))
+	default:
+		if before.content != i.content || before.uid != i.uid {
+			o.touch(i.release, o.event(i.at(), Changed, manager))
+		}
+		if before.unready != i.unready {
+			reason := Ready
+			if i.unready {
+				reason = Unready
+			}
+			o.touch(i.release, o.event(i.at(), reason, manager))
+		}
+	}
+}
