@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits")
 	scale := flag.Float64("scale", 1, "factor for the sections' budgets")
 	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")
-	fleet := flag.String("fleet", "", "instead measure fleets of so many releases, such as 100,300,1000")
+	sizes := flag.String("fleet", "", "instead measure fleets of so many releases, such as 100,300,1000")
 	verbose := flag.Bool("v", false, "print each operation as it is measured")
 	flag.Parse()
 
@@ -70,20 +70,25 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if *fleet != "" {
-		return s.runFleets(ctx, *fleet, version.GitVersion, *docs)
+	if *sizes != "" {
+		return s.runFleets(ctx, *sizes, version.GitVersion, *docs)
 	}
 	if err := s.measure(ctx, *charts); err != nil {
 		return err
 	}
-	var fleet50 *fleetReport
+	var fleet, stacks *fleetReport
 	if strings.Contains("fleet", *only) {
-		if fleet50, err = s.fleets(ctx, []int{50}, version.GitVersion); err != nil {
+		if fleet, err = s.fleets(ctx, fleetPeers, []int{50}, version.GitVersion); err != nil {
+			return err
+		}
+	}
+	if strings.Contains("stack", *only) {
+		if stacks, err = s.fleets(ctx, []string{stackName}, []int{10, 25, 50}, version.GitVersion); err != nil {
 			return err
 		}
 	}
 	r := newReport(s.results, version.GitVersion, time.Since(start))
-	r.Fleet = fleet50
+	r.Fleet, r.Stacks = fleet, stacks
 	fmt.Print(r.tables())
 	if *docs == "" {
 		return nil

@@ -33,6 +33,10 @@ func (r *report) page(images string) string {
 		b.WriteString("### Many releases in one process\n\nMeasured once; [fleet.md](fleet.md) explains the columns and has larger fleets.\n\n")
 		b.WriteString(r.Fleet.table())
 	}
+	if r.Stacks != nil {
+		b.WriteString("\n### Stacks of releases of five objects\n\nPlanned and applied by one process, ten releases at once; four of five need the fifth. Measured once; the columns are those of [fleet.md](fleet.md).\n\n")
+		b.WriteString(r.Stacks.table())
+	}
 	return b.String()
 }
 

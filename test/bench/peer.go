@@ -72,6 +72,7 @@ const (
 	passesName   = "Fairlead, passes"
 	watchingName = "Fairlead, passes with cache"
 	fluxHelmName = "Helm 3 and Flux ssa"
+	stackName    = "Fairlead, a stack"
 )
 
 var peerNames = []string{helm3Name, helm4Name, fluxName, rawName, fairleadName}
@@ -92,6 +93,8 @@ func newPeer(name string, config *rest.Config, inFlight int, objects *objectCach
 		return newFairlead(config, inFlight)
 	case passesName:
 		return newPasses(config)
+	case stackName:
+		return newStacked(config)
 	case fluxHelmName:
 		return newFluxHelm(config)
 	}

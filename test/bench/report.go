@@ -22,6 +22,7 @@ type report struct {
 	Goals      []goal            `json:"goals"`
 	Rows       []row             `json:"rows"`
 	Fleet      *fleetReport      `json:"fleet,omitempty"`
+	Stacks     *fleetReport      `json:"stacks,omitempty"`
 }
 
 type row struct {

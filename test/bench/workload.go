@@ -208,6 +208,16 @@ func fleetWorkload(root string) (workload, error) {
 	})
 }
 
+// stackWorkload is the same with a Secret.
+func stackWorkload(root string) (workload, error) {
+	return writeWorkload(root, "5 objects", map[string]string{
+		"values.yaml":            "change: \"0\"\n",
+		"templates/_helpers.tpl": helpers,
+		"templates/app.yaml":     fleetApp,
+		"templates/secret.yaml":  "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}\n  labels: {{- include \"bench.labels\" $ | nindent 4 }}\nstringData:\n  password: {{ .Release.Name }}\n",
+	})
+}
+
 const fleetApp = `apiVersion: v1
 kind: ServiceAccount
 metadata:
