@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,34 +100,6 @@ func (s *Stack) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Result,
 	return a.run(ctx)
 }
 
-// admit refuses a plan that is not for this stack.
-func (s *Stack) admit(p *Plan) error {
-	if p == nil {
-		return fmt.Errorf("%w: it is nil", ErrPlanInvalid)
-	}
-	if p.Stack != s.name {
-		return fmt.Errorf("%w: %q", ErrPlanStack, p.Stack)
-	}
-	for _, mp := range p.Members {
-		m := s.byName[mp.Member]
-		if m == nil || mp.Plan == nil || mp.Plan.Key != m.key() || !slices.Equal(mp.Needs, m.needs) {
-			return fmt.Errorf("%w: its member %q is none of this stack, or another release, or has other needs", ErrPlanStack, mp.Member)
-		}
-		for _, u := range mp.Unknown {
-			if _, ok := m.Inputs[u.Path]; !ok {
-				return fmt.Errorf("%w: member %q has no input %q", ErrPlanStack, mp.Member, u.Path)
-			}
-		}
-		if uninstalls := mp.Plan.Kind == engine.PlanUninstall; uninstalls != (p.Kind == PlanUninstall) {
-			return fmt.Errorf("%w: the plan of member %q is of kind %s", ErrPlanInvalid, mp.Member, mp.Plan.Kind)
-		}
-	}
-	if p.Kind == PlanDeploy && len(p.Members) != len(s.members) {
-		return fmt.Errorf("%w: it has %d members, and the stack %d", ErrPlanStack, len(p.Members), len(s.members))
-	}
-	return nil
-}
-
 // application is a plan that is being applied.
 type application struct {
 	*Stack
@@ -145,10 +117,11 @@ type application struct {
 type applied struct {
 	MemberResult
 	release engine.Release // as it was applied
-	// tried: the engine was called.
-	tried bool
-	err   *MemberError
-	skip  *SkippedMember
+	// to is the revision that the call may have recorded; 0: it has called the engine
+	// for none, or found the plan stale.
+	to   int
+	err  *MemberError
+	skip *SkippedMember
 }
 
 func (a *application) run(ctx context.Context) (*Result, error) {
@@ -276,7 +249,6 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	}
 	opts := a.options()
 	if mp.Plan.Kind == engine.PlanUninstall {
-		out.tried = true
 		opts.Cause, opts.Labels = "", nil
 		opts.Key, opts.Kinds = m.key(), []engine.PlanKind{engine.PlanUninstall}
 		out.Revision, err = e.Apply(ctx, mp.Plan, opts)
@@ -287,7 +259,7 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	if err != nil {
 		return err
 	}
-	for path, was := range mp.inputs {
+	for path, was := range mp.known() {
 		if is, ok := in.known[path]; !ok || !reflect.DeepEqual(was, is) {
 			return &OutputError{m.Inputs[path].String(), fmt.Errorf("%w: it becomes the value %s", ErrInputChanged, path)}
 		}
@@ -303,9 +275,12 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	} else {
 		opts.Release = &out.release
 	}
-	out.tried = true
 	out.Revision, err = e.Apply(ctx, plan, opts)
 	out.Changed = plan.Changed()
+	var stale *engine.StalePlanError
+	if !errors.As(err, &stale) || stale.Applying {
+		out.to = plan.To
+	}
 	return err
 }
 
@@ -314,6 +289,11 @@ func (a *application) planNow(ctx context.Context, e *engine.Engine, mp *MemberP
 	plan, err := e.Plan(ctx, r, engine.PlanOptions{DryRun: mp.Plan.DryRun, UnsafeDelete: a.opts.UnsafeDelete})
 	if err != nil {
 		return nil, err
+	}
+	was, _, _ := strings.Cut(mp.Plan.Cluster, "/")
+	is, _, _ := strings.Cut(plan.Cluster, "/")
+	if was == is && mp.Plan.Cluster != plan.Cluster { // another name: the namespace was created since
+		return nil, engine.ErrPlanCluster
 	}
 	if a.opts.UnsafeBeyond {
 		return plan, nil
@@ -367,6 +347,14 @@ func (a *application) uninstall(ctx context.Context, mp *MemberPlan) error {
 		e, err := a.engineOf(m.engine, mp.Member)
 		if err != nil {
 			return err
+		}
+		stored, err := m.engine.Get(ctx, mp.Plan.Key, 0)
+		if engine.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil && stored.Revision.Labels[LabelStack] != a.name {
+			refused = fmt.Errorf("%w, or to none: %s", ErrOtherStack, mp.Plan.Key)
+			continue
 		}
 		if _, err = e.Apply(ctx, mp.Plan, opts); !errors.Is(err, engine.ErrPlanCluster) {
 			return engine.IgnoreNotFound(err)

@@ -45,8 +45,19 @@ func (a *application) inputs(ctx context.Context, m *member) (inputs, error) {
 	return in, nil
 }
 
-// current is the value of an output now.
+// current is the value of an output now, with what its member hides.
 func (a *application) current(ctx context.Context, o Output) (resolved, error) {
+	r, err := a.find(ctx, o)
+	if err != nil || o.kind == outputFunc {
+		return r, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.hide = addObjects(r.hide, a.state[o.member].release.Hide)
+	return r, nil
+}
+
+func (a *application) find(ctx context.Context, o Output) (resolved, error) {
 	switch o.kind {
 	case outputFunc:
 		return o.findFunc(ctx, func(f Output) (resolved, error) {

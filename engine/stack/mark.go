@@ -1,12 +1,14 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -215,20 +217,21 @@ func unsure(plan *engine.Plan, examples []string) {
 		unknown[ch.Object] = ch.Unknown()
 	}
 	var problems []engine.Problem
-	var lifted []string
+	var lifted, texts []string
 	for _, p := range plan.Problems {
 		about := slices.ContainsFunc(p.Fields, func(f string) bool {
 			return slices.ContainsFunc(unknown[p.Object], func(u string) bool { return strings.HasPrefix(f, u) || strings.HasPrefix(u, f) })
 		})
 		if about || slices.ContainsFunc(examples, func(e string) bool { return strings.Contains(p.Message, e) }) {
 			lifted = append(lifted, p.Error())
+			texts = append(texts, strings.TrimSpace(fmt.Sprintf("%s %s", p.Object, strings.Join(p.Fields, ", ")))+" is not accepted with an example of it (see Output.Like)")
 			continue
 		}
 		problems = append(problems, p)
 	}
 	plan.Problems = problems
 	plan.Report.Warnings = slices.DeleteFunc(slices.Clone(plan.Report.Warnings), func(w string) bool { return slices.Contains(lifted, w) })
-	for _, text := range lifted {
+	for _, text := range texts { // without the message, which repeats the example in some form
 		plan.Report.Warnings = append(plan.Report.Warnings, "decided once the unknown is known: "+text)
 	}
 }
@@ -252,13 +255,48 @@ func shownOnly(plan *engine.Plan, examples []string) (*engine.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range examples {
-		if len(e) >= minExample {
-			text = []byte(strings.ReplaceAll(string(text), e, unknownText))
-		}
-	}
 	out := &engine.Plan{}
-	return out, json.Unmarshal(text, out)
+	return out, json.Unmarshal(replaceExamples(text, examples), out)
+}
+
+var (
+	jsonString = regexp.MustCompile(`"(?:[^"\\]|\\.)*":?`)
+	planKey    = regexp.MustCompile(`^([A-Za-z]+|fairlead\.dev/unknown)$`)
+	// planWords are keys of a plan whose values have a meaning of their own.
+	planWords = []string{"schema", "kind", "group", "version", "action", "cause", "dryRun", "keyedBy", "nonce", "cluster", "event"}
+)
+
+// replaceExamples replaces the examples in the texts of a plan in JSON, and leaves
+// what makes it a plan: an example may be any text, such as the name of a kind.
+func replaceExamples(plan []byte, examples []string) []byte {
+	key := ""
+	return jsonString.ReplaceAllFunc(plan, func(token []byte) []byte {
+		literal, isKey := bytes.CutSuffix(token, []byte(":"))
+		var text string
+		if json.Unmarshal(literal, &text) != nil {
+			return token
+		}
+		if isKey {
+			key = text
+		}
+		if isKey && planKey.MatchString(text) || !isKey && slices.Contains(planWords, key) {
+			return token
+		}
+		shown := text
+		for _, e := range examples {
+			if len(e) >= minExample {
+				shown = strings.ReplaceAll(shown, e, unknownText)
+			}
+		}
+		if shown == text {
+			return token
+		}
+		out, err := json.Marshal(shown)
+		if err != nil {
+			return token
+		}
+		return append(out, token[len(literal):]...)
+	})
 }
 
 // minExample is the length from which an example is looked for in texts: shorter

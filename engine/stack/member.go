@@ -3,6 +3,7 @@ package stack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -99,6 +100,7 @@ func newMember(eng *engine.Engine, given Member) (*member, error) {
 	if m.engine == nil {
 		return nil, &MemberError{Member: m.Name, Op: "new", Err: fmt.Errorf("%w: it has no engine, and the stack has none", engine.ErrInvalidOptions)}
 	}
+	m.Inputs = maps.Clone(given.Inputs)
 	m.needs = slices.Clone(given.Needs)
 	for path, out := range given.Inputs {
 		m.paths = append(m.paths, path)

@@ -57,8 +57,9 @@ func Notes(member string) Output { return Output{kind: outputNotes, member: memb
 // Func is what a function makes of other outputs, whose values it gets in order.
 // It must return the same for the same values. It is called only once all of them
 // are known; until then its result is unknown.
+// What it makes of a secret is hidden as that is; a panic is an *OutputError.
 func Func(make func(ctx context.Context, values []any) (any, error), from ...Output) Output {
-	return Output{kind: outputFunc, make: make, from: from}
+	return Output{kind: outputFunc, make: make, from: slices.Clone(from)}
 }
 
 // Int declares that the output is an integer.

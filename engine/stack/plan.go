@@ -71,7 +71,18 @@ type MemberPlan struct {
 	// shown, and cannot be applied by itself: see Later.
 	Plan *engine.Plan `json:"plan"`
 
-	inputs map[string]any // that are known, by path
+	inputs *knownInputs // nil after a round trip through JSON
+}
+
+// knownInputs are the values of inputs that are known, by path. They may be secrets:
+// behind a pointer, printing a plan does not show them.
+type knownInputs struct{ values map[string]any }
+
+func (m *MemberPlan) known() map[string]any {
+	if m.inputs == nil {
+		return nil
+	}
+	return m.inputs.values
 }
 
 // UnknownInput is an input whose value is not known yet.

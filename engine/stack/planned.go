@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -38,6 +39,9 @@ func (o Output) planned(ctx context.Context, members map[string]*planned) (resol
 	if err != nil || !r.known {
 		return r, err
 	}
+	if o.kind != outputFunc { // what the member is given as a secret may be in all that it has
+		r.hide = addObjects(r.hide, members[o.member].release.Hide)
+	}
 	r.value, err = o.typed(r.value)
 	return r, err
 }
@@ -69,19 +73,54 @@ func (o Output) findFunc(ctx context.Context, find func(Output) (resolved, error
 			return resolved{}, err
 		}
 		values[i], out.known = r.value, out.known && r.known
-		out.hide = append(out.hide, r.hide...)
+		out.hide = addObjects(out.hide, r.hide)
 	}
 	if !out.known {
 		return out, nil
 	}
+	secrets := diff.NewRedactor(diff.RedactorOptions{}, out.hide...)
 	var err error
-	if out.value, err = o.make(ctx, values); err != nil {
+	if out.value, err = o.call(ctx, values); err != nil {
+		if text := err.Error(); secrets.Contains(text) {
+			err = errors.New(secrets.String(text)) // not wrapped: its text has the secret
+		}
 		return resolved{}, &OutputError{o.String(), err}
 	}
 	if n, ok := out.value.(int); ok {
 		out.value = int64(n)
 	}
+	if slices.ContainsFunc(values, func(v any) bool { return secrets.Contains(fmt.Sprint(v)) }) {
+		out.hide = append(out.hide, secretOf(out.value))
+	}
 	return out, nil
+}
+
+// call calls the function of the output. A panic is an error, as those of template
+// functions are.
+func (o Output) call(ctx context.Context, values []any) (v any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the function panics: %v", p)
+		}
+	}()
+	return o.make(ctx, values)
+}
+
+// secretOf is a Secret with a value that was made of one.
+func secretOf(v any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "stringData": map[string]any{"value": v},
+	}}
+}
+
+// addObjects appends those that are not there yet.
+func addObjects(to, more []*unstructured.Unstructured) []*unstructured.Unstructured {
+	for _, u := range more {
+		if !slices.Contains(to, u) {
+			to = append(to, u)
+		}
+	}
+	return to
 }
 
 // notes are those that the release has now if it does not change, and those that

@@ -107,7 +107,7 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 		in.add(path, m.Inputs[path], r)
 	}
 	p := &planned{member: m, release: m.Release, twin: &twin{source: m.Release.Source}}
-	p.plan = MemberPlan{Member: m.Name, Needs: m.needs, Unknown: in.unknown, inputs: in.known}
+	p.plan = MemberPlan{Member: m.Name, Needs: m.needs, Unknown: in.unknown, inputs: &knownInputs{in.known}}
 	p.plan.NoLongerNeeds = pl.noLongerNeeds(m, have)
 	var err error
 	if p.release, err = pl.release(m, p.plan.NoLongerNeeds, in); err != nil {
@@ -146,7 +146,7 @@ type inputs struct {
 
 func (in *inputs) add(path string, o Output, r resolved) {
 	names, _ := splitPath(path)
-	in.hide = append(in.hide, r.hide...)
+	in.hide = addObjects(in.hide, r.hide)
 	if r.known {
 		put(in.first, names, r.value)
 		put(in.second, names, r.value)

@@ -12,10 +12,10 @@ import (
 // each member that is back is one less to look after.
 func (a *application) takeBack(ctx context.Context, failure *ApplyError) {
 	for _, mp := range slices.Backward(a.plan.Members) {
-		if done := a.state[mp.Member]; done == nil || !done.tried {
+		if done := a.state[mp.Member]; done == nil || done.to == 0 {
 			continue
 		}
-		back, err := a.takeMemberBack(ctx, a.byName[mp.Member], mp.Plan.From)
+		back, err := a.takeMemberBack(ctx, a.byName[mp.Member], mp.Plan.From, a.state[mp.Member].to)
 		switch {
 		case err != nil:
 			failure.NotTakenBack = append(failure.NotTakenBack, &MemberError{Member: mp.Member, Op: "take back", Err: err})
@@ -27,11 +27,12 @@ func (a *application) takeBack(ctx context.Context, failure *ApplyError) {
 	}
 }
 
-// takeMemberBack goes back to a revision, or uninstalls for 0. It reports false if
-// the release is there already.
-func (a *application) takeMemberBack(ctx context.Context, m *member, from int) (bool, error) {
+// takeMemberBack goes back from revision to to revision from, or uninstalls for 0. It
+// reports false if to is not the newest one: it was not recorded, or others came
+// after it, which are not for this call to undo.
+func (a *application) takeMemberBack(ctx context.Context, m *member, from, to int) (bool, error) {
 	history, err := m.engine.History(ctx, m.key())
-	if err = engine.IgnoreNotFound(err); err != nil || len(history) == 0 || history[len(history)-1].Revision <= from {
+	if err = engine.IgnoreNotFound(err); err != nil || len(history) == 0 || to <= from || history[len(history)-1].Revision != to {
 		return false, err
 	}
 	a.emit(Event{Member: m.Name, State: MemberReverting})
