@@ -195,7 +195,7 @@ func (p premise) recordDiffers() bool {
 	case p.record == nil:
 		return true
 	case p.mode.undoesDrift():
-		return false
+		return p.record.Revision == p.history.last.Revision // a pass goes on with it, and its outcome is to be recorded
 	case p.mode == rollingOut && p.record.Manifest.Equal(p.history.last.Manifest):
 		return p.history.last.Status.Pending() // its outcome is to be recorded
 	}

@@ -40,6 +40,9 @@ func (r *recorder) repeatedCorrections() []*storage.Record {
 		return nil
 	}
 	base := r.p.work.history.base
+	if n := len(base); n > 0 && base[n-1].Revision == r.record.Revision {
+		base = base[:n-1] // the one that a pass goes on with
+	}
 	first := len(base)
 	for first > 0 && strings.HasPrefix(base[first-1].Description, correctionOf) && sameContent(base[first-1], r.record) {
 		first--
