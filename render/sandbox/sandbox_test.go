@@ -108,7 +108,7 @@ func TestProcessorTime(t *testing.T) {
 
 // The time of one call is not that of those before it.
 func TestProcessorTimeCountsForEachCall(t *testing.T) {
-	p := open(t, Options{Children: 1, CPUTime: time.Second})
+	p := open(t, Options{Children: 1, CPUTime: 3 * time.Second})
 	s := source(t, p, `{{ range until 1000 }}{{ range until 300 }}{{ end }}{{ end }}`)
 	for begin, i := processorTimeOfChildren(), 0; i < 200 && processorTimeOfChildren()-begin < 4*time.Second; i++ {
 		if _, err := s.Render(t.Context(), render.Input{Name: "shop"}); err != nil {
