@@ -93,6 +93,9 @@ func (s *Stack) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Result,
 	default:
 		return nil, fmt.Errorf("%w: ApplyOptions.OnFailure is %q; accepted are \"\" (the default), %q", engine.ErrInvalidOptions, opts.OnFailure, TakeBack)
 	}
+	if err := reserved(opts.Labels); err != nil {
+		return nil, err
+	}
 	if err := p.refusal(opts.NoHooks); err != nil {
 		return nil, err
 	}

@@ -240,6 +240,11 @@ func TestNeedsAreRecorded(t *testing.T) {
 	if got := labels(); got[stack.LabelStack] != f.namespace || got[need] != f.namespace {
 		t.Errorf("labels are %v", got)
 	}
+	for _, taken := range []string{need, stack.LabelStack} {
+		if _, err := s.Apply(f.ctx, f.plan(s), stack.ApplyOptions{Labels: map[string]string{taken: "x"}}); !errors.Is(err, engine.ErrInvalidOptions) {
+			t.Errorf("the label %s of a call: %v", taken, err)
+		}
+	}
 	b.Needs = nil
 	s = f.stack(a, b)
 	f.apply(s, f.plan(s))

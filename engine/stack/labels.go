@@ -1,11 +1,13 @@
 package stack
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/engine"
+	"github.com/fairlead-dev/fairlead/internal/clean"
 )
 
 // LabelStack is the label of revisions whose value is the stack that their release
@@ -25,6 +27,16 @@ func neededBy(label string) (engine.Key, bool) {
 	prefix, name, _ := strings.Cut(label, "/")
 	namespace, ok := strings.CutSuffix(prefix, needsDomain)
 	return engine.Key{Namespace: namespace, Name: name}, ok && namespace != "" && name != ""
+}
+
+// reserved is an error if labels of a call are those by which a stack is known.
+func reserved(labels map[string]string) error {
+	for label := range labels {
+		if _, need := neededBy(label); need || label == LabelStack {
+			return fmt.Errorf("%w: ApplyOptions.Labels has %q, which the stack sets", engine.ErrInvalidOptions, clean.Line(label))
+		}
+	}
+	return nil
 }
 
 // labelsOf are those that a member's release gets: its own, the stack, its needs,

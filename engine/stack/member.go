@@ -113,6 +113,9 @@ func newMember(eng *engine.Engine, given Member) (*member, error) {
 		m.needs = append(m.needs, out.members()...)
 	}
 	slices.Sort(m.paths)
+	if err := overlap(m.paths); err != nil {
+		return nil, &MemberError{Member: m.Name, Op: "new", Err: err}
+	}
 	slices.Sort(m.needs)
 	m.needs = slices.Compact(m.needs)
 	return m, nil

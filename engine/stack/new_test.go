@@ -56,7 +56,10 @@ func TestNewRefuses(t *testing.T) {
 		"an object":         {"shop", []stack.Member{member("b"), with(member("a"), "x", stack.Field("b", diff.Object{}, "spec"))}, nil, engine.ErrInvalidOptions},
 		"a path":            {"shop", []stack.Member{member("b"), with(member("a"), "x..y", stack.Notes("b"))}, nil, engine.ErrInvalidOptions},
 		"one example":       {"shop", []stack.Member{member("b"), with(member("a"), "x", stack.Notes("b").Like("a", "a"))}, nil, engine.ErrInvalidOptions},
-		"two types":         {"shop", []stack.Member{member("b"), with(member("a"), "x", stack.Notes("b").Like("a", 1))}, nil, engine.ErrInvalidOptions},
+		"an input within another": {"shop", []stack.Member{member("b"), {
+			Release: member("a").Release, Inputs: stack.Inputs{"x.y": stack.Notes("b"), "x": stack.Notes("b"), "x-y": stack.Notes("b")},
+		}}, nil, engine.ErrInvalidOptions},
+		"two types": {"shop", []stack.Member{member("b"), with(member("a"), "x", stack.Notes("b").Like("a", 1))}, nil, engine.ErrInvalidOptions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := stack.New(c.stack, eng, c.members...)

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -31,6 +32,21 @@ func splitPath(path string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// overlap is an error if one of the paths, all of which can be split, is another one
+// or leads to it: one of the two values would be lost.
+func overlap(paths []string) error {
+	for i, path := range paths {
+		a, _ := splitPath(path)
+		for _, other := range paths[i+1:] {
+			b, _ := splitPath(other)
+			if n := min(len(a), len(b)); slices.Equal(a[:n], b[:n]) {
+				return fmt.Errorf("%w: the inputs %q and %q are one within the other", engine.ErrInvalidOptions, clean.Line(path), clean.Line(other))
+			}
+		}
+	}
+	return nil
 }
 
 // put sets the value at a path of names.
