@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -28,7 +29,9 @@ func (in intended) withoutForeignMetadata(to *unstructured.Unstructured) *unstru
 				base, _ = valueAt(in.base.Object, path).(map[string]any)
 			}
 			entries := cloned(metadata[field])
-			foreign := func(key string, _ any) bool { return body[key] == nil && base[key] == nil }
+			foreign := func(key string, _ any) bool {
+				return body[key] == nil && base[key] == nil && !slices.Contains(v2Annotations, key) // these are fields of the spec
+			}
 			maps.DeleteFunc(entries, foreign)
 			for key, v := range live {
 				if foreign(key, v) {
