@@ -75,6 +75,33 @@ type createdHook struct {
 	live *unstructured.Unstructured // as it was created; nil: it is not waited for, or was not created
 }
 
+// startHook makes room for the object of a hook that does not run yet, and notes that
+// it runs, before it is created.
+func (r *run) startHook(ctx context.Context, h hook, event string, note hookNote) (target, hookNote, error) {
+	resumed := note.Phase == hookRunning
+	if !resumed && h.deletedBefore() {
+		if err := r.deleteHook(ctx, h); err != nil {
+			return target{}, note, err
+		}
+	}
+	t, err := r.hookTarget(ctx, h)
+	if err != nil || resumed {
+		return t, note, err
+	}
+	if r.passing && !h.deletedBefore() {
+		if live, err := r.liveHook(ctx, t, t.id.Name); err != nil || live != nil {
+			return t, note, cmp.Or(err, r.leftBehind(t, h))
+		}
+	}
+	note.HookRun = storage.HookRun{StartedAt: time.Now(), Phase: hookRunning}
+	h.stored.LastRun = note.HookRun
+	if err := r.noteHook(ctx, hookID(event, h), note); err != nil {
+		return t, note, err
+	}
+	r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
+	return t, note, nil
+}
+
 // runHook runs one hook, and notes in its record how it went. ended is called
 // when it has ended, before it may be deleted; nil: nothing is called.
 func (r *run) runHook(ctx context.Context, h hook, event string, ended func(context.Context, createdHook)) error {
@@ -94,27 +121,9 @@ func (r *run) runHook(ctx context.Context, h hook, event string, ended func(cont
 		return &Error{Op: event + " hook", Key: r.p.Key, Object: shownAs(h.object, h.parsed.Unstructured), Hint: hooksTimeoutHint, Err: fmt.Errorf("not run: the hooks before it took %v, which all together may take", r.opts.hooksTimeout())}
 	}
 	resumed := note.Phase == hookRunning
-	if !resumed && h.deletedBefore() {
-		if err := r.deleteHook(limited, h); err != nil {
-			return err
-		}
-	}
-	t, err := r.hookTarget(limited, h)
+	t, note, err := r.startHook(limited, h, event, note)
 	if err != nil {
 		return err
-	}
-	if !resumed {
-		if r.passing && !h.deletedBefore() {
-			if live, err := r.liveHook(limited, t, t.id.Name); err != nil || live != nil {
-				return cmp.Or(err, r.leftBehind(t, h))
-			}
-		}
-		note.HookRun = storage.HookRun{StartedAt: time.Now(), Phase: hookRunning}
-		h.stored.LastRun = note.HookRun
-		if err := r.noteHook(limited, id, note); err != nil {
-			return err
-		}
-		r.e.events.emit(HookStarted{about(r.p.Key), shownAs(t.id, h.parsed.Unstructured), event})
 	}
 	created, err := r.hookCreated(limited, t, h, note, resumed)
 	if err == nil {

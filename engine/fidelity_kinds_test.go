@@ -146,26 +146,8 @@ spec:
 `},
 }
 
-// faithfulGadgets is the definition of Gadget.
+// faithfulGadgets are the fields of Gadget's spec.
 const faithfulGadgets = `
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.fidelity.example.com}
-spec:
-  group: fidelity.example.com
-  names: {kind: Gadget, plural: gadgets, singular: gadget, listKind: GadgetList}
-  scope: Namespaced
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            properties:
               routes:
                 type: array
                 x-kubernetes-list-type: map
