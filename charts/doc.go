@@ -12,7 +12,7 @@
 // WebApp is a stateless web application: a Deployment and what belongs around it. Database is a stateful database: a
 // StatefulSet, its Services, claims and StorageClass, with presets for PostgreSQL, MySQL, MongoDB and Redis. They cover
 // what is deployed most, so that most users need not write a template. Each is a folder that plain Helm can install as
-// well; its README.md tells how it behaves and lists its values.
+// well; its README.md says how it behaves and lists its values.
 //
 // Values are plain, or typed: WebAppValues and DatabaseValues have one field for each value. A field that is zero is left
 // out, and the chart's default holds. Where zero itself is a choice the field is a pointer: new(int32(0)) replicas.

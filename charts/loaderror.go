@@ -14,7 +14,7 @@ import (
 	"github.com/fairlead-dev/fairlead/render"
 )
 
-// Conditions that callers may want to tell apart with errors.Is. Each arrives in a *LoadError.
+// Conditions that callers may distinguish by errors.Is. Each arrives in a *LoadError.
 var (
 	// ErrUnknownRef is returned when a reference has none of the forms that Load understands.
 	ErrUnknownRef = errors.New("not a reference to a chart")

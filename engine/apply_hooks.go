@@ -212,7 +212,7 @@ func (r *run) hookCreated(ctx context.Context, t target, h hook, note hookNote, 
 		if live != nil && notOurHook(r.p.Key, live, false) == "" {
 			return r.asCreated(t, h, live), nil
 		}
-		if live == nil && note.UID != "" { // its TTL has deleted it, or somebody: the wait tells
+		if live == nil && note.UID != "" { // deleted by its TTL, or by another client: the wait finds out which
 			seen := h.parsed.DeepCopy()
 			seen.SetName(note.Name)
 			seen.SetUID(note.UID)

@@ -14,7 +14,7 @@ import (
 type transition struct {
 	mu      sync.Mutex
 	waiting []Diagnosis
-	after   time.Duration // until the answer can differ; 0: not known
+	after   time.Duration // until another look can find anything else; 0: not known
 }
 
 func (t *transition) add(objects []Diagnosis, after time.Duration) {
@@ -33,7 +33,7 @@ func (t *transition) add(objects []Diagnosis, after time.Duration) {
 // readyAsRead judges by what the pass itself has read and written, without a
 // request: nil if everything is ready, and errInTransition if only what the pass has
 // just written is not yet, of which nothing else can be said so early. known is
-// false where a look has to tell.
+// false where a look is needed.
 func (r *run) readyAsRead(ctx context.Context) (known bool, err error) {
 	var result readiness.Result
 	var waiting []Diagnosis

@@ -7,7 +7,7 @@ import (
 )
 
 // isTransient reports whether an error, or each of those of an *ApplyError, says
-// only that the API server, or what it asks, could not answer at present.
+// only that the API server, or what it asks, could not respond at present.
 func isTransient(err error) bool {
 	var failed *ApplyError
 	if errors.As(err, &failed) {

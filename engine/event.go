@@ -44,7 +44,7 @@ type EventMeta struct {
 	Key Key       `json:"release"`
 	At  time.Time `json:"time"`
 	// Call is the same for all events of one call, and differs between calls, of
-	// all processes; the events of several that run at once can be told apart by it.
+	// all processes; the events of several that run at once can be distinguished by it.
 	Call string `json:"call,omitempty"`
 }
 

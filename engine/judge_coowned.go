@@ -47,7 +47,7 @@ func (j *judge) withLost(ctx context.Context, in intended, f prediction, v verdi
 }
 
 // isRecent reports whether a field was taken since the newest revision was
-// recorded, as far as times to the second tell.
+// recorded, as far as times to the second show.
 func (j *judge) isRecent(l merge.Lost) bool {
 	recorded := j.history.last.Created()
 	return l.Time == nil || recorded.IsZero() || !l.Time.Before(recorded)

@@ -18,7 +18,7 @@ type intended struct {
 	ownCause bool                       // the chart sets the change cause itself
 	notes    []string                   // for people
 	// reversion: managedFields are in an API version in which what is applied
-	// cannot be expressed, and are written anew first.
+	// cannot be expressed, and are replaced first.
 	reversion bool
 }
 

@@ -149,7 +149,7 @@ func (p premise) isFormer(manager string) bool {
 // formerOf are the former managers of a live object, and what of them becomes
 // the release's own: what they applied last. Of an object that is being adopted
 // that is all that managers of Options.FormerManagers own, unless kubectl's
-// annotation tells it; but not fields that cannot change and that the manifest
+// annotation says so; but not fields that cannot change and that the manifest
 // leaves to their defaults.
 func (j *judge) formerOf(in intended) merge.Former {
 	out := merge.Former{Managers: j.formerManagers(in.live), Base: lastApplied(in.object), Desired: in.body, Mark: annotationName, Reversion: in.reversion}

@@ -33,7 +33,7 @@ type noted struct {
 	// plans that render none.
 	RenderedAt time.Time `json:"renderedAt,omitzero"`
 	Upgrade    bool      `json:"upgrade,omitempty"`
-	// Resumable: whoever worked on the revision has left it with all of these
+	// Resumable: the operation on the revision has left it with all of these
 	// notes, or writes each before it does what it stands for.
 	Resumable bool `json:"resumable,omitempty"`
 	// Hooks are the runs of hooks, by event and number: "pre-install/0".
@@ -60,8 +60,8 @@ type hookNote struct {
 	storage.HookRun
 }
 
-// maxNotes bounds what is read back: whoever may write Secrets can have written
-// anything.
+// maxNotes bounds what is read back: any client with permission to write Secrets
+// can have written anything.
 const maxNotes = 64 << 10
 
 // readNotes are those of a revision; empty for one without, or with others than

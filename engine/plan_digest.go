@@ -21,7 +21,7 @@ import (
 // shown to many people, some of whom may read everything in the cluster but
 // Secrets; with all of that it must not be possible to guess values until a
 // digest matches. A digest is therefore an HMAC under a key of which neither the
-// plan nor an object other than a Secret tells anything: that of the release's
+// plan nor an object other than a Secret reveals anything: that of the release's
 // newest revision, or the caller's own (Options.PlanKey). The plan's nonce keeps
 // digests of two plans from being compared.
 //

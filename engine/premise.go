@@ -92,7 +92,7 @@ type asking struct {
 	// pass: the plan is that of one pass of Reconcile, which may go on with the
 	// newest revision.
 	pass bool
-	// recorded is what a revision was rendered with, and is again; nil: render anew.
+	// recorded is what a revision was rendered with, and is again; nil: it is rendered.
 	recorded *recordedRender
 	// revertsFrom is the revision that the plan of a pass goes back from; 0: none.
 	revertsFrom int

@@ -22,7 +22,7 @@ type Chart struct {
 	crds     parsedCRDs
 }
 
-// ChartInfo tells about a chart. Files and Annotations are shared: read-only.
+// ChartInfo describes a chart. Files and Annotations are shared: read-only.
 type ChartInfo struct {
 	Name        string            `json:"name,omitempty"`
 	Version     string            `json:"version,omitempty"`
@@ -48,7 +48,7 @@ type File struct {
 	Data []byte `json:"data"`
 }
 
-// Info tells name, version and files of the chart.
+// Info returns name, version and files of the chart.
 func (c *Chart) Info() ChartInfo {
 	info := c.info
 	if c.digest != nil { // else the zero Chart

@@ -7,7 +7,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/chartfile"
 )
 
-// Origin tells where the value at a path comes from when the chart is rendered
+// Origin returns where the value at a path comes from when the chart is rendered
 // with the values: one of their layers, or else the values.yaml of the chart or
 // of a subchart, under the path at which the top chart's templates see it. What
 // a subchart sees as a global comes from the charts above it, and what a chart

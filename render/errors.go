@@ -91,7 +91,7 @@ type Violation struct {
 	// JSON: other values may be secrets, as may those whose path has a word such
 	// as password, which are never shown.
 	Wanted, Found string
-	// Origin tells where the value came from; zero if that is unknown.
+	// Origin says where the value came from; zero if that is unknown.
 	Origin Origin
 }
 

@@ -133,7 +133,7 @@ func kustomizeError(op, file string, err error) error {
 	return e
 }
 
-// Info tells name and files: the name is that of the folder.
+// Info returns name and files: the name is that of the folder.
 func (k *Kustomization) Info() ChartInfo { return k.info }
 
 // Render builds the kustomization. Values in the input are refused: there is

@@ -38,7 +38,7 @@ func (m *merging) read(l *Layer) (map[string]any, error) {
 			err.File, err.Op = l.name, "values"
 			return nil, err
 		}
-		if l.kind == layerValues { // which are nobody else's
+		if l.kind == layerValues { // which are not shared
 			return own, nil
 		}
 		l.content = hide(layerContent{m: own})

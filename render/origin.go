@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Origin tells where a value came from.
+// Origin says where a value came from.
 type Origin struct {
 	// Layer is the name of the layer: a file's path, the name given to
 	// [FromYAML] or [FromMap], or the flag and its first path, "--set a.b": never

@@ -56,7 +56,7 @@ func (o *origins) add(l Layer) {
 	o.layers = append(o.layers, lo)
 }
 
-// Origin tells which layer gave the value at a path: "service.port",
+// Origin returns which layer gave the value at a path: "service.port",
 // "hosts[0].name"; a literal dot or bracket in a key has a backslash before it.
 // For a map that several layers make up it is the last one that has a part in
 // it. It is false for a path that no layer has: the chart's own values are not

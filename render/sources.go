@@ -29,7 +29,7 @@ func LoadManifests(fsys fs.FS) (*Manifests, error) {
 	return &Manifests{ChartInfo{Name: "manifests", Version: "0.0.0", Files: files, Digest: digest(files)}}, nil
 }
 
-// Info tells the files.
+// Info returns the files.
 func (m *Manifests) Info() ChartInfo { return m.info }
 
 // Render gives the files' objects, hooks by the same annotations as in charts.

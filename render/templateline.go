@@ -31,7 +31,7 @@ func templateLine(template, printed string) int {
 	return best
 }
 
-// matches tells how many characters of a template's line are literally in what
+// matches returns how many characters of a template's line are literally in what
 // was printed, or 0 if it cannot have printed it.
 func matches(line, printed string) int {
 	literals := templateAction.Split(line, -1)

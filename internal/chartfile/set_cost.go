@@ -24,7 +24,7 @@ const (
 	maxSetIndex = 65536
 )
 
-// CostOfSet reads an expression as Helm does, as far as that tells its cost. An
+// CostOfSet reads an expression as Helm does, as far as its cost depends on that. An
 // index makes a list as long as that, by copying the one before; each value in
 // JSON is parsed from a copy of all that follows it; and lists of lists are
 // followed by recursion.

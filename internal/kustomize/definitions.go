@@ -17,7 +17,7 @@ type definition struct {
 }
 
 // definitions returns how many properties kustomize visits in a file of crds. It
-// follows each reference anew, so that shared ones multiply and those in a circle
+// follows each reference every time, so that shared ones multiply and those in a circle
 // never end.
 func definitions(text []byte) int64 {
 	if data, err := sigsyaml.YAMLToJSON(text); err == nil {

@@ -25,7 +25,7 @@ func (w *walk) plugins(at place, entries []string) (total weight, err error) {
 		if err := w.options.Limits.check(at.file, []byte(entry)); err != nil {
 			return total, err
 		}
-		// This is how kustomize tells an inline configuration from a path.
+		// This is how kustomize distinguishes an inline configuration from a path.
 		if inline, err := w.parse([]byte(entry)); err == nil {
 			if err := w.checkPlugins(at, at.root != ".", inline); err != nil {
 				return total, err

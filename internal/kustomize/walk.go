@@ -20,7 +20,7 @@ type walk struct {
 	options Options
 	files   map[string][]byte
 	dirs    map[string]bool
-	// loaded tells where in files a remote reference stands.
+	// loaded says where in files a remote reference stands.
 	loaded  map[string]string
 	remote  int    // how many were loaded
 	brought []File // by them

@@ -46,7 +46,7 @@ type ending struct{ status Status }
 const reasonEnded = "Ended"
 
 // endingOf returns the status of a Job that its TTL may have deleted before it
-// was seen to finish. Events tell whether it failed; without them it counts as
+// was seen to finish. Events say whether it failed; without them it counts as
 // done, as a Job that is gone later does.
 func (w *waiter) endingOf(tr *tracked) Status {
 	if tr.ending == nil {
@@ -81,7 +81,7 @@ const (
 	betweenLooks = 500 * time.Millisecond
 )
 
-// endingEvent returns how a Job ended by its events; false if they do not tell.
+// endingEvent returns how a Job ended by its events; false if they do not say.
 func (w *waiter) endingEvent(namespace string, uid types.UID) (Status, bool) {
 	list, err := w.o.Client.Resource(eventsGVR).Namespace(namespace).List(w.ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(uid)})
 	if err != nil {

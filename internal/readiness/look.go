@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrInProgress is why a look ended without an answer: nothing is ready yet, and
+// ErrInProgress is why a look ended without an outcome: nothing is ready yet, and
 // nothing has failed.
 var ErrInProgress = errors.New("it is in progress")
 
@@ -45,7 +45,7 @@ type Sighting struct {
 // before, allow to wait longer. Any other error means that it was not possible to
 // look. With the first look longer ago than limit, the error is final and unwraps to
 // context.DeadlineExceeded. next is what the next look begins with, and after how
-// long its answer can differ without any change in the cluster.
+// long its result can differ without any change in the cluster.
 func Look(ctx context.Context, targets []Target, o Options, seen Memory, limit time.Duration) (r Result, next Memory, after time.Duration, err error) {
 	if err := o.check(targets); err != nil {
 		return Result{}, seen, 0, err

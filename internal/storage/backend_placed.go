@@ -31,7 +31,7 @@ func (e *TakenError) Error() string {
 }
 
 // Create refuses a revision where any other one of its release's name is that of a
-// release in another namespace: the numbers alone do not tell, since old revisions
+// release in another namespace: the numbers alone do not show it, since old revisions
 // are trimmed. Both releases share one Lease, so that nothing comes in between.
 func (b placed) Create(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
 	if s.Labels[labelOwner] == ownerHelm {

@@ -226,7 +226,7 @@ func describe(description, cause string) string {
 	return description + causeMark + strings.Join(strings.Fields(cause), " ")
 }
 
-// splitCause takes the cause out of the description. The annotations tell
+// splitCause takes the cause out of the description. The annotations say
 // where, unless they are not of this body: Helm drops them, and they are cut.
 func (r *Record) splitCause(annotations map[string]string) {
 	description, cause := annotations[annotationDescription], annotations[annotationCause]

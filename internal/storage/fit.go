@@ -123,7 +123,7 @@ func encodeMoved(r *Record, doc document, move []string, limit int) (*encoded, e
 		}
 		return len(out.body) <= limit, err
 	}
-	// The deepest first: mostly it tells at once that the chart is not at
+	// The deepest first: mostly it shows at once that the chart is not at
 	// fault.
 	all := append([]trimming{{"", func(document) error { return nil }}}, trimmings...)
 	if fits, err := try(all[len(all)-1]); err != nil || !fits {

@@ -94,7 +94,7 @@ func lastingOf(packed []byte) *lasting {
 	return &lasting{[sha256.Size]byte(z.Extra[8:]), level, packed[lastingFrom:][:size]}
 }
 
-// flagOf is what the gzip header tells of the level.
+// flagOf is what the gzip header says of the level.
 func flagOf(level int) byte {
 	if level == flate.BestCompression {
 		return 2

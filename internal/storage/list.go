@@ -67,7 +67,7 @@ func newestSelector(superseded bool) string {
 }
 
 // Bodies reads the revisions that wanted names, by its place in what Newest
-// told, and hands each over by that place, in no order: the record, or why it
+// returned, and hands each over by that place, in no order: the record, or why it
 // cannot be read. It is for many; one request brings a page of them. What was
 // deleted in the meantime is left out.
 func (s *Store) Bodies(ctx context.Context, namespace string, superseded bool, wanted map[int]Meta, each func(int, *Record, *DecodeError)) error {

@@ -141,7 +141,7 @@ func orphans(revisions, parts []metav1.PartialObjectMetadata, now time.Time) []s
 		newest = max(newest, m.Revision)
 		tails[o.Labels[labelRevision]] = o.Annotations[annotationTail]
 		if !m.Annotated {
-			tails[o.Labels[labelRevision]] = "*" // Helm wrote it again: only its body tells
+			tails[o.Labels[labelRevision]] = "*" // Helm wrote it again: only its body says
 		}
 	}
 	var out []string

@@ -57,7 +57,7 @@ func (s *Store) Last(ctx context.Context, namespace, name string) (*Record, erro
 	return s.Get(ctx, namespace, name, metas[len(metas)-1].Revision)
 }
 
-// Details hands over what only the bodies of revisions tell, for those that are
+// Details hands over what only the bodies of revisions say, for those that are
 // not Annotated, by their index and in no order, or why it cannot be read. A
 // revision that is gone is left out. Secrets come side by side, and one is
 // decoded at a time.

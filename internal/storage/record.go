@@ -75,7 +75,7 @@ type Record struct {
 
 	raw       map[string]json.RawMessage // the JSON as it was read, without the manifest; nil for a new one
 	secret    *corev1.Secret             // as it was read or written, without its body; nil for a new one
-	attempt   string                     // tells this record's Create from a rival's
+	attempt   string                     // distinguishes this record's Create from a rival's
 	lasting   *lasting                   // as it was read or written; nil: to be compressed
 	continued continuation               // as it was read or written; zero: in one Secret
 }
@@ -125,7 +125,7 @@ type Meta struct {
 	Status          Status
 	UID             types.UID // of the Secret
 	// Written is when the Secret was written last, to the second; zero if its
-	// labels do not tell.
+	// labels do not say.
 	Written time.Time
 	Labels  map[string]string // the user's
 	// Unproven and AppliedPlan as in Record, if the writer said so.

@@ -27,7 +27,7 @@ const (
 	// seedKey is the key of the Secret's data that holds the seed of the render.
 	// Helm treats it as the above.
 	seedKey = "fairlead.dev-seed"
-	// fieldManager tells the revisions that were made here from Helm's, which
+	// fieldManager distinguishes the revisions that were made here from Helm's, which
 	// drops annotations.
 	fieldManager = "fairlead"
 

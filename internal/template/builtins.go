@@ -7,7 +7,7 @@ import (
 )
 
 // builtins are the functions of text/template, without slice, which sprig
-// replaces. The types only tell the parameters.
+// replaces. The types only name the parameters.
 func builtins() []*function {
 	type v = reflect.Value
 	of := func(name string, typ any, call impl) *function {

@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// brief reports arguments that are short whatever is printed of them, so that
+// allShort reports arguments that are short whatever is printed of them, so that
 // their price need not be found: the common case.
-func brief(a []value) bool {
+func allShort(a []value) bool {
 	n := 0
 	for i := range a {
 		switch t := a[i].v.(type) {
@@ -23,7 +23,7 @@ func brief(a []value) bool {
 // shows is the cost of a function that writes its arguments out in a form.
 func shows(f *form) cost {
 	return func(r *Run, a []value) price {
-		if brief(a) {
+		if allShort(a) {
 			return price{}
 		}
 		e := r.written(f, a)
@@ -35,7 +35,7 @@ func shows(f *form) cost {
 // encodes is the cost of an encoder, which takes scratch for each byte and node.
 func encodes(f *form, eachByte, eachNode int64) cost {
 	return func(r *Run, a []value) price {
-		if brief(a) {
+		if allShort(a) {
 			return price{}
 		}
 		e := r.written(f, a)
@@ -60,7 +60,7 @@ func writtenCosts() map[string]cost {
 // named many times.
 func formats(r *Run, a []value) price {
 	format := textOf(a[0])
-	if len(format) <= 256 && brief(a) && !strings.ContainsAny(format, "[*123456789") {
+	if len(format) <= 256 && allShort(a) && !strings.ContainsAny(format, "[*123456789") {
 		return price{}
 	}
 	p := formatting{run: r, args: a[1:], bytes: int64(len(format))}

@@ -40,7 +40,7 @@ type Run struct {
 	strict  bool
 
 	tmpl     *template
-	node     parse.Node // where execution is, as far as errors tell
+	node     parse.Node // where execution is, as far as errors say
 	function string     // the function that is called, for errors
 	scope    *scope
 	vars     []variable

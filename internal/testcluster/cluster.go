@@ -30,7 +30,7 @@ type Options struct {
 	ControlPlane string
 }
 
-// controlPlaneVariable names the program that "cluster exec" was told to run the
+// controlPlaneVariable names the program that "cluster exec" is to run the
 // control plane by.
 const controlPlaneVariable = "FAIRLEAD_TEST_CONTROL_PLANE"
 

@@ -38,7 +38,7 @@ type fleetRow struct {
 var fleetOperations = []operation{opInstallWait, opPlan, opNone, opAgain, opChange, opDrift}
 
 // fleetKnows reports whether an operation is measured for a peer: only a stack is
-// planned as a whole, and only what watches is told of an edit.
+// planned as a whole, and only what watches notices an edit.
 func fleetKnows(peer string, op operation) bool {
 	switch op {
 	case opPlan:
@@ -202,7 +202,7 @@ func (r *fleetReport) page() string {
 | Fairlead, passes | a queue and ten workers over ` + "`Reconcile`" + `, which never waits |
 | Fairlead, passes with cache | the same with ` + "`Options.Cache`" + `, while ` + "`Engine.Watch`" + ` says which releases are touched. The requests of watching are counted with the first row |
 
-Time is of all releases, but of an edit by hand it is how long each lasted, in a hundredth of them, from the answer to the edit to the event that undoes it; CPU and requests are of one release, and of the measured process only. Peak is its highest resident memory so far, at rest what remains when the garbage is collected.
+Time is of all releases, but of an edit by hand it is how long each lasted, in a hundredth of them, from the response to the edit to the event that undoes it; CPU and requests are of one release, and of the measured process only. Peak is its highest resident memory so far, at rest what remains when the garbage is collected.
 
 `)
 	b.WriteString(r.table())

@@ -97,7 +97,7 @@ from Kubernetes' own modules, with the tests of upgrades to the next one.
 | an object that was deployed in a version that is no longer served | it is read, changed and deleted in one that is served, with a warning |
 | defaults, conversions, validation | those of the API server: what changes is asked of it by a dry-run |
 | a kind that is served only since an upgrade | found by the next call, without a new engine; templates see the new version and its kinds in ` + "`.Capabilities`" + ` within five minutes |
-| API servers of two versions behind one address | what one of them shows in a dry-run the other one may store otherwise: the next deploy sets it right |
+| API servers of two versions behind one address | what one of them shows in a dry-run the other one may store otherwise: the next deploy corrects it |
 | an upgrade during a deploy | requests are tried again until the API server is back |
 
 ` + "`.Capabilities`" + ` of templates are the API server's own version, as it writes it, and all that it serves, as

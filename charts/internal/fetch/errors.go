@@ -14,7 +14,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// Conditions that errors.Is tells apart.
+// Conditions for errors.Is.
 var (
 	ErrTooBig       = errors.New("too big")
 	ErrNoChart      = errors.New("no such chart")
@@ -35,7 +35,7 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return fmt.Sprintf("GET %s: %s", e.URL, e.Status) }
 
-// Is tells what the status means.
+// Is reports what the status means.
 func (e *StatusError) Is(target error) bool {
 	switch e.Code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:

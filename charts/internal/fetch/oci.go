@@ -106,7 +106,7 @@ func readManifest(ctx context.Context, repository *remote.Repository, reference 
 	return &manifest, nil
 }
 
-// getManifest asks for a manifest without the registry client's own reading of the response, which does not tell a wrong digest from
+// getManifest asks for a manifest without the registry client's own reading of the response, which does not distinguish a wrong digest from
 // other faults by words alone.
 func getManifest(ctx context.Context, repository *remote.Repository, reference string) ([]byte, error) {
 	u := url.URL{Scheme: "https", Host: repository.Reference.Host(), Path: "/v2/" + repository.Reference.Repository + "/manifests/" + reference}

@@ -122,7 +122,7 @@ func (n *Node) pairs() ordered {
 	}
 	add("required", n.Required, len(n.Required) > 0)
 	if n.KeyPattern != "" {
-		// Not propertyNames: validators tell the place of its errors worse.
+		// Not propertyNames: validators report the place of its errors worse.
 		add("patternProperties", ordered{{n.KeyPattern, n.Values}}, true)
 		add("additionalProperties", false, true)
 		return out

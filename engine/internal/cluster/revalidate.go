@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// revalidate answers requests for discovery and for OpenAPI documents from the cache,
+// revalidate serves requests for discovery and for OpenAPI documents from the cache,
 // after the API server has confirmed that what is kept is what it would send: each
-// request is sent, with the ETag of the kept response, and is answered with 304 and no
-// body if nothing has changed. So nothing is stale, and whoever may not read a document
+// request is sent, with the ETag of the kept response, and the response is 304 and no
+// body if nothing has changed. So nothing is stale, and a caller without permission to read a document
 // gets none.
 type revalidate struct {
 	next   http.RoundTripper

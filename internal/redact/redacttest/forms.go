@@ -213,7 +213,7 @@ func found(_ string, forms []Form) []Form {
 	return forms
 }
 
-// sign matches what may tell something of a value: other than quotes.
+// sign matches what may reveal something of a value: other than quotes.
 var sign = regexp.MustCompile(`[^\\"']`)
 
 // Shows reports what of a form an output shows: a part of at least eight bytes
