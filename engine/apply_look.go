@@ -37,11 +37,7 @@ func (t *transition) add(objects []Diagnosis, after time.Duration) {
 func (r *run) readyAsRead(ctx context.Context) (known bool, err error) {
 	var result readiness.Result
 	var waiting []Diagnosis
-	for i, s := range r.w.steps {
-		live := r.state.live(i)
-		if s.object.desired == nil || live == nil || s.object.origin == fromCRDs {
-			continue
-		}
+	for s, live := range r.awaited() {
 		st := readiness.Assess(live, r.e.rules)
 		switch {
 		case st.State == readiness.Ready:
@@ -99,11 +95,7 @@ func (r *run) lookGone(ctx context.Context, targets []readiness.Target) error {
 // that planning has read is ready, it takes no request.
 func (r *run) unready(ctx context.Context) ([]Diagnosis, error) {
 	var targets []readiness.Target
-	for i, s := range r.w.steps {
-		live := r.state.live(i)
-		if s.object.desired == nil || live == nil || s.object.origin == fromCRDs {
-			continue
-		}
+	for s, live := range r.awaited() {
 		if st := readiness.Assess(live, r.e.rules).State; st != readiness.Ready && st != readiness.Unknown {
 			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,12 +25,22 @@ func (r *run) waitReady(ctx context.Context) error {
 		}
 	}
 	var targets []readiness.Target
-	for i, s := range r.w.steps {
-		if live := r.state.live(i); s.object.desired != nil && live != nil && s.object.origin != fromCRDs {
-			targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
-		}
+	for s, live := range r.awaited() {
+		targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
 	}
 	return r.wait(ctx, "ready", targets, r.waitOptions())
+}
+
+// awaited are the steps whose objects are to become ready, each with its live object.
+func (r *run) awaited() iter.Seq2[step, *unstructured.Unstructured] {
+	return func(yield func(step, *unstructured.Unstructured) bool) {
+		for i, s := range r.w.steps {
+			live := r.state.live(i)
+			if s.object.desired != nil && live != nil && s.object.origin != fromCRDs && !yield(s, live) {
+				return
+			}
+		}
+	}
 }
 
 // waitServed waits until the API server serves what new CRDs define.

@@ -76,9 +76,10 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 	if w.record != nil {
 		w.record.ApplySet = b.set.wanted
 	}
-	found := b.addSteps(w)
+	quotas := b.newQuotas()
+	found := b.addSteps(w, quotas)
 	b.addReport(p, found)
-	b.addProblems(p, found)
+	b.addProblems(p, found, quotas)
 	w.recordOnly = b.recordsAnyway && w.record != nil
 	if w.record != nil && p.Changed() {
 		p.To = w.record.Revision
@@ -106,8 +107,7 @@ func (b *builder) complete(ctx context.Context, p *Plan, event string) error {
 }
 
 // addSteps makes steps of the verdicts, and puts them in order.
-func (b *builder) addSteps(w *work) orderFindings {
-	quotas := b.newQuotas()
+func (b *builder) addSteps(w *work, quotas newQuotas) orderFindings {
 	for i, v := range b.verdicts {
 		o := b.objects[i]
 		s := step{o, v.change, v.related, v.write.afterQuotas(quotas.in(o.id.Namespace))}
@@ -159,9 +159,8 @@ func (b *builder) addReport(p *Plan, found orderFindings) {
 	}
 }
 
-func (b *builder) addProblems(p *Plan, found orderFindings) {
+func (b *builder) addProblems(p *Plan, found orderFindings, quotas newQuotas) {
 	p.Problems = append(p.Problems, b.unserved...)
-	quotas := b.newQuotas()
 	for i, s := range p.work.steps {
 		if !s.named() {
 			continue
