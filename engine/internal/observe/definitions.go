@@ -5,17 +5,18 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// definitionResources register kinds. The names of their objects end with the API
+// definitionKinds register kinds. The names of their objects end with the API
 // group, after the first dot.
-var definitionResources = []schema.GroupVersionResource{
-	{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
-	{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"},
+var definitionKinds = []schema.GroupVersionKind{
+	{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
+	{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"},
 }
 
 // refreshAfter is when discovery and schemas are read again after a definition has
@@ -31,10 +32,11 @@ type definitionChange struct {
 }
 
 func (o *Observer) definitionFeeds() []*feed {
-	for _, r := range definitionResources {
+	for _, kind := range definitionKinds {
+		r, _ := meta.UnsafeGuessKindToResource(kind)
 		at := place{resource: r.GroupResource()}
 		o.definitions = append(o.definitions, &feed{
-			place: at, handler: definitions{o}, records: map[name]*record{},
+			place: at, kind: kind, handler: definitions{o}, records: map[name]*record{},
 			source: &metadataSource{o.opts.Cluster, r, at, "", func(m *metav1.PartialObjectMetadata) *item { return newItem(m) }},
 		})
 	}
@@ -56,9 +58,8 @@ func (o definitions) failed(f *feed, err error) {
 func (o definitions) replaced(f *feed, all []*item, first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	present := make(map[name]bool, len(all))
+	missing := f.missing(all)
 	for _, i := range all {
-		present[i.at()] = true
 		if first {
 			kept := i.record
 			f.records[i.at()] = &kept
@@ -66,11 +67,9 @@ func (o definitions) replaced(f *feed, all []*item, first bool) {
 		}
 		o.set(f, i)
 	}
-	for at := range f.records {
-		if !present[at] {
-			delete(f.records, at)
-			o.note(f, at)
-		}
+	for at := range missing {
+		delete(f.records, at)
+		o.note(f, at)
 	}
 	f.known, f.err = true, nil
 }
@@ -100,11 +99,7 @@ func (o definitions) set(f *feed, i *item) {
 // note notes that a definition has changed. The caller has locked.
 func (o definitions) note(f *feed, at name) {
 	_, group, _ := strings.Cut(at.name, ".")
-	kind := "APIService"
-	if f.place.resource.Resource == definitionResources[0].Resource {
-		kind = "CustomResourceDefinition"
-	}
-	o.changes[group] = &definitionChange{time.Now(), 0, diff.Object{Group: f.place.resource.Group, Version: "v1", Kind: kind, Name: at.name}}
+	o.changes[group] = &definitionChange{time.Now(), 0, f.object(at)}
 	o.definitionsOf(group)
 	o.wake()
 }

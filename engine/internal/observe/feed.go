@@ -2,16 +2,20 @@ package observe
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // settle is how long after a watch was resumed its feed counts as behind: events
@@ -44,8 +48,11 @@ type handler interface {
 // feed follows the objects of one kind, in one namespace or in all.
 type feed struct {
 	place   place
+	kind    schema.GroupVersionKind // of objects and definitions
 	source  source
 	handler handler
+	// namespaced objects can be followed in single namespaces.
+	namespaced bool
 
 	ended  context.CancelFunc
 	group  sync.WaitGroup
@@ -104,6 +111,20 @@ func (f *feed) inSync() bool {
 		f.behind = false
 	}
 	return !f.behind
+}
+
+// object names an object of the feed.
+func (f *feed) object(at name) diff.Object {
+	return diff.Object{Group: f.kind.Group, Version: f.kind.Version, Kind: f.kind.Kind, Namespace: at.namespace, Name: at.name}
+}
+
+// missing returns the records of objects that are not among all that there are.
+func (f *feed) missing(all []*item) map[name]*record {
+	out := maps.Clone(f.records)
+	for _, i := range all {
+		delete(out, i.at())
+	}
+	return out
 }
 
 // listWatch is the feed as a reflector uses it.

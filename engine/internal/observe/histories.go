@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,15 +114,7 @@ func (o *Observer) revision(m *metav1.PartialObjectMetadata) *item {
 
 // follows reports whether a release is in one of the namespaces.
 func (o *Observer) follows(r Release) bool {
-	if len(o.opts.Namespaces) == 0 {
-		return true
-	}
-	for _, namespace := range o.opts.Namespaces {
-		if r.Namespace == namespace {
-			return true
-		}
-	}
-	return false
+	return len(o.opts.Namespaces) == 0 || slices.Contains(o.opts.Namespaces, r.Namespace)
 }
 
 // revisions handles the feeds of revisions.
@@ -159,17 +152,14 @@ func (o revisions) replaced(f *feed, all []*item, first bool) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	present := map[name]bool{}
+	missing := f.missing(all)
 	for _, i := range all {
-		present[i.at()] = true
 		if before := f.records[i.at()]; before == nil || before.version != i.version {
 			o.set(f, i, first, own[i])
 		}
 	}
-	for at, before := range f.records {
-		if !present[at] {
-			o.remove(f, at, before, false)
-		}
+	for at, before := range missing {
+		o.remove(f, at, before, false)
 	}
 	f.known = true
 	o.wake()

@@ -110,7 +110,7 @@ func (o *Observer) followKinds() bool {
 	for at, m := range wanted {
 		if o.feeds[at] == nil {
 			f := &feed{
-				place: at, handler: objects{o, m.GroupVersionKind}, records: map[name]*record{},
+				place: at, kind: m.GroupVersionKind, namespaced: cluster.Namespaced(m), handler: objects{o}, records: map[name]*record{},
 				source: &objectSource{o.opts.Cluster, m, at.namespace, &o.reducer},
 			}
 			o.feeds[at] = f

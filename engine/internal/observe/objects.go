@@ -10,11 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 )
 
@@ -63,24 +61,18 @@ func (s *objectSource) reduce(o runtime.Object) *item {
 	return i
 }
 
-// objects handles the feed of a kind.
-type objects struct {
-	*Observer
-	kind schema.GroupVersionKind
-}
+// objects handles the feeds of objects.
+type objects struct{ *Observer }
 
-func (o objects) event(at name, reason Reason, manager string) Event {
-	return Event{
-		Reason: reason, Manager: manager, Own: manager != "" && manager == o.opts.Manager,
-		Object: diff.Object{Group: o.kind.Group, Version: o.kind.Version, Kind: o.kind.Kind, Namespace: at.namespace, Name: at.name},
-	}
+func (o objects) event(f *feed, at name, reason Reason, manager string) Event {
+	return Event{Reason: reason, Manager: manager, Own: manager != "" && manager == o.opts.Manager, Object: f.object(at)}
 }
 
 // failed narrows a watch that is forbidden, or reports that objects are not seen.
 func (o objects) failed(f *feed, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if apierrors.IsForbidden(err) && f.place.namespace == "" && o.namespaced(f) {
+	if apierrors.IsForbidden(err) && f.place.namespace == "" && f.namespaced {
 		o.narrow[f.place.resource], o.resolve = true, true
 		o.wake()
 		return
@@ -107,36 +99,24 @@ func (o *Observer) reportUnwatched(key Release, r *release) {
 			continue
 		}
 		r.reported = append(r.reported, at)
-		e := Event{Reason: Unwatched, Err: f.err, Object: diff.Object{Group: at.resource.Group, Namespace: at.namespace}}
-		if h, ok := f.handler.(objects); ok {
-			e.Object.Version, e.Object.Kind = h.kind.Version, h.kind.Kind
-		}
-		o.touch(key, e)
+		o.touch(key, Event{Reason: Unwatched, Err: f.err, Object: f.object(name{namespace: at.namespace})})
 	}
-}
-
-func (o objects) namespaced(f *feed) bool {
-	s, ok := f.source.(*objectSource)
-	return ok && cluster.Namespaced(s.mapping)
 }
 
 func (o objects) replaced(f *feed, all []*item, first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	present := make(map[name]bool, len(all))
+	missing := f.missing(all)
 	for _, i := range all {
-		present[i.at()] = true
 		if first {
 			o.keep(f, i)
 			continue
 		}
 		o.set(f, i)
 	}
-	for at, before := range f.records {
-		if !present[at] {
-			delete(f.records, at)
-			o.touch(before.release, o.event(at, Deleted, ""))
-		}
+	for at, before := range missing {
+		delete(f.records, at)
+		o.touch(before.release, o.event(f, at, Deleted, ""))
 	}
 	f.known, f.err = true, nil
 	if !first {
@@ -168,10 +148,10 @@ func (o objects) deleted(f *feed, i *item) {
 	}
 	delete(f.records, i.at())
 	if i.unmarked {
-		o.touch(before.release, o.event(i.at(), Changed, i.changedBy(before)))
+		o.touch(before.release, o.event(f, i.at(), Changed, i.changedBy(before)))
 		return
 	}
-	o.touch(before.release, o.event(i.at(), Deleted, ""))
+	o.touch(before.release, o.event(f, i.at(), Deleted, ""))
 }
 
 // keep notes an object of a release; one that belongs to none is forgotten. The
@@ -198,21 +178,21 @@ func (o objects) set(f *feed, i *item) {
 	manager := i.changedBy(before)
 	switch {
 	case before == nil:
-		o.touch(i.release, o.event(i.at(), Changed, manager))
+		o.touch(i.release, o.event(f, i.at(), Changed, manager))
 	case before.version == i.version:
 	case before.release != i.release:
-		o.touch(before.release, o.event(i.at(), Changed, manager))
-		o.touch(i.release, o.event(i.at(), Changed, manager))
+		o.touch(before.release, o.event(f, i.at(), Changed, manager))
+		o.touch(i.release, o.event(f, i.at(), Changed, manager))
 	default:
 		if before.content != i.content || before.uid != i.uid {
-			o.touch(i.release, o.event(i.at(), Changed, manager))
+			o.touch(i.release, o.event(f, i.at(), Changed, manager))
 		}
 		if before.unready != i.unready {
 			reason := Ready
 			if i.unready {
 				reason = Unready
 			}
-			o.touch(i.release, o.event(i.at(), reason, manager))
+			o.touch(i.release, o.event(f, i.at(), reason, manager))
 		}
 	}
 }

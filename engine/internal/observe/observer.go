@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func (o *Observer) Stop() {
 	o.cancel()
 	o.group.Wait()
 	o.mu.Lock()
-	feeds := append(append([]*feed(nil), o.histories...), o.definitions...)
+	feeds := slices.Concat(o.histories, o.definitions)
 	for _, f := range o.feeds {
 		feeds = append(feeds, f)
 	}

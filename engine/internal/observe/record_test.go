@@ -10,7 +10,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 )
 
@@ -94,7 +93,7 @@ const perObject = 500
 func TestMemoryOfObjects(t *testing.T) {
 	const n = 20_000
 	o := &Observer{reducer: reducer{seed: maphash.MakeSeed()}, queue: newQueue(), releases: map[Release]*release{}}
-	h := objects{o, schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}}
+	h := objects{o}
 	f := &feed{records: map[name]*record{}}
 	for i := range n / 4 {
 		key := Release{fmt.Sprintf("team-%d", i*4/10), fmt.Sprintf("shop-%d", i)}
