@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
@@ -339,6 +342,34 @@ func TestWatchDefinitions(t *testing.T) {
 			return errors.New(text)
 		}
 		return nil
+	})
+}
+
+// A kind is watched on when the version that a release uses is no longer served.
+func TestWatchWhenAVersionIsRemoved(t *testing.T) {
+	g := newGadgets(t)
+	g.deploy(g.release(g.chart(map[string]string{"crds/gadget.yaml": g.definition([]string{"v1alpha1", "v1"}, size), "gadget.yaml": g.gadget("v1alpha1", "size: 1")})))
+	w := g.watch(g.engine, engine.WatchOptions{Namespaces: []string{g.namespace}})
+	w.awaitReason(g.key, engine.TouchFound)
+	if _, err := g.crds.Patch(g.ctx, "gadgets."+g.group, types.JSONPatchType, []byte(`[{"op": "remove", "path": "/spec/versions/0"}]`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitReason(g.key, engine.TouchDefinition)
+	gadgets := dynamic.NewForConfigOrDie(g.cluster.Config()).Resource(schema.GroupVersionResource{Group: g.group, Version: "v1", Resource: "gadgets"}).Namespace(g.namespace)
+	var seen []engine.Touched
+	n := 1
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
+		n++
+		if _, err := gadgets.Patch(ctx, "g", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"size":%d}}`, n), metav1.PatchOptions{FieldManager: "editor"}); err != nil {
+			return err
+		}
+		seen = append(seen, w.take()...)
+		for _, touched := range seen {
+			if slices.ContainsFunc(touched.Touches, func(t engine.Touch) bool { return t.Reason == engine.TouchChanged && t.Object.Version == "v1" }) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the watch returned %v", seen)
 	})
 }
 

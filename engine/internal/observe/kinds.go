@@ -78,7 +78,8 @@ func (o *Observer) findKinds() bool {
 	return true
 }
 
-// followKinds starts the feeds of kinds that are used, and stops those of others.
+// followKinds starts the feeds of kinds that are used, and stops those of others, and
+// of versions that are no longer served.
 // It returns false if that has to be tried again.
 func (o *Observer) followKinds() bool {
 	o.mu.Lock()
@@ -102,7 +103,7 @@ func (o *Observer) followKinds() bool {
 	wanted := o.places(kinds)
 	var stopped, started []*feed
 	for at, f := range o.feeds {
-		if wanted[at] == nil {
+		if m := wanted[at]; m == nil || m.GroupVersionKind != f.kind {
 			stopped = append(stopped, f)
 			delete(o.feeds, at)
 		}
@@ -173,14 +174,22 @@ func (o *Observer) places(kinds map[schema.GroupVersionKind]*meta.RESTMapping) m
 				if !slices.Contains(r.followed, at) {
 					r.followed = append(r.followed, at)
 				}
-				// Of several versions the same one each time.
-				if have := out[at]; have == nil || have.GroupVersionKind.Version < m.GroupVersionKind.Version {
+				if have := out[at]; have == nil || o.prefers(at, m, have) {
 					out[at] = m
 				}
 			}
 		}
 	}
 	return out
+}
+
+// prefers reports whether of two versions of a kind the first one is to be watched:
+// the one that is watched already, or the same one each time. The caller has locked.
+func (o *Observer) prefers(at place, a, b *meta.RESTMapping) bool {
+	if f := o.feeds[at]; f != nil && (f.kind == a.GroupVersionKind || f.kind == b.GroupVersionKind) {
+		return f.kind == a.GroupVersionKind
+	}
+	return a.GroupVersionKind.Version > b.GroupVersionKind.Version
 }
 
 // settleFound hands out a release once all of its objects are seen, or cannot be.
