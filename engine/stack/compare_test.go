@@ -21,10 +21,11 @@ func TestCompareEnvironments(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := map[string]string{
-		"a.yaml":      configMap("web", "  size: {{ .Values.size | quote }}\n  url: http://{{ .Values.host }}/{{ .Values.size }}\n  sum: {{ .Values.host | sha256sum }}\n"),
-		"secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {password: {{ .Values.password }}}\n",
+		"a.yaml": configMap("web", "  size: {{ .Values.size | quote }}\n  url: http://{{ .Values.host }}/{{ .Values.size }}\n  sum: {{ .Values.host | sha256sum }}\n"),
+		"secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {password: {{ .Values.password }}, " +
+			"pin: {{ .Values.pin | int64 | quote }}, token: {{ index (index .Values.tokens 0).is 0 }}}\n",
 	}
-	base := render.FromYAML("base.yaml", []byte("size: 1\npassword: none-at-all\nkept: {a: 1}\n"))
+	base := render.FromYAML("base.yaml", []byte("size: 1\npassword: none-at-all\npin: 11111111\ntokens: [{of: x, is: [none-at-first]}]\nkept: {a: 1}\n"))
 	environment := func(name string, layers ...render.Layer) *stack.Stack {
 		v, err := render.MergeValues(append([]render.Layer{base}, layers...)...)
 		if err != nil {
@@ -45,7 +46,7 @@ func TestCompareEnvironments(t *testing.T) {
 		return s
 	}
 	dev := environment("dev")
-	prod := environment("prod", render.FromYAML("region.yaml", []byte("size: 2\n")), render.FromYAML("prod.yaml", []byte("# of prod\nsize: 3\npassword: hunter2hunter2\n")))
+	prod := environment("prod", render.FromYAML("region.yaml", []byte("size: 2\n")), render.FromYAML("prod.yaml", []byte("# of prod\nsize: 3\npassword: hunter2hunter2\npin: 87654321\ntokens: [{of: x, is: [correct-horse-battery]}]\n")))
 	c, err := stack.Compare(t.Context(), dev, prod)
 	if err != nil {
 		t.Fatal(err)
@@ -58,12 +59,12 @@ func TestCompareEnvironments(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{"value size: 1 (base.yaml:1) → 3 (prod.yaml:2)", "1 member the same", "data.size", "(known after apply)", "ConfigMap web"} {
+	for _, want := range []string{"value size: 1 (base.yaml:1) → 3 (prod.yaml:2)", "1 member the same", `[{"is":["[secret]"],"of":"x"}]`, "data.size", "(known after apply)", "ConfigMap web"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it has no %q:\n%s", want, text)
 		}
 	}
-	for _, not := range []string{"hunter2", "later-", "unknown-", "data.sum", "kept"} {
+	for _, not := range []string{"hunter2", "87654321", "8.765", "correct-horse", "later-", "unknown-", "data.sum", "kept"} {
 		if strings.Contains(text, not) {
 			t.Errorf("it has %q:\n%s", not, text)
 		}

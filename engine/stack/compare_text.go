@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -54,8 +55,21 @@ func valueText(v any, layer string) string {
 	if v == nil && layer == "" {
 		return "(not given)"
 	}
-	if layer == "" {
-		return clean.Line(fmt.Sprint(v))
+	text := textOf(v)
+	if layer != "" {
+		text += " (" + layer + ")"
 	}
-	return clean.Line(fmt.Sprintf("%v (%s)", v, layer))
+	return clean.Line(text)
+}
+
+// textOf is a text as it is, and any other value as JSON.
+func textOf(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
 }
