@@ -10,63 +10,63 @@ import (
 // outputPoll is how often an output is looked for that is not there yet.
 const outputPoll = 250 * time.Millisecond
 
-// inputs are the values of a member's inputs now that what it needs is ready.
+// inputs are the values of a member's inputs now that what it needs is ready. It
+// waits for those that are not there yet, for all of them until one Timeout is over.
 func (a *application) inputs(ctx context.Context, m *member) (inputs, error) {
 	in := inputs{first: map[string]any{}, second: map[string]any{}, known: map[string]any{}}
 	limit := a.opts.Timeout
 	if limit <= 0 {
 		limit = engine.DefaultTimeout
 	}
+	until := time.Now().Add(limit)
 	for _, path := range m.paths {
 		o := m.Inputs[path]
-		until := time.Now().Add(limit)
-		for {
-			r, err := a.current(ctx, o)
-			if err != nil {
-				return in, err
-			}
-			if r.known {
-				if r.value, err = o.typed(r.value); err != nil {
-					return in, err
-				}
-				in.add(path, o, r)
-				break
-			}
-			if time.Now().After(until) {
-				return in, &OutputError{o.String(), ErrOutputMissing}
-			}
-			select {
-			case <-ctx.Done():
-				return in, context.Cause(ctx)
-			case <-time.After(outputPoll):
-			}
+		r, err := a.await(ctx, o, until)
+		if err != nil {
+			return in, err
 		}
+		in.add(path, o, r)
 	}
 	return in, nil
 }
 
-// current is the value of an output now, with what its member hides.
+// await is the value of an output once it is there, or ErrOutputMissing.
+func (a *application) await(ctx context.Context, o Output, until time.Time) (resolved, error) {
+	for {
+		r, err := a.current(ctx, o)
+		if err != nil || r.known {
+			return r, err
+		}
+		if time.Now().After(until) {
+			return resolved{}, &OutputError{o.String(), ErrOutputMissing}
+		}
+		select {
+		case <-ctx.Done():
+			return resolved{}, context.Cause(ctx)
+		case <-time.After(outputPoll):
+		}
+	}
+}
+
+// current is the value of an output now, if it is there, with what its member hides.
 func (a *application) current(ctx context.Context, o Output) (resolved, error) {
 	r, err := a.find(ctx, o)
-	if err != nil || o.kind == outputFunc {
+	if err != nil || !r.known {
 		return r, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r.hide = addObjects(r.hide, a.state[o.member].release.Hide)
-	return r, nil
+	if o.kind != outputFunc {
+		a.mu.Lock()
+		r.hide = addObjects(r.hide, a.state[o.member].release.Hide)
+		a.mu.Unlock()
+	}
+	r.value, err = o.typed(r.value)
+	return r, err
 }
 
 func (a *application) find(ctx context.Context, o Output) (resolved, error) {
 	switch o.kind {
 	case outputFunc:
-		return o.findFunc(ctx, func(f Output) (resolved, error) {
-			r, err := a.current(ctx, f)
-			if err == nil && r.known {
-				r.value, err = f.typed(r.value)
-			}
-			return r, err
-		})
+		return o.findFunc(ctx, func(f Output) (resolved, error) { return a.current(ctx, f) })
 	case outputValue:
 		names, _ := splitPath(o.path)
 		a.mu.Lock()
