@@ -73,7 +73,9 @@ type MemberResult struct {
 	Member string
 	// Revision is the newest one now; nil after an uninstall that kept no history.
 	Revision *engine.Revision
-	// Changed: the call has recorded a revision, or uninstalled the release.
+	// Changed: the call has recorded a revision, or uninstalled the release. False
+	// for one that was as planned already, and for one of which an earlier call with
+	// the plan has recorded the revision.
 	Changed bool
 }
 
@@ -278,8 +280,10 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	} else {
 		opts.Release = &out.release
 	}
+	began := time.Now()
 	out.Revision, err = e.Apply(ctx, plan, opts)
-	out.Changed = plan.Changed()
+	// A plan that was applied before returns the revision that it recorded then.
+	out.Changed = plan.Changed() && out.Revision != nil && !out.Revision.Updated.Before(began)
 	var stale *engine.StalePlanError
 	if !errors.As(err, &stale) || stale.Applying {
 		out.to = plan.To

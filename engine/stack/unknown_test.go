@@ -47,6 +47,16 @@ func wantUnknown(t testing.TB, p *stack.Plan, member string, want ...string) {
 	}
 }
 
+// wantChanged fails unless all members were changed by a call, or none.
+func wantChanged(t testing.TB, r *stack.Result, want bool) {
+	t.Helper()
+	for _, m := range r.Members {
+		if m.Changed != want || m.Revision == nil {
+			t.Errorf("%s has changed: %v, want %v; %v", m.Member, m.Changed, want, m.Revision)
+		}
+	}
+}
+
 // What depends on an address that is not there yet is shown as unknown, whatever
 // the templates make of it, and nothing else; no example is shown in any format. It
 // is applied with the address, and known in the next plan.
@@ -80,7 +90,7 @@ func TestUnknownOutput(t *testing.T) {
 	if err := json.Unmarshal(text, &stored); err != nil {
 		t.Fatal(err)
 	}
-	f.apply(s, &stored)
+	wantChanged(t, f.apply(s, &stored), true)
 	ip := f.data("backend")["plain"]
 	if ip == "" || f.data("backend")["encoded"] != base64.StdEncoding.EncodeToString([]byte(ip)) || f.data("frontend")["api"] != "http://"+ip {
 		t.Errorf("applied are %v and %v", f.data("backend"), f.data("frontend"))
@@ -89,7 +99,7 @@ func TestUnknownOutput(t *testing.T) {
 		t.Errorf("it changes again: %s", shown(t, again)["text"])
 	}
 	f.requests.Reset()
-	f.apply(s, &stored)
+	wantChanged(t, f.apply(s, &stored), false)
 	for _, r := range f.requests.Requests() {
 		if r.Write() && !r.DryRun() && !strings.Contains(r.String(), "leases") {
 			t.Errorf("applied again, it writes %s", r)
