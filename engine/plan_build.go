@@ -111,8 +111,11 @@ func (b *builder) addSteps(w *work, quotas newQuotas) orderFindings {
 	for i, v := range b.verdicts {
 		o := b.objects[i]
 		s := step{o, v.change, v.related, v.write.afterQuotas(quotas.in(o.id.Namespace))}
-		if slices.ContainsFunc(v.problems, quotas.allow) {
-			s.change.Local, s.change.Warnings = true, append(slices.Clip(s.change.Warnings), raisedFirst)
+		for _, p := range v.problems {
+			if note := quotas.settles(p); note != "" {
+				s.write = v.write.afterQuotas(true)
+				s.change.Local, s.change.Warnings = true, appendNew(slices.Clip(s.change.Warnings), note)
+			}
 		}
 		w.steps = append(w.steps, s)
 	}
@@ -166,7 +169,7 @@ func (b *builder) addProblems(p *Plan, found orderFindings, quotas newQuotas) {
 			continue
 		}
 		for _, problem := range slices.Concat(b.verdicts[i].problems, found.problems[i]) {
-			if quotas.allow(problem) {
+			if quotas.settles(problem) != "" {
 				continue
 			}
 			if problem.Source == "" && s.object.desired != nil {

@@ -12,6 +12,10 @@ import (
 // was requested, is used, and is the limit, as lists of name=quantity.
 var saysExceeded = regexp.MustCompile(`exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: `)
 
+// saysUncounted matches the refusal by a quota of which no controller has counted
+// yet what is used.
+var saysUncounted = regexp.MustCompile(`status unknown for quota: `)
+
 // newQuotas are the quotas that a plan creates or changes, which it does before it
 // writes what they count.
 type newQuotas struct {
@@ -66,13 +70,18 @@ func (q newQuotas) in(namespace string) bool {
 	return false
 }
 
-// allow reports whether a problem is that a quota is used up in which the plan
-// makes enough room first.
-func (q newQuotas) allow(p Problem) bool {
+// settles returns what to say about a problem that ends by itself before the object
+// is written: a quota is used up in which the plan makes enough room first, or one
+// has just been created, so that the API server refuses whatever it counts. Empty:
+// the problem stays.
+func (q newQuotas) settles(p Problem) string {
+	if saysUncounted.MatchString(p.Message) {
+		return countedFirst
+	}
 	at, requested, used, ok := exceeded(p)
 	hard := q.hard[at]
 	if !ok || hard == nil {
-		return false
+		return ""
 	}
 	for name := range requested {
 		limit, limited := hard[name]
@@ -82,10 +91,10 @@ func (q newQuotas) allow(p Problem) bool {
 		total := q.requested[at][name]
 		total.Add(used[name])
 		if total.Cmp(limit) > 0 {
-			return false
+			return ""
 		}
 	}
-	return true
+	return raisedFirst
 }
 
 // exceeded returns what a problem says about a quota that is used up: which one,
@@ -95,7 +104,9 @@ func exceeded(p Problem) (at [2]string, requested, used map[string]resource.Quan
 	if m == nil {
 		return at, nil, nil, false
 	}
-	return [2]string{p.Object.Namespace, m[1]}, quantities(limitsIn(m[2])), quantities(limitsIn(m[3])), true
+	asked, counted := limitsIn(m[2]), limitsIn(m[3])
+	requested, used = quantities(asked), quantities(counted)
+	return [2]string{p.Object.Namespace, m[1]}, requested, used, len(asked) > 0 && len(requested) == len(asked) && len(used) == len(counted)
 }
 
 // limitsIn reads "name=quantity,name=quantity".
@@ -109,6 +120,7 @@ func limitsIn(text string) map[string]string {
 	return out
 }
 
+// quantities are those of the texts that are one.
 func quantities(texts map[string]string) map[string]resource.Quantity {
 	out := map[string]resource.Quantity{}
 	for name, text := range texts {
@@ -119,5 +131,8 @@ func quantities(texts map[string]string) map[string]resource.Quantity {
 	return out
 }
 
-// raisedFirst is the warning of an object that only the changed quota allows.
-const raisedFirst = "a quota refuses it as it is now; it is written after the plan has changed the quota"
+// Warnings of objects that a quota refuses now and not when they are written.
+const (
+	raisedFirst  = "a quota refuses it as it is now; it is written after the plan has changed the quota"
+	countedFirst = "a quota has not been counted yet; it is written when it has"
+)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,8 +46,10 @@ func TestAChartRaisesItsOwnQuota(t *testing.T) {
 		}
 		return f.release(f.chart(files))
 	}
-	// The quota and what it counts, at once: its limits count once a controller has
-	// counted what is used.
+	// The quota first: a controller counts every few minutes what was created before
+	// the API server had seen the quota.
+	f.deploy(chart(1))
+	f.quotaCounted("own", "count/services", "0")
 	f.deploy(chart(1, "a"))
 	f.quotaCounted("own", "count/services", "1")
 
@@ -56,7 +61,7 @@ func TestAChartRaisesItsOwnQuota(t *testing.T) {
 	if _, err := f.engine.Deploy(f.ctx, chart(2, "a", "b", "c"), engine.ApplyOptions{}); !errors.Is(err, engine.ErrQuota) {
 		t.Fatalf("Deploy returned %v", err)
 	}
-	f.wantHistory("1 deployed")
+	f.wantHistory("1 superseded", "2 deployed")
 
 	p = f.plan(chart(3, "a", "b", "c"))
 	if err := p.Err(); err != nil {
@@ -75,4 +80,36 @@ func TestAChartRaisesItsOwnQuota(t *testing.T) {
 	}
 	f.deploy(chart(3, "a", "b", "c"))
 	f.settled(chart(3, "a", "b", "c"))
+}
+
+// A quota that has just been created refuses all that it counts, until a controller
+// has counted it: that is no problem of a plan, and the write waits.
+func TestAQuotaThatIsNotCountedYet(t *testing.T) {
+	f := newFixture(t)
+	var refused atomic.Int32
+	f.engine = f.newEngine(testcluster.Inject(f.config, func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodPatch || !strings.HasSuffix(r.URL.Path, "/services/s") || refused.Add(1) > 4 {
+			return nil, nil
+		}
+		body := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"services \"s\" is forbidden: status unknown for quota: new, resources: count/services"}`
+		return &http.Response{
+			StatusCode: http.StatusForbidden, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(strings.NewReader(body)), Request: r,
+		}, nil
+	}))
+	r := f.release(f.chart(map[string]string{"s.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n"}))
+	p := f.plan(r)
+	if err := p.Err(); err != nil || refused.Load() == 0 {
+		t.Fatalf("after %d refusals: %v", refused.Load(), err)
+	}
+	for _, c := range p.Report.Changes {
+		if c.Object.Kind == "Service" && (!c.Local || !strings.Contains(strings.Join(c.Warnings, " "), "not been counted yet")) {
+			t.Errorf("%+v", c)
+		}
+	}
+	f.deploy(r)
+	if refused.Load() < 4 {
+		t.Errorf("refused %d times", refused.Load())
+	}
+	f.settled(r)
 }

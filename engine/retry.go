@@ -12,5 +12,6 @@ import (
 var backoff = wait.Backoff{Steps: 7, Duration: 10 * time.Millisecond, Factor: 3, Jitter: 0.5}
 
 // quotaBackoff is for what a quota refuses that has just been written: until a
-// controller has counted what is used, its new limits do not count.
-var quotaBackoff = wait.Backoff{Steps: 10, Duration: 20 * time.Millisecond, Factor: 2, Jitter: 0.5}
+// controller has counted what is used, its new limits do not count. It ends after
+// about 40 s.
+var quotaBackoff = wait.Backoff{Steps: 18, Duration: 20 * time.Millisecond, Factor: 1.5, Jitter: 0.1}

@@ -54,8 +54,8 @@ type write struct {
 	// awaitSchema: the kind's schema changes first, so "invalid" is tried
 	// again.
 	awaitSchema bool
-	// awaitQuota: quotas of the namespace change first, so that a refusal by one
-	// is tried again.
+	// awaitQuota: quotas of the namespace change first, or are not counted yet, so
+	// that a refusal by one is tried again.
 	awaitQuota bool
 }
 
