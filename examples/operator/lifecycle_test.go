@@ -63,8 +63,12 @@ func TestDeletionWithoutPermissions(t *testing.T) {
 	f := newFixture(t)
 	f.operate()
 	f.application("web", `{}`)
-	app := f.is("web", ready)
+	f.is("web", ready)
 	f.revoke("default")
+	app := f.is("web", because("Forbidden"))
+	if app.Status.Phase != "Deployed" {
+		t.Errorf("a pass that failed leaves phase %q", app.Status.Phase)
+	}
 	if err := f.client.Delete(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // observe writes the progress of a release into the status of its Application.
-func observe(app *v1alpha1.Application, p engine.Progress) error {
+func observe(app *v1alpha1.Application, p engine.Progress) {
 	s := &app.Status
 	s.Phase = string(p.Phase)
 	s.Diagnosis = nil
@@ -57,7 +57,6 @@ func observe(app *v1alpha1.Application, p engine.Progress) error {
 	default:
 		conditions(app, metav1.ConditionUnknown, v1alpha1.Reconciling, string(p.Phase), message)
 	}
-	return nil
 }
 
 // observePlan keeps what the pass has planned, and which objects the release has.

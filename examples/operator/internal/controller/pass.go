@@ -99,15 +99,23 @@ func (r *reconciler) hold(ctx context.Context, app *v1alpha1.Application) (time.
 	}
 	if app.Status.Deployed == wanted.digest {
 		p, err := r.steady(ctx, app, who)
+		if err == nil {
+			observe(app, p)
+			return r.next(p, nextLook), nil
+		}
 		if !errors.Is(err, errChanged) {
-			return r.next(p, nextLook), cmp.Or(err, observe(app, p))
+			return 0, err
 		}
 		app.Status.Deployed = "" // another client has deployed, or uninstalled it
 	}
 	if !begun(app) {
-		if why, err := r.unmet(ctx, app); err != nil || why != "" {
+		why, err := r.unmet(ctx, app)
+		if err != nil {
+			return 0, err
+		}
+		if why != "" {
 			waiting(app, "DependencyNotReady", why)
-			return min(r.Resync, 10*time.Second), err
+			return min(r.Resync, 10*time.Second), nil
 		}
 	}
 	p, err := who.engine.Reconcile(ctx, wanted.release, passOptions(app))
@@ -119,7 +127,8 @@ func (r *reconciler) hold(ctx context.Context, app *v1alpha1.Application) (time.
 	if p.Phase == engine.PhaseDeployed {
 		app.Status.Deployed, app.Status.Drift = wanted.digest, nil
 	}
-	return r.next(p, nextLook), observe(app, p)
+	observe(app, p)
+	return r.next(p, nextLook), nil
 }
 
 // begun reports whether a revision is under way: it is not stopped for a dependency.

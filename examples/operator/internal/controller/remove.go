@@ -53,7 +53,8 @@ func (r *reconciler) uninstall(ctx context.Context, app *v1alpha1.Application) (
 	if err != nil {
 		return 0, err
 	}
-	return max(p.After, immediately), observe(app, p)
+	observe(app, p)
+	return max(p.After, immediately), nil
 }
 
 func (r *reconciler) namespaceGoes(ctx context.Context, name string) (bool, error) {
