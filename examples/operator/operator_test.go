@@ -12,9 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fairlead-dev/fairlead/charts"
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/examples/operator/api/v1alpha1"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
+	"github.com/fairlead-dev/fairlead/render"
 )
 
 // An Application is deployed, upgraded, and uninstalled when it is deleted.
@@ -52,13 +54,14 @@ func TestDeployAndUninstall(t *testing.T) {
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.operate("-watch", "-resync", "1h")
+	served := &operator{health: freeAddress(t)}
+	f.operate("-watch", "-resync", "1h", "-metrics-address", served.health)
 	mode := func(m v1alpha1.DriftMode, ignore ...v1alpha1.IgnoreRule) func(*v1alpha1.ApplicationSpec) {
 		return func(s *v1alpha1.ApplicationSpec) { s.Drift = v1alpha1.Drift{Mode: m, Ignore: ignore} }
 	}
 	ignored := v1alpha1.IgnoreRule{Kind: "Deployment", Path: "spec.template.metadata.annotations", Manager: "restarter"}
 	f.application("corrected", `{"replicas":1}`, mode(v1alpha1.DriftCorrect, ignored))
-	f.application("reported", `{"replicas":1}`, mode(v1alpha1.DriftReport))
+	f.application("reported", `{"replicas":1}`) // by default
 	f.application("left", `{"replicas":1}`, mode(v1alpha1.DriftOff))
 	for _, name := range []string{"corrected", "reported", "left"} {
 		f.is(name, ready)
@@ -72,6 +75,8 @@ func TestDrift(t *testing.T) {
 	})
 	f.is("corrected", func(a *v1alpha1.Application) bool { return ready(a) && a.Status.Revision >= 2 })
 	f.event("corrected", "DriftCorrected", "Deployment "+f.namespace+"/corrected: spec.replicas set by kubectl-edit")
+	corrected := fmt.Sprintf(`fairlead_drift_corrected_total{name="corrected",namespace=%q}`, f.namespace)
+	testcluster.Eventually(t, within, served.get("metrics", func(body string) bool { return strings.Contains(body, corrected) }))
 	app := f.is("reported", func(a *v1alpha1.Application) bool { return ready(a) && a.Status.Drift != nil })
 	if d := app.Status.Drift; d.Objects != 1 || len(d.Fields) != 1 || !strings.Contains(d.Fields[0], "spec.replicas set by kubectl-edit") {
 		t.Errorf("%+v", d)
@@ -108,6 +113,20 @@ func TestDrift(t *testing.T) {
 		}
 		return nil
 	})
+
+	// And so is one that another client has deployed otherwise.
+	values, err := render.MergeValues(render.FromSet("replicas=2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := engine.Release{Key: engine.Key{Namespace: f.namespace, Name: "left"}, Source: charts.WebApp(), Values: values}
+	if _, err := f.engine.Deploy(t.Context(), other, engine.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.is("left", func(a *v1alpha1.Application) bool { return ready(a) && a.Status.Revision == 3 })
+	if n := *f.deployment("left").Spec.Replicas; n != 1 {
+		t.Errorf("%d replicas", n)
+	}
 }
 
 // Applications that never become ready do not hold the only worker, and the fix of one

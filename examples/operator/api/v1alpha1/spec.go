@@ -158,7 +158,7 @@ type Dependency struct {
 type Drift struct {
 	// Mode. Off: they stay until the next revision. Report: they are listed in the
 	// status, too. Correct: they are set back.
-	// +kubebuilder:default=Correct
+	// +kubebuilder:default=Report
 	Mode DriftMode `json:"mode,omitempty"`
 	// Ignore are fields that stay with another field manager, always.
 	// +kubebuilder:validation:MaxItems=64
