@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -204,6 +205,29 @@ func TestLeavingAndUninstall(t *testing.T) {
 	}
 	if status, err := less.Status(f.ctx); err != nil || status.Ready || !errors.Is(status.Members[0].Err, engine.ErrReleaseNotFound) {
 		t.Errorf("%+v %v", status, err)
+	}
+}
+
+// With permissions in the members' namespaces only, what left the stack is found
+// there, and plans warn that it may be elsewhere.
+func TestPermissionsInOneNamespace(t *testing.T) {
+	f := newFixture(t)
+	all := rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}
+	f.engine = newEngine(t, f.cluster.User(t, f.namespace, all))
+	base, more := f.member("base", map[string]string{"a.yaml": configMap("base", "  a: b\n")}), f.member("more", map[string]string{"a.yaml": configMap("more", "  a: b\n")})
+	whole, less := f.stack(base, more), f.stack(base)
+	f.apply(whole, f.plan(whole))
+	plan := f.plan(less)
+	if len(plan.Left) != 1 || plan.Left[0] != more.Release.Key || !strings.Contains(shown(t, plan)["text"], "warning: the releases of a cluster cannot be listed") {
+		t.Errorf("left is %v, warnings are %q", plan.Left, plan.Warnings)
+	}
+	plan, err := less.PlanUninstall(f.ctx, stack.PlanOptions{Prune: true})
+	if err != nil || len(plan.Pruned) != 1 || len(plan.Warnings) != 1 {
+		t.Fatalf("%+v %v", plan, err)
+	}
+	f.apply(less, plan)
+	if f.data("base") != nil || f.data("more") != nil {
+		t.Error("something is still there")
 	}
 }
 

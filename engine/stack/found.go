@@ -12,10 +12,14 @@ import (
 // found are the releases of the clusters of a stack, as their labels say.
 type found map[*engine.Engine]map[engine.Key]engine.Revision
 
-// find lists the releases of each cluster, and of the members' namespaces only
-// where not all may be listed. narrow are the clusters of which that holds.
-func (s *Stack) find(ctx context.Context) (all found, narrow map[*engine.Engine]bool, err error) {
-	all, narrow = found{}, map[*engine.Engine]bool{}
+// narrowWarning is a warning about a cluster whose releases cannot be listed in all
+// namespaces.
+const narrowWarning = "the releases of a cluster cannot be listed in all namespaces (forbidden): those that left the stack, or need a release of it, are found in the namespaces of its members only"
+
+// find lists the releases of each cluster, or those of the members' namespaces, with
+// a warning, where the credentials do not permit to list all.
+func (s *Stack) find(ctx context.Context) (all found, warnings []string, err error) {
+	all = found{}
 	for _, m := range s.members {
 		if all[m.engine] != nil {
 			continue
@@ -23,7 +27,7 @@ func (s *Stack) find(ctx context.Context) (all found, narrow map[*engine.Engine]
 		all[m.engine] = map[engine.Key]engine.Revision{}
 		list, err := m.engine.List(ctx, engine.ListOptions{})
 		if errors.Is(err, engine.ErrForbidden) {
-			narrow[m.engine] = true
+			warnings = []string{narrowWarning}
 			list, err = s.listNamespaces(ctx, m.engine)
 		}
 		if err != nil {
@@ -35,7 +39,7 @@ func (s *Stack) find(ctx context.Context) (all found, narrow map[*engine.Engine]
 			}
 		}
 	}
-	return all, narrow, nil
+	return all, warnings, nil
 }
 
 func (s *Stack) listNamespaces(ctx context.Context, e *engine.Engine) ([]engine.Revision, error) {
@@ -81,12 +85,12 @@ type leftRelease struct {
 	engine *engine.Engine
 }
 
-// dependants are the releases of a cluster that need one, apart from those of
-// which needless reports that they go with it or do not need it any more.
-func (all found) dependants(e *engine.Engine, k engine.Key, needless func(engine.Key) bool) []engine.Key {
+// dependants are the releases of a cluster that need one, apart from those that
+// covered reports.
+func (all found) dependants(e *engine.Engine, k engine.Key, covered func(engine.Key) bool) []engine.Key {
 	var out []engine.Key
 	for other, r := range all[e] {
-		if !needless(other) && slices.Contains(needsOf(r.Labels), k) {
+		if !covered(other) && slices.Contains(needsOf(r.Labels), k) {
 			out = append(out, other)
 		}
 	}

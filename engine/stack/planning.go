@@ -21,7 +21,7 @@ import (
 // An error means that there is no plan. It is a *MemberError for a member that
 // cannot be planned; problems of a member are in its plan instead.
 func (s *Stack) Plan(ctx context.Context, opts PlanOptions) (*Plan, error) {
-	all, narrow, err := s.find(ctx)
+	all, warnings, err := s.find(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("plan stack %s: %w", s.name, err)
 	}
@@ -29,26 +29,20 @@ func (s *Stack) Plan(ctx context.Context, opts PlanOptions) (*Plan, error) {
 	if err := pl.planAll(ctx); err != nil {
 		return nil, err
 	}
-	out := &Plan{Kind: PlanDeploy, Stack: s.name}
+	out := &Plan{Kind: PlanDeploy, Stack: s.name, Warnings: warnings}
 	for _, m := range s.members {
 		out.Members = append(out.Members, pl.members[m.Name].plan)
 	}
-	if err := s.oneCluster(out); err != nil {
+	if err := out.oneRelease(); err != nil {
 		return nil, err
 	}
 	if err := s.planLeft(ctx, out, all, opts); err != nil {
 		return nil, err
 	}
-	for _, m := range s.members {
-		if narrow[m.engine] {
-			out.Warnings = append(out.Warnings, "the releases of a cluster may not be listed: those that left the stack are looked for in the namespaces of its members only")
-			break
-		}
-	}
 	return out, nil
 }
 
-// planner plans the members of a stack one after the other.
+// planner plans the members of a stack, each once those that it needs are planned.
 type planner struct {
 	*Stack
 	opts PlanOptions
@@ -193,9 +187,9 @@ func (p *planned) setValues(in inputs) error {
 	return err
 }
 
-// oneCluster fails if two members with engines of their own are one release of one
+// oneRelease fails if two members with engines of their own are one release of one
 // cluster.
-func (s *Stack) oneCluster(p *Plan) error {
+func (p *Plan) oneRelease() error {
 	type place struct {
 		cluster string
 		key     engine.Key
@@ -214,19 +208,14 @@ func (s *Stack) oneCluster(p *Plan) error {
 // planLeft lists the releases that left the stack, and plans their end if asked.
 func (s *Stack) planLeft(ctx context.Context, out *Plan, all found, opts PlanOptions) error {
 	left := s.left(all)
-	leaves := map[engine.Key]bool{}
-	for _, l := range left {
-		if out.Left = append(out.Left, l.Key); opts.Prune {
-			leaves[l.Key] = true
-		}
-	}
 	if !opts.Prune {
+		for _, l := range left {
+			out.Left = append(out.Left, l.Key)
+		}
 		return nil
 	}
-	out.Left = nil
 	for _, l := range uninstallOrder(left) {
-		needless := func(k engine.Key) bool { return leaves[k] || s.planned(k) && !s.needs(k, l.Key) }
-		if by := all.dependants(l.engine, l.Key, needless); len(by) > 0 && !opts.UnsafeNeeded {
+		if by := all.dependants(l.engine, l.Key, s.covers(left)); len(by) > 0 && !opts.UnsafeNeeded {
 			return &NeededError{Key: l.Key, By: by}
 		}
 		plan, err := l.engine.PlanUninstall(ctx, l.Key, engine.PlanOptions{UnsafeDelete: opts.UnsafeDelete})
@@ -246,12 +235,12 @@ func (s *Stack) planned(k engine.Key) bool {
 	return slices.ContainsFunc(s.members, func(m *member) bool { return m.key() == k })
 }
 
-// needs reports whether a member of the stack, as it is now, needs a release; none
-// does of one that left.
-func (s *Stack) needs(by, k engine.Key) bool {
-	return slices.ContainsFunc(s.members, func(m *member) bool {
-		return m.key() == by && slices.ContainsFunc(m.needs, func(n string) bool { return s.byName[n].key() == k })
-	})
+// covers reports of a release whether it is a member, or one of those that leave
+// the stack: what these need does not keep a release that left.
+func (s *Stack) covers(leaves []leftRelease) func(engine.Key) bool {
+	return func(k engine.Key) bool {
+		return s.planned(k) || slices.ContainsFunc(leaves, func(l leftRelease) bool { return l.Key == k })
+	}
 }
 
 // uninstallOrder puts what needs another before that, by the labels.
