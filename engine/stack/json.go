@@ -3,6 +3,7 @@ package stack
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/strictjson"
@@ -11,12 +12,8 @@ import (
 // planSchema names the JSON schema of [Plan].
 const planSchema = "fairlead.dev/stack-plan/v1"
 
-// A plan that is read may be as long, as deep and of as many values as this.
-const (
-	maxPlanSize   = 128 << 20
-	maxPlanDepth  = 1000
-	maxPlanValues = 8_000_000
-)
+// planLimits bound a plan that is read.
+var planLimits = strictjson.Limits{Size: 128 << 20, Depth: 1000, Values: 8_000_000}
 
 type planDocument struct {
 	Schema string `json:"schema"`
@@ -34,43 +31,16 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON wrote, as strictly as engine.Plan does it.
 // The error wraps ErrPlanInvalid.
 func (p *Plan) UnmarshalJSON(data []byte) error {
-	read, err := readPlan(data)
+	doc := planDocument{planFields: &planFields{}}
+	err := strictjson.Unmarshal(data, planSchema, planLimits, &doc)
+	for _, m := range slices.Concat(doc.Members, doc.Pruned) {
+		if err == nil && m.Plan == nil {
+			err = fmt.Errorf("member %q has no plan", clean.Short(m.Member, 100))
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("read the plan of a stack: %w: %w", ErrPlanInvalid, err)
 	}
-	*p = *read
+	*p = Plan(*doc.planFields)
 	return nil
-}
-
-func readPlan(data []byte) (*Plan, error) {
-	if len(data) > maxPlanSize {
-		return nil, fmt.Errorf("it has %d bytes, and may have %d", len(data), maxPlanSize)
-	}
-	if depth, values := strictjson.Extent(data); depth > maxPlanDepth || values > maxPlanValues {
-		return nil, fmt.Errorf("it is nested %d deep and has %d values; accepted are %d and %d", depth, values, maxPlanDepth, maxPlanValues)
-	}
-	var head struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, err
-	}
-	if head.Schema != planSchema {
-		return nil, fmt.Errorf("schema is %q, want %q", clean.Short(head.Schema, 100), planSchema)
-	}
-	doc := planDocument{planFields: &planFields{}}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, err
-	}
-	p := (*Plan)(doc.planFields)
-	for _, m := range append(p.Members[:len(p.Members):len(p.Members)], p.Pruned...) {
-		if m.Plan == nil {
-			return nil, fmt.Errorf("member %q has no plan", clean.Short(m.Member, 100))
-		}
-	}
-	again, err := p.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	return p, strictjson.Same(data, again)
 }
