@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
@@ -37,19 +36,15 @@ func (e *Engine) live(ctx context.Context, k Key, o diff.Object) (*unstructured.
 		return nil, o, err
 	}
 	o.Version = m.GroupVersionKind.Version
-	var from dynamic.ResourceInterface
-	if resource := e.cluster.Dynamic.Resource(m.Resource); cluster.Namespaced(m) {
-		if o.Namespace == "" {
-			o.Namespace = k.Namespace
-		}
-		from = resource.Namespace(o.Namespace)
-	} else {
-		o.Namespace, from = "", resource
+	if !cluster.Namespaced(m) {
+		o.Namespace = ""
+	} else if o.Namespace == "" {
+		o.Namespace = k.Namespace
 	}
 	if why := e.blocked(k, o, nil); why != nil {
 		return nil, o, notAllowed("read", k, o, why)
 	}
-	u, err := from.Get(ctx, o.Name, metav1.GetOptions{})
+	u, err := e.cluster.Resource(m, o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		err = fmt.Errorf("%w: %s", ErrObjectNotFound, o)
 	}

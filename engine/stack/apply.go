@@ -146,19 +146,14 @@ func (a *application) run(ctx context.Context) (*Result, error) {
 	if a.plan.Kind == PlanDeploy && !a.failed {
 		a.prune(ctx)
 	}
-	out, err := a.outcome()
-	if err == nil || a.opts.OnFailure != TakeBack || ctx.Err() != nil || a.plan.Kind == PlanUninstall {
-		return out, asError(err)
+	out, failure := a.outcome()
+	if failure == nil {
+		return out, nil
 	}
-	a.takeBack(ctx, err)
-	return out, err
-}
-
-func asError(e *ApplyError) error {
-	if e == nil {
-		return nil
+	if a.opts.OnFailure == TakeBack && ctx.Err() == nil && a.plan.Kind == PlanDeploy {
+		a.takeBack(ctx, failure)
 	}
-	return e
+	return out, failure
 }
 
 func reversed(before map[string][]string) map[string][]string {

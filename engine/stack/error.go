@@ -66,7 +66,7 @@ func (e *DuplicateError) Error() string {
 // MemberError is an error about one member. It unwraps to the error of the engine.
 type MemberError struct {
 	Member string
-	Op     string // "new", "plan", "apply", "roll back", …
+	Op     string // "new", "plan", "apply", "take back", "prune", …
 	Err    error
 }
 

@@ -29,7 +29,8 @@ func (o Output) examples() (first, second any) {
 	return "later-" + rand.String(10), "unknown-" + rand.String(14)
 }
 
-const unknownText = "(known after apply)"
+// unknownText is how a name that is not known yet is shown.
+var unknownText = diff.Unknown{}.String()
 
 // mark replaces in the plan what depends on the unknown: in it are objects of the
 // first render, which the second one has in another form.

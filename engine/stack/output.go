@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -120,8 +119,11 @@ func (o Output) validate() error {
 		if o.object.Kind == "" || o.object.Name == "" {
 			return invalid("the object has no kind or no name")
 		}
-		if _, _, err := diff.Lookup(nil, o.path); err != nil || o.path == "" {
-			return &OutputError{o.String(), errors.Join(engine.ErrInvalidOptions, err)}
+		if o.path == "" {
+			return invalid("the path of the field is empty")
+		}
+		if _, _, err := diff.Lookup(nil, o.path); err != nil {
+			return invalid("%v", err)
 		}
 	case outputValue:
 		if _, err := splitPath(o.path); err != nil {

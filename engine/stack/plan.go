@@ -143,7 +143,8 @@ func isDefinition(o diff.Object) bool {
 
 func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namespace" }
 
-// sameObject is the identity of an object of a release without its version.
+// identity is an object of a release without its version, and with the namespace that
+// it gets.
 func identity(k engine.Key, u *unstructured.Unstructured) diff.Object {
 	o := diff.ObjectOf(u)
 	o.Version = ""

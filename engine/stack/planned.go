@@ -33,7 +33,7 @@ type resolved struct {
 	hide  []*unstructured.Unstructured // Secrets that the value is from
 }
 
-// plannedOutput resolves an output by the plans of the members that it comes from.
+// planned resolves an output by the plans of the members that it comes from.
 func (o Output) planned(ctx context.Context, members map[string]*planned) (resolved, error) {
 	r, err := o.find(ctx, members)
 	if err != nil || !r.known {
@@ -160,7 +160,7 @@ func (p *planned) field(ctx context.Context, o Output) (resolved, error) {
 	}
 	switch ch.Action {
 	case diff.Deleted:
-		return resolved{}, &OutputError{o.String(), errors.Join(ErrOutputMissing, errors.New("the plan deletes the object"))}
+		return resolved{}, &OutputError{o.String(), fmt.Errorf("%w: the plan deletes the object", ErrOutputMissing)}
 	case diff.Unchanged, diff.Kept:
 		return p.live(ctx, o)
 	}

@@ -171,6 +171,7 @@ func (s *Stack) release(m *member, noLonger []engine.Key, in inputs) (engine.Rel
 	return out, err
 }
 
+// over is values with inputs over them.
 func over(values render.Values, inputs map[string]any) (render.Values, error) {
 	return render.MergeValues(render.FromValues(values), render.FromMap("outputs", inputs))
 }

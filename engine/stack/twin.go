@@ -26,7 +26,7 @@ func (t *twin) Render(ctx context.Context, in render.Input) (*render.Manifest, e
 		t.keep(first, nil)
 		return first, err
 	}
-	if in.Values, err = render.MergeValues(render.FromValues(in.Values), render.FromMap("outputs", t.second)); err != nil {
+	if in.Values, err = over(in.Values, t.second); err != nil {
 		return nil, err
 	}
 	next, err := t.source.Render(ctx, in)
