@@ -55,7 +55,8 @@ const (
 	LeaveFailed OnFailure = ""
 	// TakeBack takes each member that the call has changed back to the revision
 	// that the plan builds on, in reverse order, and uninstalls those that had
-	// none. A call whose context ended takes nothing back: it can be gone on with.
+	// none. A call whose context ended takes nothing back, and an uninstall does not
+	// either: it can be gone on with.
 	TakeBack OnFailure = "TakeBack"
 )
 
@@ -143,7 +144,7 @@ func (a *application) run(ctx context.Context) (*Result, error) {
 		a.prune(ctx) // what left the stack may need what is in it
 	}
 	walk(ctx, names, before, a.opts.Concurrency, func(ctx context.Context, name string) { a.visit(ctx, name, before[name]) })
-	if a.plan.Kind == PlanDeploy && !a.failed {
+	if a.plan.Kind == PlanDeploy {
 		a.prune(ctx)
 	}
 	out, failure := a.outcome()
@@ -166,24 +167,29 @@ func reversed(before map[string][]string) map[string][]string {
 	return out
 }
 
+// visit applies the plan of a member, unless it is skipped.
 func (a *application) visit(ctx context.Context, name string, before []string) {
-	if skip := a.skips(ctx, name, before); skip != nil {
-		a.end(name, &applied{MemberResult: MemberResult{Member: name}, skip: skip})
-		a.emit(Event{Member: name, State: MemberSkipped, Err: skip.Err})
-		return
-	}
-	a.emit(Event{Member: name, State: MemberStarted})
-	out := &applied{MemberResult: MemberResult{Member: name}}
-	err := a.member(ctx, a.byName[name], a.plan.member(name), out)
-	if err != nil {
-		out.err = &MemberError{Member: name, Op: "apply", Err: err}
+	a.carryOut(name, "apply", a.skips(ctx, name, before), func(out *applied) error {
+		return a.member(ctx, a.byName[name], a.plan.member(name), out)
+	})
+}
+
+// carryOut does what there is to do about a member, unless it is skipped, and keeps
+// and reports how it ended.
+func (a *application) carryOut(name, op string, skip *SkippedMember, do func(*applied) error) {
+	out := &applied{MemberResult: MemberResult{Member: name}, skip: skip}
+	end := Event{Member: name, State: MemberDone}
+	if skip != nil {
+		end.State, end.Err = MemberSkipped, skip.Err
+	} else {
+		a.emit(Event{Member: name, State: MemberStarted})
+		if err := do(out); err != nil {
+			out.err = &MemberError{Member: name, Op: op, Err: err}
+			end.State, end.Err = MemberFailed, err
+		}
 	}
 	a.end(name, out)
-	if err != nil {
-		a.emit(Event{Member: name, State: MemberFailed, Err: err})
-		return
-	}
-	a.emit(Event{Member: name, State: MemberDone})
+	a.emit(end)
 }
 
 // skips is why a member is not applied; nil: it is.
@@ -312,24 +318,17 @@ func (a *application) planNow(ctx context.Context, e *engine.Engine, mp *MemberP
 	return plan, nil
 }
 
-// prune uninstalls the releases that left the stack.
+// prune uninstalls the releases that left the stack. After a failure of a deploy it
+// skips them: a member that was not applied may still need one.
 func (a *application) prune(ctx context.Context) {
+	stopped := a.plan.Kind == PlanDeploy && a.failed
 	for i := range a.plan.Pruned {
 		mp := &a.plan.Pruned[i]
-		name := mp.Member
-		if skip := a.skips(ctx, name, nil); skip != nil {
-			a.end(name, &applied{MemberResult: MemberResult{Member: name}, skip: skip})
-			continue
+		skip := a.skips(ctx, mp.Member, nil)
+		if skip == nil && stopped {
+			skip = &SkippedMember{Member: mp.Member, Err: ErrStopped}
 		}
-		a.emit(Event{Member: name, State: MemberStarted})
-		out := &applied{MemberResult: MemberResult{Member: name, Changed: true}}
-		if err := a.uninstall(ctx, mp); err != nil {
-			out.err = &MemberError{Member: name, Op: "prune", Err: err}
-			a.emit(Event{Member: name, State: MemberFailed, Err: err})
-		} else {
-			a.emit(Event{Member: name, State: MemberDone})
-		}
-		a.end(name, out)
+		a.carryOut(mp.Member, "prune", skip, func(*applied) error { return a.uninstall(ctx, mp) })
 	}
 }
 

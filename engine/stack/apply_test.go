@@ -208,6 +208,42 @@ func TestLeavingAndUninstall(t *testing.T) {
 	}
 }
 
+// After a failure what left the stack stays, and is reported as skipped.
+func TestFailureSkipsPruning(t *testing.T) {
+	f := newFixture(t)
+	var on atomic.Bool
+	f.engine = f.failing("base", &on)
+	member := func(name, version string) stack.Member {
+		return f.member(name, map[string]string{"a.yaml": configMap(name, "  version: {{ .Values.version | quote }}\n")}, "version="+version)
+	}
+	whole, less := f.stack(member("base", "1"), member("more", "1")), f.stack(member("base", "2"))
+	f.apply(whole, f.plan(whole))
+	plan, err := less.Plan(f.ctx, stack.PlanOptions{Prune: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on.Store(true)
+	more := f.namespace + "/more"
+	var states []stack.MemberState
+	_, err = less.Apply(f.ctx, plan, stack.ApplyOptions{GoOn: true, OnEvent: func(e stack.Event) {
+		if e.Member == more && e.Engine == nil {
+			states = append(states, e.State)
+		}
+	}})
+	var failed *stack.ApplyError
+	if !errors.As(err, &failed) || len(failed.Skipped) != 1 || failed.Skipped[0].Member != more || !errors.Is(err, stack.ErrStopped) {
+		t.Errorf("%v", err)
+	}
+	if !slices.Equal(states, []stack.MemberState{stack.MemberSkipped}) || f.data("more") == nil {
+		t.Errorf("it was %v, and is %v", states, f.data("more"))
+	}
+	on.Store(false)
+	f.apply(less, plan)
+	if f.data("more") != nil || f.data("base")["version"] != "2" {
+		t.Errorf("base is %v, more %v", f.data("base"), f.data("more"))
+	}
+}
+
 // With permissions in the members' namespaces only, what left the stack is found
 // there, and plans warn that it may be elsewhere.
 func TestPermissionsInOneNamespace(t *testing.T) {
