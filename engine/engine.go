@@ -33,7 +33,7 @@ type Engine struct {
 	writes  *observe.Writes // of revisions, by this engine and those made from it
 	watches *watches        // by this identity
 	counts  *writeCounts    // by this engine and those made from it
-	answers *answers        // with these options, by this identity
+	cache   *resultCache    // with these options, by this identity
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -72,7 +72,7 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 	writes := &observe.Writes{}
 	return &Engine{
 		opts: opts, cluster: c, store: opts.Storage.noting(at.store, writes), leases: at.leases, rules: rules,
-		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{}, counts: &writeCounts{}, answers: newAnswers(),
+		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{}, counts: &writeCounts{}, cache: newResultCache(),
 	}, nil
 }
 
@@ -107,7 +107,7 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	}
 	out := *e
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
-	out.watches, out.answers = &watches{}, newAnswers()
+	out.watches, out.cache = &watches{}, newResultCache()
 	return &out, nil
 }
 
@@ -135,7 +135,7 @@ func (e *Engine) With(change func(*Options)) (*Engine, error) {
 		return nil, &Error{Op: "change options", Err: err}
 	}
 	out := *e
-	out.opts, out.rules, out.answers = opts.withDefaults(), rules, newAnswers()
+	out.opts, out.rules, out.cache = opts.withDefaults(), rules, newResultCache()
 	if opts.OnEvent != nil {
 		out.events = emitter{dispatcher: newDispatcher(opts.OnEvent)}
 	}

@@ -60,8 +60,8 @@ func (e *Engine) planCorrection(ctx context.Context, k Key, a asking) (*Plan, er
 // The cluster does not record who removed a field or deleted an object.
 func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
 	e = e.forCall()
-	ask := remembered[diff.Report]{question{k, "drift"}, asked{}, keptDrift}
-	report, _, err := recall(ctx, e, ask, func(ctx context.Context) (diff.Report, error) {
+	call := cacheable[diff.Report]{slot{k, "drift"}, arguments{}, keptDrift}
+	report, _, err := recall(ctx, e, call, func(ctx context.Context) (diff.Report, error) {
 		p, err := e.planDrift(ctx, k)
 		if err != nil {
 			return diff.Report{}, err

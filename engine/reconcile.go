@@ -38,7 +38,7 @@ import (
 func (e *Engine) Reconcile(ctx context.Context, r Release, opts ReconcileOptions) (Progress, error) {
 	apply := opts.apply()
 	r.Cause = cmp.Or(apply.Cause, r.Cause)
-	given := func() (asked, bool) { return e.answers.askedOf(r, opts) }
+	given := func() (arguments, bool) { return e.cache.argumentsOf(r, opts) }
 	return e.reconcile(ctx, r.Key, OperationReconcile, opts, given, func(ctx context.Context, e *Engine) (*Plan, error) {
 		ask := apply.asking(immediate)
 		ask.pass = true
@@ -65,8 +65,8 @@ func (e *Engine) ReconcileRollback(ctx context.Context, k Key, revision int, opt
 // recorded it, without what others have changed since; see PlanCorrection.
 func (e *Engine) ReconcileCorrection(ctx context.Context, k Key, opts ReconcileOptions) (Progress, error) {
 	apply := opts.apply()
-	given := func() (out asked, ok bool) {
-		out.digest, ok = e.answers.digest(optionsAsked(opts))
+	given := func() (out arguments, ok bool) {
+		out.digest, ok = e.cache.digest(optionArgumentsOf(opts))
 		return out, ok
 	}
 	return e.reconcile(ctx, k, OperationApply, opts, given, func(ctx context.Context, e *Engine) (*Plan, error) {
@@ -90,7 +90,7 @@ func (e *Engine) ReconcileUninstall(ctx context.Context, k Key, opts ReconcileOp
 
 // reconcile takes one pass, and reports its events. given is what it is given, by
 // which its progress may be remembered; nil: it is not.
-func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts ReconcileOptions, given func() (asked, bool), plan func(context.Context, *Engine) (*Plan, error)) (out Progress, err error) {
+func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts ReconcileOptions, given func() (arguments, bool), plan func(context.Context, *Engine) (*Plan, error)) (out Progress, err error) {
 	e = e.forCall()
 	out.Key = k
 	if err := opts.validate(string(operation), k); err != nil {
@@ -109,7 +109,7 @@ func (e *Engine) reconcile(ctx context.Context, k Key, operation Operation, opts
 }
 
 // recall takes the pass, unless the progress of an earlier one still holds.
-func (s *pass) recall(ctx context.Context, given func() (asked, bool)) (Progress, error) {
+func (s *pass) recall(ctx context.Context, given func() (arguments, bool)) (Progress, error) {
 	if !s.e.opts.Cache || given == nil {
 		return s.take(ctx)
 	}
@@ -117,7 +117,7 @@ func (s *pass) recall(ctx context.Context, given func() (asked, bool)) (Progress
 	if !ok {
 		return s.take(ctx)
 	}
-	out, again, err := recall(ctx, s.e, remembered[Progress]{question{s.key, string(s.operation)}, a, s.kept}, s.take)
+	out, again, err := recall(ctx, s.e, cacheable[Progress]{slot{s.key, string(s.operation)}, a, s.kept}, s.take)
 	if again {
 		s.e.events.emit(Planned{about(s.key), out.Plan.Report.Summary(), 0, true})
 		for _, c := range out.Plan.Report.Changes {

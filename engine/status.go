@@ -32,8 +32,8 @@ type Status struct {
 // and Ready is false.
 func (e *Engine) Status(ctx context.Context, k Key) (*Status, error) {
 	e = e.forCall()
-	ask := remembered[*Status]{question{k, "status"}, asked{}, keptStatus}
-	s, _, err := recall(ctx, e, ask, func(ctx context.Context) (*Status, error) { return e.status(ctx, k) })
+	call := cacheable[*Status]{slot{k, "status"}, arguments{}, keptStatus}
+	s, _, err := recall(ctx, e, call, func(ctx context.Context) (*Status, error) { return e.status(ctx, k) })
 	if err != nil {
 		return nil, explain("status", k, diff.Object{}, err)
 	}

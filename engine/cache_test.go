@@ -151,7 +151,7 @@ func TestCacheTakesNoRequest(t *testing.T) {
 		t.Errorf("%+v, %v", again.Plan.Report, err)
 	}
 
-	// Other options and another release are other questions.
+	// With other values, nothing that was remembered is returned.
 	if p, err := c.engine.Reconcile(c.ctx, c.release(c.chart(map[string]string{"config.yaml": configMap}), "colour=red"), engine.ReconcileOptions{}); err != nil || !p.Changed {
 		t.Errorf("%+v, %v", p, err)
 	}

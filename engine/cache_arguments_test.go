@@ -9,7 +9,7 @@ import (
 
 // Each field of what a pass is given is compared, or is known not to matter: one
 // that is new and forgotten would return what was computed with another value.
-func TestAskedIsComplete(t *testing.T) {
+func TestArgumentsAreComplete(t *testing.T) {
 	names := func(v any) []string {
 		var out []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
@@ -18,17 +18,17 @@ func TestAskedIsComplete(t *testing.T) {
 		return out
 	}
 	elsewhere := []string{
-		"Key", "Namespace", "Name", // the question
-		"Source", "ValuesFrom", "PostRender", "SchemaLoader", // askedOf
+		"Key", "Namespace", "Name", // the slot
+		"Source", "ValuesFrom", "PostRender", "SchemaLoader", // argumentsOf
 		"Share", // only whether there is memory for it
 	}
 	for _, name := range names(Release{}) {
-		if !slices.Contains(names(askedRelease{}), name) && !slices.Contains(elsewhere, name) {
+		if !slices.Contains(names(releaseArguments{}), name) && !slices.Contains(elsewhere, name) {
 			t.Errorf("Release.%s is not compared", name)
 		}
 	}
 	for _, name := range names(ReconcileOptions{}) {
-		if !slices.Contains(names(askedOptions{}), name) {
+		if !slices.Contains(names(optionArguments{}), name) {
 			t.Errorf("ReconcileOptions.%s is not compared", name)
 		}
 	}
@@ -38,7 +38,7 @@ func TestAskedIsComplete(t *testing.T) {
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.Bool {
 			f.SetBool(true)
-			got := reflect.ValueOf(optionsAsked(o))
+			got := reflect.ValueOf(optionArgumentsOf(o))
 			for j := range got.NumField() {
 				if g := got.Field(j); g.Kind() == reflect.Bool && g.Bool() != (got.Type().Field(j).Name == v.Type().Field(i).Name) {
 					t.Errorf("%s is compared as %s", v.Type().Field(i).Name, got.Type().Field(j).Name)
@@ -50,42 +50,42 @@ func TestAskedIsComplete(t *testing.T) {
 }
 
 // What is remembered is bounded, and the least recently used goes first.
-func TestAnswersAreBounded(t *testing.T) {
-	a := newAnswers()
+func TestCacheIsBounded(t *testing.T) {
+	a := newResultCache()
 	const size = 1 << 20
-	first := question{Key{"team", "first"}, "status"}
-	a.put(&answer{question: first, size: size})
-	for i := range 3 * maxRemembered / size {
-		a.put(&answer{question: question{Key{"team", strings.Repeat("a", i+1)}, "status"}, size: size})
-		if a.get(first, asked{}) == nil {
+	first := slot{Key{"team", "first"}, "status"}
+	a.put(&cachedResult{slot: first, size: size})
+	for i := range 3 * maxCached / size {
+		a.put(&cachedResult{slot: slot{Key{"team", strings.Repeat("a", i+1)}, "status"}, size: size})
+		if a.get(first, arguments{}) == nil {
 			t.Fatal("what is used was dropped")
 		}
-		if a.size > maxRemembered || a.size != size*a.order.Len() || len(a.by) != a.order.Len() {
+		if a.size > maxCached || a.size != size*a.order.Len() || len(a.by) != a.order.Len() {
 			t.Fatalf("%d bytes in %d, %d", a.size, a.order.Len(), len(a.by))
 		}
 	}
-	a.put(&answer{question: first, size: 2 * size})
-	if a.size > maxRemembered || a.get(first, asked{}).size != 2*size {
+	a.put(&cachedResult{slot: first, size: 2 * size})
+	if a.size > maxCached || a.get(first, arguments{}).size != 2*size {
 		t.Errorf("%d bytes", a.size)
 	}
-	if a.get(first, asked{digest: [32]byte{1}}) != nil {
-		t.Error("what was asked with other options is returned")
+	if a.get(first, arguments{digest: [32]byte{1}}) != nil {
+		t.Error("what was computed with other options is returned")
 	}
 	a.forget(first)
-	if a.get(first, asked{}) != nil {
+	if a.get(first, arguments{}) != nil {
 		t.Error("it is not forgotten")
 	}
 }
 
 // Values that have no JSON are not compared.
 func TestDigestOfValues(t *testing.T) {
-	a := newAnswers()
+	a := newResultCache()
 	if _, ok := a.digest(map[string]any{"a": func() {}}); ok {
 		t.Error("a function has a digest")
 	}
 	one, _ := a.digest("a", "bc")
 	two, _ := a.digest("ab", "c")
-	other, _ := newAnswers().digest("a", "bc")
+	other, _ := newResultCache().digest("a", "bc")
 	if one == two || one == other {
 		t.Error("digests are equal")
 	}
