@@ -47,6 +47,19 @@ func release(t *testing.T, set ...string) engine.Release {
 	return engine.Release{Key: shop, Source: charts.WebApp(), Values: values}
 }
 
+// scale changes the replicas of the Deployment as another client.
+func scale(t *testing.T, c *enginetest.Cluster, replicas int64) {
+	t.Helper()
+	err := c.Edit(web, "kubectl-edit", func(u *unstructured.Unstructured) {
+		if err := unstructured.SetNestedField(u.Object, replicas, "spec", "replicas"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func withTime(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -104,13 +117,7 @@ func TestDrift(t *testing.T) {
 	if _, err := eng.Deploy(ctx, release(t, "replicas=2"), engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Edit(web, "kubectl-edit", func(u *unstructured.Unstructured) {
-		if err := unstructured.SetNestedField(u.Object, int64(5), "spec", "replicas"); err != nil {
-			t.Error(err)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
+	scale(t, c, 5)
 	report, err := eng.Drift(ctx, shop)
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package enginetest_test
 import (
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/fairlead-dev/fairlead/engine"
 )
 
@@ -16,13 +14,7 @@ func TestCorrectionGoesOn(t *testing.T) {
 	if _, err := eng.Deploy(ctx, release(t, "replicas=2"), engine.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Edit(web, "kubectl-edit", func(u *unstructured.Unstructured) {
-		if err := unstructured.SetNestedField(u.Object, int64(5), "spec", "replicas"); err != nil {
-			t.Error(err)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
+	scale(t, c, 5)
 	c.Hold(web)
 	for range 3 {
 		p, err := eng.ReconcileCorrection(ctx, shop, engine.ReconcileOptions{})
