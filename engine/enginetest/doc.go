@@ -27,7 +27,7 @@
 // It sets no defaults, and validates nothing but the types of fields of built-in
 // kinds, in server-side apply: no admission, quotas, immutable fields, or versions to
 // convert between. It has no schemas to serve, so that plans ask it for more dry-runs
-// than a real API server. Everything is allowed to everybody: missing permissions are a
+// than a real API server. Everything is allowed to every user: missing permissions are a
 // Fault. No controllers run: there are no pods of a Deployment, no logs, no scaling, and
 // a diagnosis does not name pods. Lists of custom resources are atomic. It knows no JSON
 // patches, by which the engine takes over some objects that Helm or kubectl have

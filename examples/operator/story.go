@@ -70,7 +70,7 @@ func story(ctx context.Context) error {
 		return err
 	}
 	defer func() { operator.Process.Kill(); operator.Wait() }()
-	s := &teller{Client: c, namespace: "shop"}
+	s := &script{Client: c, namespace: "shop"}
 	s.create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
 	s.create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "deployer"}, RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: "cluster-admin"},
@@ -80,14 +80,14 @@ func story(ctx context.Context) error {
 	return s.err
 }
 
-// teller plays one step after the other, until one fails.
-type teller struct {
+// script plays one step after the other, until one fails.
+type script struct {
 	client.Client
 	namespace string
 	err       error
 }
 
-func (s *teller) play(ctx context.Context) {
+func (s *script) play(ctx context.Context) {
 	s.apply(ctx, "web", `{"replicas": 2}`)
 	s.step(ctx, "web is deployed", s.phase("web", "Deployed"))
 
@@ -136,18 +136,18 @@ func holdsIf(err error, yes bool) error {
 	return err
 }
 
-func (s *teller) do(err error) {
+func (s *script) do(err error) {
 	if s.err == nil {
 		s.err = err
 	}
 }
 
-func (s *teller) create(ctx context.Context, o client.Object) {
+func (s *script) create(ctx context.Context, o client.Object) {
 	s.do(client.IgnoreAlreadyExists(s.Create(ctx, o)))
 }
 
 // step waits for what a step should lead to, and prints how long that took.
-func (s *teller) step(ctx context.Context, what string, check func(context.Context) (string, error)) {
+func (s *script) step(ctx context.Context, what string, check func(context.Context) (string, error)) {
 	if s.err != nil {
 		return
 	}
@@ -167,12 +167,12 @@ func (s *teller) step(ctx context.Context, what string, check func(context.Conte
 	}
 }
 
-func (s *teller) app(ctx context.Context, name string) (*v1alpha1.Application, error) {
+func (s *script) app(ctx context.Context, name string) (*v1alpha1.Application, error) {
 	app := &v1alpha1.Application{}
 	return app, s.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, app)
 }
 
-func (s *teller) apply(ctx context.Context, name, values string, change ...func(*v1alpha1.ApplicationSpec)) {
+func (s *script) apply(ctx context.Context, name, values string, change ...func(*v1alpha1.ApplicationSpec)) {
 	if s.err != nil {
 		return
 	}
@@ -188,12 +188,12 @@ func (s *teller) apply(ctx context.Context, name, values string, change ...func(
 	s.do(err)
 }
 
-func (s *teller) phase(name, phase string) func(context.Context) (string, error) {
+func (s *script) phase(name, phase string) func(context.Context) (string, error) {
 	return s.revision(name, phase, 0)
 }
 
 // revision checks that an Application is in a phase, at a revision or a later one.
-func (s *teller) revision(name, phase string, least int) func(context.Context) (string, error) {
+func (s *script) revision(name, phase string, least int) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		app, err := s.app(ctx, name)
 		ready := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.Ready)

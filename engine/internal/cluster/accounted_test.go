@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-type answering struct{}
+// succeeding is a transport whose requests all succeed.
+type succeeding struct{}
 
-func (answering) RoundTrip(req *http.Request) (*http.Response, error) {
+func (succeeding) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
 }
 
@@ -34,7 +35,7 @@ func TestAccountedRequests(t *testing.T) {
 		"POST /api/v1/namespaces/a/secrets":                          "read, write",
 	} {
 		k := &kinds{}
-		transport := accountRequests{answering{}, k}
+		transport := accountRequests{succeeding{}, k}
 		send := func(ctx context.Context) {
 			method, path, _ := strings.Cut(request, " ")
 			if _, err := transport.RoundTrip(httptest.NewRequestWithContext(ctx, method, path, nil)); err != nil {
