@@ -2,6 +2,8 @@ package stack_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -264,6 +267,47 @@ func TestPermissionsInOneNamespace(t *testing.T) {
 	f.apply(less, plan)
 	if f.data("base") != nil || f.data("more") != nil {
 		t.Error("something is still there")
+	}
+}
+
+// Drift is that of all members; what cannot be read of one is in its entry.
+func TestDriftOfMembers(t *testing.T) {
+	f := newFixture(t)
+	base, more := f.member("base", map[string]string{"a.yaml": configMap("base", "  a: b\n")}), f.member("more", map[string]string{"a.yaml": configMap("more", "  a: b\n")})
+	f.apply(f.stack(base), f.plan(f.stack(base)))
+	s := f.stack(base, more)
+	drift, err := s.Drift(f.ctx)
+	if err != nil || drift.Drifted() || drift.Members[0].Err != nil || !errors.Is(drift.Members[1].Err, engine.ErrReleaseNotFound) {
+		t.Fatalf("%+v %v", drift, err)
+	}
+	patch := []byte(`{"data":{"a":"by hand"}}`)
+	if _, err := f.client.CoreV1().ConfigMaps(f.namespace).Patch(f.ctx, "base", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	drift, err = s.Drift(f.ctx)
+	if err != nil || !drift.Drifted() || drift.Members[0].Report.Changes[0].Object.Name != "base" {
+		t.Errorf("%+v %v", drift, err)
+	}
+}
+
+// An engine that applies signed plans only applies no member that is planned again.
+func TestSignedPlansOnly(t *testing.T) {
+	f := newFixture(t)
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := f.engine.With(func(o *engine.Options) { o.PlanSigners = []crypto.PublicKey{public} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := f.member("user", map[string]string{"a.yaml": configMap("user", "  host: {{ .Values.host }}\n")})
+	user.Engine, user.Inputs = signed, stack.Inputs{"host": clusterIP("base")}
+	s := f.stack(f.member("base", map[string]string{"a.yaml": service}), user)
+	plan := f.plan(s)
+	wantUnknown(t, plan, "user", "ConfigMap data.host")
+	if _, err := s.Apply(f.ctx, plan, stack.ApplyOptions{}); !errors.Is(err, engine.ErrPlanSignature) || f.data("user") != nil {
+		t.Errorf("%v; %v", err, f.data("user"))
 	}
 }
 

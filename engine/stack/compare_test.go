@@ -21,7 +21,7 @@ func TestCompareEnvironments(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := map[string]string{
-		"a.yaml": configMap("web", "  size: {{ .Values.size | quote }}\n  url: http://{{ .Values.host }}/{{ .Values.size }}\n  sum: {{ .Values.host | sha256sum }}\n"),
+		"a.yaml": configMap("web", "  size: {{ .Values.size | quote }}\n  url: http://{{ .Values.host }}/{{ .Values.size }}\n  sum: {{ .Values.host | sha256sum }}\n  drawn: {{ randAlphaNum 8 }}\n"),
 		"secret.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {password: {{ .Values.password }}, " +
 			"pin: {{ .Values.pin | int64 | quote }}, token: {{ index (index .Values.tokens 0).is 0 }}}\n",
 	}
@@ -64,7 +64,7 @@ func TestCompareEnvironments(t *testing.T) {
 			t.Errorf("it has no %q:\n%s", want, text)
 		}
 	}
-	for _, not := range []string{"hunter2", "87654321", "8.765", "correct-horse", "later-", "unknown-", "data.sum", "kept"} {
+	for _, not := range []string{"hunter2", "87654321", "8.765", "correct-horse", "later-", "unknown-", "data.sum", "data.drawn", "kept"} {
 		if strings.Contains(text, not) {
 			t.Errorf("it has %q:\n%s", not, text)
 		}

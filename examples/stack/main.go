@@ -55,7 +55,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	view := progress.New(out, progress.Options{})
 	defer view.Close()
-	return tell(ctx, out, view, engines[0], engines[1])
+	return story(ctx, out, view, engines[0], engines[1])
 }
 
 // start starts clusters at once. stop ends all of them.
@@ -82,8 +82,8 @@ func start(ctx context.Context, n int) (clusters []*testcluster.Cluster, stop fu
 	return clusters, stop, nil
 }
 
-// tell is the story.
-func tell(ctx context.Context, out io.Writer, view *progress.View, main, edge *engine.Engine) error {
+// story compares, plans, applies, fails and goes back.
+func story(ctx context.Context, out io.Writer, view *progress.View, main, edge *engine.Engine) error {
 	step := func(format string, args ...any) { fmt.Fprintf(out, "\n== "+format+"\n\n", args...) }
 
 	step("What differs between dev and production, and staging and production, without a cluster")

@@ -32,7 +32,7 @@ func TestStory(t *testing.T) {
 	}
 	var out bytes.Buffer
 	view := progress.New(&out, progress.Options{Style: progress.Plain})
-	if err := tell(t.Context(), &out, view, engines[0], engines[1]); err != nil {
+	if err := story(t.Context(), &out, view, engines[0], engines[1]); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	for _, want := range []string{"(known after apply)", "planned as if", "failed: backend; taken back: [backend cache]", "edge: shop-production/edge revision 1"} {
