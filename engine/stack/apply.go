@@ -143,7 +143,7 @@ func (a *application) run(ctx context.Context) (*Result, error) {
 	if a.plan.Kind == PlanUninstall {
 		a.prune(ctx) // what left the stack may need what is in it
 	}
-	walk(ctx, names, before, a.opts.Concurrency, func(ctx context.Context, name string) { a.visit(ctx, name, before[name]) })
+	walk(names, before, a.opts.Concurrency, func(name string) { a.visit(ctx, name, before[name]) })
 	if a.plan.Kind == PlanDeploy {
 		a.prune(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/internal/clean"
+	"github.com/fairlead-dev/fairlead/internal/graph"
 )
 
 // Member is one release of a stack.
@@ -87,7 +88,7 @@ func New(name string, eng *engine.Engine, members ...Member) (*Stack, error) {
 		}
 	}
 	var err error
-	s.members, err = ordered(s.members, s.byName)
+	s.members, err = ordered(s.members)
 	return s, err
 }
 
@@ -134,37 +135,42 @@ func (s *Stack) Members() []string {
 	return out
 }
 
-// ordered puts what is needed first, and keeps the given order otherwise.
-func ordered(members []*member, byName map[string]*member) ([]*member, error) {
+// ordered puts what is needed first, and keeps the given order otherwise. All needs
+// are members.
+func ordered(members []*member) ([]*member, error) {
+	if err := cycle(members); err != nil {
+		return nil, err
+	}
 	out := make([]*member, 0, len(members))
 	done := map[string]bool{}
 	for len(out) < len(members) {
-		before := len(out)
 		for _, m := range members {
 			if !done[m.Name] && !slices.ContainsFunc(m.needs, func(n string) bool { return !done[n] }) {
 				done[m.Name] = true
 				out = append(out, m)
 			}
 		}
-		if len(out) == before {
-			return nil, cycle(members, byName, done)
-		}
 	}
 	return out, nil
 }
 
-// cycle follows needs that are not done until it meets one again.
-func cycle(members []*member, byName map[string]*member, done map[string]bool) *CycleError {
-	at := members[slices.IndexFunc(members, func(m *member) bool { return !done[m.Name] })]
-	var way []string
-	for {
-		if i := slices.Index(way, at.Name); i >= 0 {
-			return &CycleError{Members: way[i:]}
+// cycle is a *CycleError if members need each other.
+func cycle(members []*member) error {
+	nodes := make([]graph.Node, len(members))
+	for i, m := range members {
+		for _, need := range m.needs {
+			nodes[i].Needs = append(nodes[i].Needs, slices.IndexFunc(members, func(m *member) bool { return m.Name == need }))
 		}
-		way = append(way, at.Name)
-		i := slices.IndexFunc(at.needs, func(n string) bool { return !done[n] })
-		at = byName[at.needs[i]]
 	}
+	_, cycles := graph.BreakCycles(nodes)
+	if len(cycles) == 0 {
+		return nil
+	}
+	err := &CycleError{}
+	for _, i := range cycles[0] {
+		err.Members = append(err.Members, members[i].Name)
+	}
+	return err
 }
 
 // above returns the members that m needs, directly and through others.

@@ -64,7 +64,7 @@ func (s *Stack) before() map[string][]string {
 func (pl *planner) planAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	walk(ctx, pl.Members(), pl.before(), pl.opts.Concurrency, func(ctx context.Context, name string) {
+	walk(pl.Members(), pl.before(), pl.opts.Concurrency, func(name string) {
 		pl.mu.Lock()
 		stop := pl.err != nil
 		before := maps.Clone(pl.members)

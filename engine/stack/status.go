@@ -39,7 +39,7 @@ type MemberStatus struct {
 // entry; the error is that of the context.
 func (s *Stack) Status(ctx context.Context) (*Status, error) {
 	out := &Status{Stack: s.name, Ready: true, Members: make([]MemberStatus, len(s.members))}
-	s.each(ctx, func(i int, m *member) {
+	s.each(func(i int, m *member) {
 		status, err := m.engine.Status(ctx, m.key())
 		out.Members[i] = MemberStatus{Member: m.Name, Key: m.key(), Status: status, Err: err}
 	})
@@ -55,9 +55,9 @@ func (s *Stack) Status(ctx context.Context) (*Status, error) {
 }
 
 // each calls do for all members, for several at once.
-func (s *Stack) each(ctx context.Context, do func(i int, m *member)) {
+func (s *Stack) each(do func(i int, m *member)) {
 	names := s.Members()
-	walk(ctx, names, nil, 0, func(_ context.Context, name string) { do(slices.Index(names, name), s.byName[name]) })
+	walk(names, nil, 0, func(name string) { do(slices.Index(names, name), s.byName[name]) })
 }
 
 // Drift is what differs from what the members have applied.
@@ -86,7 +86,7 @@ func (d *Drift) Drifted() bool {
 // context.
 func (s *Stack) Drift(ctx context.Context) (*Drift, error) {
 	out := &Drift{Stack: s.name, Members: make([]MemberDrift, len(s.members))}
-	s.each(ctx, func(i int, m *member) {
+	s.each(func(i int, m *member) {
 		report, err := m.engine.Drift(ctx, m.key())
 		out.Members[i] = MemberDrift{Member: m.Name, Key: m.key(), Report: report, Err: err}
 	})
@@ -106,7 +106,7 @@ func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	var mu sync.Mutex
 	var out []MemberRevision
 	var failed []error
-	s.each(ctx, func(_ int, m *member) {
+	s.each(func(_ int, m *member) {
 		revisions, err := m.engine.History(ctx, m.key())
 		mu.Lock()
 		defer mu.Unlock()

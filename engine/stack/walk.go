@@ -1,16 +1,13 @@
 package stack
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // DefaultConcurrency is how many members one call works on at once.
 const DefaultConcurrency = 4
 
 // walk calls visit for each name once visit has returned for all that come before
 // it, for several at once within the limit. It returns when all have returned.
-func walk(ctx context.Context, names []string, before map[string][]string, limit int, visit func(context.Context, string)) {
+func walk(names []string, before map[string][]string, limit int, visit func(name string)) {
 	if limit <= 0 {
 		limit = DefaultConcurrency
 	}
@@ -30,7 +27,7 @@ func walk(ctx context.Context, names []string, before map[string][]string, limit
 			}
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			visit(ctx, n)
+			visit(n)
 		})
 	}
 	wg.Wait()
