@@ -18,9 +18,9 @@ import (
 	"github.com/fairlead-dev/fairlead/diff"
 )
 
-// settle is how long after a watch was resumed its feed counts as behind: events
+// catchUp is how long after a watch was resumed its feed counts as behind: events
 // of the time without a watch may still be on their way.
-const settle = time.Second
+const catchUp = time.Second
 
 // backoff bounds the pauses between attempts of a feed that fails.
 var backoff = wait.Backoff{Duration: 100 * time.Millisecond, Cap: 30 * time.Second, Steps: 300, Factor: 2, Jitter: 1}
@@ -60,7 +60,7 @@ type feed struct {
 	closed bool
 	listed time.Time // when all objects were read last; zero: not yet, or not since a failure
 	opened time.Time // when the watch began; zero: there is none
-	behind bool      // the watch was resumed, and is behind until settle has passed
+	behind bool      // the watch was resumed, and is behind until catchUp has passed
 	watch  *reduced  // the present one
 
 	// By the observer, under its lock:
@@ -107,7 +107,7 @@ func (f *feed) inSync() bool {
 	if f.listed.IsZero() || f.opened.IsZero() {
 		return false
 	}
-	if f.behind && time.Since(f.opened) > settle {
+	if f.behind && time.Since(f.opened) > catchUp {
 		f.behind = false
 	}
 	return !f.behind
@@ -183,7 +183,7 @@ func (l listWatch) WatchWithContext(ctx context.Context, opts metav1.ListOptions
 	f, out := l.f, &reduced{in: w, out: make(chan watch.Event), done: make(chan struct{})}
 	f.mu.Lock()
 	f.opened, f.watch = time.Now(), out
-	f.behind = f.opened.Sub(f.listed) > settle
+	f.behind = f.opened.Sub(f.listed) > catchUp
 	f.mu.Unlock()
 	go func() {
 		defer f.group.Done()

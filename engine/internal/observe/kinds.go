@@ -120,7 +120,7 @@ func (o *Observer) followKinds() bool {
 	}
 	for key, r := range o.releases {
 		o.reportUnwatched(key, r)
-		o.settleFound(key, r)
+		o.reportFound(key, r)
 	}
 	if !complete {
 		o.resolve = true
@@ -192,9 +192,9 @@ func (o *Observer) prefers(at place, a, b *meta.RESTMapping) bool {
 	return a.GroupVersionKind.Version > b.GroupVersionKind.Version
 }
 
-// settleFound hands out a release once all of its objects are seen, or cannot be.
+// reportFound hands out a release once all of its objects are seen, or cannot be.
 // The caller has locked.
-func (o *Observer) settleFound(key Release, r *release) {
+func (o *Observer) reportFound(key Release, r *release) {
 	if r.found || o.dirty[key] || o.resolve {
 		return
 	}

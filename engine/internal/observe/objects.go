@@ -81,7 +81,7 @@ func (o objects) failed(f *feed, err error) {
 	for key, r := range o.releases {
 		if slices.Contains(r.followed, f.place) {
 			o.reportUnwatched(key, r)
-			o.settleFound(key, r)
+			o.reportFound(key, r)
 		}
 	}
 }
@@ -129,7 +129,7 @@ func (o objects) replaced(f *feed, all []*item, first bool) {
 		if r.found { // what has happened before this was not seen
 			o.touch(key, Event{Reason: Found})
 		}
-		o.settleFound(key, r)
+		o.reportFound(key, r)
 	}
 }
 
