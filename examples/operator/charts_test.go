@@ -15,8 +15,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fairlead-dev/fairlead/charts"
 	"github.com/fairlead-dev/fairlead/examples/operator/api/v1alpha1"
 )
 
@@ -93,6 +95,22 @@ func TestCharts(t *testing.T) {
 	f.patch(secret, "test", `{"stringData":{"values.yaml":"colour: green"}}`)
 	deployed("in-config-map", "0.1.0", "green")
 	deployed("in-repository", "1.1.0", "blue")
+}
+
+// Without flags, charts come from public addresses over https alone.
+func TestChartAddresses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.operate()
+	for name, url := range map[string]string{"plain": "http://example.com/shop-1.0.0.tgz", "private": "https://127.0.0.1:1/shop-1.0.0.tgz"} {
+		f.application(name, `{}`, func(s *v1alpha1.ApplicationSpec) { s.Chart = v1alpha1.ChartSource{URL: url} })
+	}
+	for name, want := range map[string]string{"plain": "use https", "private": charts.ErrPrivateAddress.Error()} {
+		app := f.is(name, because("Retrying"))
+		if m := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.Ready).Message; !strings.Contains(m, want) {
+			t.Errorf("%s: the message is %q", name, m)
+		}
+	}
 }
 
 // colour is a value of the ConfigMap that an Application of the chart has.
