@@ -97,14 +97,16 @@ func (m *MemberPlan) Later() bool { return len(m.Unknown) > 0 || len(m.Assumed) 
 
 // Changed reports whether applying the plan writes anything, as far as is known.
 func (p *Plan) Changed() bool {
-	changed := func(m MemberPlan) bool { return m.Plan.Changed() }
-	return slices.ContainsFunc(p.Members, changed) || slices.ContainsFunc(p.Pruned, changed)
+	return slices.ContainsFunc(p.all(), func(m MemberPlan) bool { return m.Plan.Changed() })
 }
+
+// all are the plans of the members, and of the releases that are pruned.
+func (p *Plan) all() []MemberPlan { return slices.Concat(p.Members, p.Pruned) }
 
 // Err is nil if the plan can be applied, and a *ProblemsError otherwise.
 func (p *Plan) Err() error {
 	var out []*MemberError
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		if err := m.Plan.Err(); err != nil {
 			out = append(out, &MemberError{Member: m.Member, Op: "plan", Err: err})
 		}
@@ -119,7 +121,7 @@ func (p *Plan) Err() error {
 // credentials of its author lack, by member.
 func (p *Plan) Missing() map[string][]engine.Permission {
 	out := map[string][]engine.Permission{}
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		if len(m.Plan.Missing) > 0 {
 			out[m.Member] = m.Plan.Missing
 		}

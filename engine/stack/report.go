@@ -17,12 +17,11 @@ import (
 func (p *Plan) Summary() string {
 	kinds := map[string]int{}
 	unknown, problems := 0, 0
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
-		switch {
-		case !m.Plan.Changed():
-			kinds["unchanged"]++
-		default:
+	for _, m := range p.all() {
+		if m.Plan.Changed() {
 			kinds["to "+strings.ToLower(string(m.Plan.Kind))]++
+		} else {
+			kinds["unchanged"]++
 		}
 		problems += len(m.Plan.Problems)
 		for _, ch := range m.Plan.Report.Changes {
@@ -64,7 +63,7 @@ func (p *Plan) changes() []diff.Change {
 	}
 	var out []diff.Change
 	created := map[place]bool{}
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		for _, ch := range m.Plan.Report.Changes {
 			if at := (place{m.Plan.Cluster, ch.Object}); isNamespace(ch.Object) && ch.Action == diff.Created {
 				if created[at] {
@@ -83,7 +82,7 @@ func (p *Plan) changes() []diff.Change {
 func (p *Plan) Report() diff.Report {
 	out := diff.Report{Title: p.title(), Changes: p.changes()}
 	out.Warnings, out.Notes = p.texts()
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		for _, w := range m.Plan.Report.Warnings {
 			out.Warnings = append(out.Warnings, m.Member+": "+w)
 		}
@@ -102,7 +101,7 @@ func (p *Plan) title() string {
 // deleted, missing permissions, releases that left.
 func (p *Plan) texts() (warnings, notes []string) {
 	warnings = slices.Clone(p.Warnings)
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		for _, ch := range m.Plan.Report.Changes {
 			if ch.Action == diff.Replaced || ch.Action == diff.Deleted && holdsData(ch.Object) {
 				warnings = append(warnings, fmt.Sprintf("%s: %s is %s", m.Member, ch.Object, strings.ToLower(string(ch.Action))))
@@ -165,7 +164,7 @@ func (p *Plan) WriteText(w io.Writer, o diff.TextOptions) error {
 	if len(warnings)+len(notes) > 0 {
 		b.WriteByte('\n')
 	}
-	for _, m := range slices.Concat(p.Members, p.Pruned) {
+	for _, m := range p.all() {
 		if !m.Plan.Changed() && !o.Verbose && len(m.Plan.Report.Warnings) == 0 {
 			fmt.Fprintf(&b, "%s: unchanged\n\n", clean.Line(m.Member))
 			continue
@@ -195,7 +194,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, o diff.MarkdownOptions) error {
 	for _, s := range notes {
 		fmt.Fprintf(&b, "\n> %s\n", clean.Markdown(s))
 	}
-	all := slices.Concat(p.Members, p.Pruned)
+	all := p.all()
 	for i, m := range all {
 		if !m.Plan.Changed() && !o.Verbose && len(m.Plan.Report.Warnings) == 0 {
 			fmt.Fprintf(&b, "\n%s: unchanged\n", clean.Markdown(m.Member))
