@@ -8,7 +8,8 @@
 # make licences       docs/licences.md: what the library compiles in, and under which licence
 # make vulnerabilities  govulncheck; says so where its database cannot be reached, and fails
 #                     then with VULNERABILITIES=required; VULNDB=URL is another database
-# make bench          side by side with Helm 3, Helm 4 and Flux, into docs/benchmarks.md: 20 minutes
+# make bench          side by side with Helm 3, Helm 4, Flux and kapp, into docs/benchmarks.md:
+#                     20 minutes, and a few more the first time, to build kapp
 # make bench-fleet    100, 300 and 1000 releases in one process, beside Helm's SDK, into docs/fleet.md
 # make bench-go       the packages' own benchmarks
 # make kill           kills a deploy, and the deploy of a stack, before and after every one of its
@@ -124,8 +125,9 @@ fuzz:
 # BENCH_CHARTS=DIR also renders each chart below DIR; BENCH_FLAGS="-only fresh"
 # and the like are the command's own.
 bench: cluster-build
-	cd test/bench && go build -o /tmp/fairlead-bench-$$$$ . && \
-	{ /tmp/fairlead-bench-$$$$ $(BENCH_FLAGS); status=$$?; rm -f /tmp/fairlead-bench-$$$$; exit $$status; }
+	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && cd test/bench && \
+	(cd programs && go build -o "$$programs/kapp" carvel.dev/kapp/cmd/kapp) && \
+	go build -o "$$programs/bench" . && "$$programs/bench" -kapp "$$programs/kapp" $(BENCH_FLAGS)
 
 bench-fleet: cluster-build
 	cd test/bench && go build -o /tmp/fairlead-bench-$$$$ . && \

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func oneRow(section string, op operation, walls map[string]time.Duration) *repor
 	for _, peer := range peerNames {
 		if wall, ok := walls[peer]; ok {
 			rows = append(rows, &result{Section: section, Operation: op, Peer: peer, Samples: []figures{
-				{Wall: wall, Requests: map[string]int{"list": 1}}, {Wall: 3 * wall, Requests: map[string]int{"list": 2}}, {Wall: wall / 2, Requests: map[string]int{"list": 2}},
+				{Wall: wall, Requests: map[string]int{"list": 1}}, {Round: 1, Wall: 3 * wall, Requests: map[string]int{"list": 2}}, {Round: 2, Wall: wall / 2, Requests: map[string]int{"list": 2}},
 			}})
 		}
 	}
@@ -101,5 +102,97 @@ func TestChartsAreXML(t *testing.T) {
 	}
 	if rects != 1+2+2 { // background, bars, legend
 		t.Errorf("%d rectangles in %s", rects, charts[0].svg)
+	}
+}
+
+// rounds is a row with these wall times, in milliseconds by round.
+func rounds(section string, op operation, peer string, walls map[int]int) *result {
+	r := &result{Section: section, Operation: op, Peer: peer}
+	for round, wall := range walls {
+		r.Samples = append(r.Samples, figures{Round: round, Wall: time.Duration(wall) * time.Millisecond})
+	}
+	return r
+}
+
+func TestPairsAreOfTheSameRound(t *testing.T) {
+	own := rounds("s", opInstall, fairleadName, map[int]int{0: 100, 1: 400, 2: 30, 5: 1})
+	other := rounds("s", opInstall, fluxName, map[int]int{2: 20, 1: 200, 0: 100, 4: 1})
+	if got, want := pair(own, other, wallOf), (ratio{Median: 1.5, Low: 1.25, High: 1.75, N: 3}); got != want {
+		t.Errorf("ratio %+v, want %+v", got, want)
+	}
+	if got := pair(own, rounds("s", opInstall, fluxName, map[int]int{7: 1}), wallOf); got != (ratio{}) {
+		t.Errorf("without a pair: %+v", got)
+	}
+}
+
+// A cache on disk has no part in the comparison of what has none.
+func TestRivals(t *testing.T) {
+	const section = "10 mixed objects, fresh process"
+	r := newReport([]*result{
+		rounds(section, opPlan, helm3Name, map[int]int{0: 100}),
+		rounds(section, opPlan, helm3DiskName, map[int]int{0: 10}),
+		rounds(section, opPlan, rawName, map[int]int{0: 1}),
+		rounds(section, opPlan, fairleadName, map[int]int{0: 50}),
+		rounds(section, opPlan, fairleadDiskName, map[int]int{0: 40}),
+	}, "v1.0.0", time.Minute)
+	for own, want := range map[string]string{fairleadName: "0.50 (0.50–0.50) Helm 3", fairleadDiskName: "4.00 (4.00–4.00) Helm 3, disk cache"} {
+		if got := r.ofBest(section, opPlan, own); got != want {
+			t.Errorf("%s: of best %s, want %s", own, got, want)
+		}
+	}
+}
+
+func sectionOf(name string) section {
+	return section{name: name, peers: peerNames, ops: []operation{opInstall, opPlan}}
+}
+
+func TestRowsThatMissAreMeasuredAgain(t *testing.T) {
+	const section = "10 mixed objects"
+	c := sectionOf(section)
+	for name, test := range map[string]struct {
+		own   map[int]int
+		again bool
+	}{
+		"ahead":            {map[int]int{0: 50, 1: 50, 2: 50, 3: 50}, false},
+		"behind":           {map[int]int{0: 120, 1: 120, 2: 120, 3: 120}, true},
+		"ahead, by chance": {map[int]int{0: 90, 1: 90, 2: 120, 3: 120}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &session{results: []*result{
+				rounds(section, opInstall, fluxName, map[int]int{0: 100, 1: 100, 2: 100, 3: 100}),
+				rounds(section, opInstall, helm3Name, map[int]int{0: 900, 1: 900, 2: 900, 3: 900}),
+				rounds(section, opInstall, fairleadName, test.own),
+				rounds(section, opPlan, helm3Name, map[int]int{0: 900, 1: 900, 2: 900, 3: 900}),
+				rounds(section, opPlan, fairleadName, map[int]int{0: 1, 1: 1, 2: 1, 3: 1}),
+			}}
+			again, ok := s.missing(c)
+			if ok != test.again {
+				t.Fatalf("again: %v", ok)
+			}
+			if ok && (!slices.Equal(again.peers, []string{fluxName, fairleadName}) || !slices.Equal(again.ops, []operation{opInstall})) {
+				t.Errorf("again: %v of %v", again.ops, again.peers)
+			}
+		})
+	}
+}
+
+// A section is measured again until its rows that miss have been measured often
+// enough, and no other peer is.
+func TestRepeat(t *testing.T) {
+	s := &session{out: io.Discard, repeats: 3, scale: 1}
+	c := sectionOf("10 mixed objects")
+	c.budget = time.Hour
+	walls := map[string]time.Duration{helm3Name: 9, helm4Name: 8, fluxName: 4, rawName: 1, fairleadName: 5}
+	err := s.repeat(c, func(c section, peer string) error {
+		s.sample(s.row(c, opInstall, peer), figures{Wall: walls[peer]})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for peer, want := range map[string]int{helm3Name: 3, helm4Name: 3, rawName: 3, fluxName: closeRounds, fairleadName: closeRounds} {
+		if got := len(s.row(c, opInstall, peer).Samples); got != want {
+			t.Errorf("%s: measured %d times, want %d", peer, got, want)
+		}
 	}
 }

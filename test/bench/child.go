@@ -18,6 +18,10 @@ type setup struct {
 	Peer       string `json:"peer"`
 	Kubeconfig string `json:"kubeconfig"`
 	InFlight   int    `json:"inFlight"`
+	// CacheDir outlives the process, for peers that keep something on disk.
+	CacheDir string `json:"cacheDir,omitempty"`
+	// Program is the path of a peer that is a program of its own.
+	Program string `json:"program,omitempty"`
 }
 
 // order is each further line: tasks to run at once, and the delay of a round
@@ -79,7 +83,7 @@ func child(in io.Reader, out io.Writer) error {
 				if s.Peer == watchingName {
 					p, err = newWatching(counted.wrap(config), config)
 				} else {
-					p, err = newPeer(s.Peer, counted.wrap(config), s.InFlight, &objects)
+					p, err = newPeer(s, counted.wrap(config), &objects)
 				}
 				if err != nil {
 					return 0, err
@@ -91,6 +95,9 @@ func child(in io.Reader, out io.Writer) error {
 			}
 			return doAll(context.Background(), p, o.Tasks)
 		})
+		if program, ok := p.(outside); ok {
+			program.cost(&f)
+		}
 		if o.Workers > 0 {
 			f.Rest, f.Restored = restMemory(), restored
 		}

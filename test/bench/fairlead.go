@@ -24,8 +24,8 @@ type fairlead struct {
 	charts map[string]*render.Chart // by folder
 }
 
-func newFairlead(config *rest.Config, inFlight int) (*fairlead, error) {
-	e, err := engine.New(config, engine.Options{Concurrency: inFlight})
+func newFairlead(config *rest.Config, opts engine.Options) (*fairlead, error) {
+	e, err := engine.New(config, opts)
 	return &fairlead{config: config, engine: e, charts: map[string]*render.Chart{}}, err
 }
 

@@ -54,14 +54,14 @@ type passes struct {
 }
 
 func newPasses(config *rest.Config) (*passes, error) {
-	f, err := newFairlead(config, defaultInFlight)
+	f, err := newFairlead(config, engine.Options{Concurrency: defaultInFlight})
 	return &passes{fairlead: f}, err
 }
 
 // newWatching returns passes with Options.Cache, while Engine.Watch says which
 // releases are touched.
 func newWatching(config, outside *rest.Config) (*passes, error) {
-	f, err := newFairlead(config, defaultInFlight)
+	f, err := newFairlead(config, engine.Options{Concurrency: defaultInFlight})
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type fluxHelm struct {
 
 func newFluxHelm(config *rest.Config) (*fluxHelm, error) {
 	f, err := newFlux(config, defaultInFlight, nil)
-	return &fluxHelm{newHelm3(config), f}, err
+	return &fluxHelm{newHelm3(config, ""), f}, err
 }
 
 func (f *fluxHelm) do(ctx context.Context, t task) (int, error) {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"path/filepath"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/disk"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
@@ -12,8 +15,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// getter provides Helm's clients. Discovery is cached per process, which is the
-// best that Helm's own caches reach.
+// getter provides Helm's clients. Discovery is kept for the process, or on disk as
+// the helm command keeps it, for six hours without asking the API server.
 type getter struct {
 	config    *rest.Config
 	namespace string
@@ -22,6 +25,7 @@ type getter struct {
 
 // caches are shared by the getters of all namespaces.
 type caches struct {
+	dir    string // empty: in memory
 	once   sync.Once
 	disco  discovery.CachedDiscoveryInterface
 	mapper meta.RESTMapper
@@ -32,6 +36,13 @@ func (g *getter) ToRESTConfig() (*rest.Config, error) { return rest.CopyConfig(g
 
 func (g *getter) open() error {
 	g.caches.once.Do(func() {
+		if dir := g.caches.dir; dir != "" {
+			g.caches.disco, g.caches.err = disk.NewCachedDiscoveryClientForConfig(g.config, filepath.Join(dir, "discovery"), filepath.Join(dir, "http"), 6*time.Hour)
+			if g.caches.err == nil {
+				g.caches.mapper = restmapper.NewDeferredDiscoveryRESTMapper(g.caches.disco)
+			}
+			return
+		}
 		client, err := discovery.NewDiscoveryClientForConfig(g.config)
 		if err != nil {
 			g.caches.err = err

@@ -22,8 +22,8 @@ type helm3 struct {
 	charts  map[string]*chart.Chart          // by folder
 }
 
-func newHelm3(config *rest.Config) *helm3 {
-	return &helm3{config: config, configs: map[string]*action.Configuration{}, charts: map[string]*chart.Chart{}}
+func newHelm3(config *rest.Config, cacheDir string) *helm3 {
+	return &helm3{config: config, caches: caches{dir: cacheDir}, configs: map[string]*action.Configuration{}, charts: map[string]*chart.Chart{}}
 }
 
 func (h *helm3) configuration(namespace string) (*action.Configuration, error) {

@@ -26,8 +26,8 @@ type helm4 struct {
 	charts  map[string]*chart.Chart          // by folder
 }
 
-func newHelm4(config *rest.Config) *helm4 {
-	return &helm4{config: config, configs: map[string]*action.Configuration{}, charts: map[string]*chart.Chart{}}
+func newHelm4(config *rest.Config, cacheDir string) *helm4 {
+	return &helm4{config: config, caches: caches{dir: cacheDir}, configs: map[string]*action.Configuration{}, charts: map[string]*chart.Chart{}}
 }
 
 func (h *helm4) configuration(namespace string) (*action.Configuration, error) {

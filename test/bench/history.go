@@ -38,7 +38,7 @@ func (s *session) history(ctx context.Context) error {
 
 func (s *session) listing(ctx context.Context, c section, recorder string) error {
 	namespace := ""
-	return s.repeat(c, func(peer string) (err error) {
+	return s.repeat(c, func(c section, peer string) (err error) {
 		if namespace == "" {
 			if namespace, err = s.record(ctx, recorder); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
@@ -63,7 +63,7 @@ func (s *session) listing(ctx context.Context, c section, recorder string) error
 			case f.Count != want[op]:
 				r.Error = fmt.Sprintf("it found %d, not %d", f.Count, want[op])
 			}
-			r.Samples = append(r.Samples, f)
+			s.sample(r, f)
 		}
 		return nil
 	})
@@ -91,7 +91,7 @@ func (s *session) record(ctx context.Context, recorder string) (string, error) {
 		return "", err
 	}
 	var unused traffic
-	p, err := newPeer(recorder, unused.wrap(s.cluster.Config()), defaultInFlight, nil)
+	p, err := newPeer(setup{Peer: recorder, InFlight: defaultInFlight}, unused.wrap(s.cluster.Config()), nil)
 	if err != nil {
 		return "", err
 	}

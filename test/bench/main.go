@@ -45,9 +45,10 @@ func main() {
 func run(ctx context.Context) error {
 	docs := flag.String("docs", "../../docs", "folder for benchmarks.md, benchmarks.json and the charts; empty: none")
 	only := flag.String("only", "", "measure sections whose name contains this")
-	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits")
+	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits; rows that miss a goal get 15")
 	scale := flag.Float64("scale", 1, "factor for the sections' budgets")
 	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")
+	kapp := flag.String("kapp", "", "the program kapp, if it is to be measured")
 	sizes := flag.String("fleet", "", "instead measure fleets of so many releases, such as 100,300,1000")
 	verbose := flag.Bool("v", false, "print each operation as it is measured")
 	flag.Parse()
@@ -58,7 +59,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(root)
-	s := &session{root: root, out: os.Stderr, only: *only, verbose: *verbose, repeats: max(1, *repeats), scale: *scale}
+	s := &session{root: root, out: os.Stderr, only: *only, verbose: *verbose, repeats: max(1, *repeats), scale: *scale, kapp: *kapp}
 	if s.cluster, err = testcluster.Start(ctx, testcluster.Options{}); err != nil {
 		return err
 	}
@@ -89,6 +90,11 @@ func run(ctx context.Context) error {
 	}
 	r := newReport(s.results, version.GitVersion, time.Since(start))
 	r.Fleet, r.Stacks = fleet, stacks
+	if *kapp != "" {
+		if r.Libraries[kappName], err = kappVersion(*kapp); err != nil {
+			return err
+		}
+	}
 	fmt.Print(r.tables())
 	if *docs == "" {
 		return nil

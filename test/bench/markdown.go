@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,12 @@ func (r *report) page(images string) string {
 		fmt.Fprintf(&b, "| %s %s | %s |\n", l.name, strings.TrimPrefix(r.Libraries[l.name], "v"), what[l.name])
 	}
 	b.WriteString("| Fairlead | this library, revision and lock included |\n")
+	fmt.Fprintf(&b, "| %s, %s | the same SDKs with discovery on disk, as the `helm` command keeps it for six hours without asking the API server |\n", helm3DiskName, helm4DiskName)
+	fmt.Fprintf(&b, "| %s | this library with `Options.CacheDir`, which the API server confirms in every process |\n", fairleadDiskName)
+	if version := strings.TrimPrefix(r.Libraries[kappName], "v"); version != "" {
+		fmt.Fprintf(&b, "| %s %s | the program, built from its module: `kapp deploy --wait=false`, with `--diff-run` for a plan; `kapp delete` fails unless it waits, and is not measured. It renders nothing and records the names of the changes |\n", kappName, version)
+	}
+	b.WriteString("\n" + notMeasured)
 	b.WriteString(explanation)
 	b.WriteString("\n## Goals\n\n")
 	b.WriteString(goalTable(r.Goals))
@@ -40,12 +47,17 @@ func (r *report) page(images string) string {
 	return b.String()
 }
 
+// notMeasured names those that a reader may miss.
+const notMeasured = "Not measured: Nelm (`github.com/werf/nelm`) and kluctl (`github.com/kluctl/kluctl/v2`), because the Go module proxy that this run builds from serves neither (\"403 Forbidden: This module version is not available\").\n"
+
 var explanation = fmt.Sprintf(`
-- Every peer runs in a process of its own, of the same binary; CPU time is that process's. Memory is the highest resident size above that of the process at its start. A *fresh process* makes its clients, reads the chart and does one operation; otherwise one process serves all, and has deployed something else before it is measured.
+- Every peer runs in a process of its own, of the same binary; CPU time is that process's. Memory is the highest resident size above that of the process at its start. A *fresh process* makes its clients, reads the chart and does one operation; otherwise one process serves all, and has deployed something else before it is measured. Caches on disk were filled by an earlier process.
+- kapp is measured from the start to the end of its program, of which its memory is all; the others do not count the start of the binary, which is about 40 ms of CPU. Its requests are not counted.
 - The client's throttling is off for all. Requests are counted at the transport, and 20 ms away means that each waits so long before it is sent. %d requests may be in flight where a peer can do so, unless the table says otherwise; Helm sends one after the other.
 - Objects of Flux and of the raw client are rendered and decoded before they are measured. Helm's "plan" is its server-side dry run, which renders and compares nothing; the raw client's is a dry-run apply of each object.
-- Wall times are medians with the range in brackets; n is how often it was measured, five times unless that takes longer than the section's share of time. "of best" is Fairlead's wall time by the best peer's, "of floor" by the raw client's.
-`, defaultInFlight)
+- Peers take turns, another one first in each round. Wall times are medians with the range in brackets. Ratios compare figures of the same round: the median of these, and in brackets their quartiles, which is how much chance there is in it. "of best" is of Fairlead's wall time to that of the peer to which it compares worst, except for the raw client; "of floor" is to the raw client's. Peers with a cache on disk are compared with Fairlead with CacheDir only.
+- A goal holds if the median of the ratios does. n is how often a row was measured: five times unless that takes longer than the section's share of time, and then %d times in all, as far as %v more suffice, for Fairlead and whom it is compared with in the rows of which a goal is missed by the median or by the upper quartile, and those before them.
+`, defaultInFlight, closeRounds, closeBudget)
 
 // tables of all sections.
 func (r *report) tables() string {
@@ -63,10 +75,17 @@ func (r *report) tables() string {
 // wallTable has a line for each operation and a column for each peer.
 func (r *report) wallTable(b *strings.Builder, section string) {
 	peers := r.peers(section)
-	fmt.Fprintf(b, "| | %s | of best | of floor | n |\n| --- |%s --- | --- | --- |\n", strings.Join(peers, " | "), strings.Repeat(" --- |", len(peers)))
+	fmt.Fprintf(b, "| | %s | of best |", strings.Join(peers, " | "))
+	columns := len(peers) + 3
+	disk := slices.Contains(peers, fairleadDiskName)
+	if disk {
+		b.WriteString(" CacheDir, of best |")
+		columns++
+	}
+	fmt.Fprintf(b, " of floor | n |\n| --- |%s\n", strings.Repeat(" --- |", columns))
 	for _, op := range r.operations(section) {
 		fmt.Fprintf(b, "| %s |", op)
-		fewest := 0
+		fewest, most := 0, 0
 		for _, peer := range peers {
 			w := r.find(section, op, peer)
 			if w == nil {
@@ -77,6 +96,7 @@ func (r *report) wallTable(b *strings.Builder, section string) {
 			if fewest == 0 || s.N < fewest {
 				fewest = s.N
 			}
+			most = max(most, s.N)
 			fmt.Fprintf(b, " %s (%s–%s)", seconds(s.Wall), seconds(s.Min), seconds(s.Max))
 			if s.Requests > 0 {
 				fmt.Fprintf(b, ", %d req", s.Requests)
@@ -86,7 +106,15 @@ func (r *report) wallTable(b *strings.Builder, section string) {
 			}
 			b.WriteString(" |")
 		}
-		fmt.Fprintf(b, " %s | %s | %d |\n", r.ofBest(section, op), r.ofPeer(section, op, rawName), fewest)
+		fmt.Fprintf(b, " %s |", r.ofBest(section, op, fairleadName))
+		if disk {
+			fmt.Fprintf(b, " %s |", r.ofBest(section, op, fairleadDiskName))
+		}
+		n := fmt.Sprint(fewest)
+		if most > fewest {
+			n += fmt.Sprintf("–%d", most)
+		}
+		fmt.Fprintf(b, " %s | %s |\n", r.ofFloor(section, op), n)
 	}
 }
 
@@ -94,34 +122,29 @@ func (r *report) wallTable(b *strings.Builder, section string) {
 func (r *report) missing(section string, op operation, peer string) string {
 	for _, w := range r.Rows {
 		if w.Section == section && w.Operation == op && w.Peer == peer && w.Error != "" {
-			return "failed: " + strings.NewReplacer("|", "\\|", "\n", " ").Replace(w.Error)
+			return "failed: " + strings.NewReplacer("|", "\\|", "\n", " ", "\t", " ").Replace(w.Error)
 		}
 	}
 	return "–"
 }
 
-// ofBest returns the ratio of Fairlead's wall time to that of the fastest peer
-// other than the floor.
-func (r *report) ofBest(section string, op operation) string {
-	best := ""
-	for _, peer := range []string{helm3Name, helm4Name, fluxName} {
-		w := r.find(section, op, peer)
-		if w == nil {
-			continue
-		}
-		if best == "" || w.Summary.Wall < r.find(section, op, best).Summary.Wall {
-			best = peer
-		}
-	}
-	return r.ofPeer(section, op, best)
-}
-
-func (r *report) ofPeer(section string, op operation, peer string) string {
-	own, other := r.find(section, op, fairleadName), r.find(section, op, peer)
-	if own == nil || other == nil {
+// ofBest returns the ratio to the best of the rivals, and which that is.
+func (r *report) ofBest(section string, op operation, own string) string {
+	best, found := r.best(section, op, own, wallOf)
+	if best == "" {
 		return "–"
 	}
-	return fmt.Sprintf("%.2f", own.Summary.Wall.Seconds()/other.Summary.Wall.Seconds())
+	return fmt.Sprintf("%v %s", found, best)
+}
+
+// ofFloor returns the ratio of Fairlead's wall time to that of the raw client.
+func (r *report) ofFloor(section string, op operation) string {
+	if own := r.find(section, op, fairleadName); own != nil {
+		if found, ok := own.Ratios[rawName]; ok {
+			return found.String()
+		}
+	}
+	return "–"
 }
 
 // costTable has a line for each operation and peer.

@@ -13,7 +13,10 @@ import (
 
 // figures is the cost of one operation of one peer.
 type figures struct {
-	Wall time.Duration `json:"wall"`
+	// Round is which repetition of its section this is: figures of several peers in
+	// the same round are compared as a pair.
+	Round int           `json:"round"`
+	Wall  time.Duration `json:"wall"`
 	// CPU is user and system time of the measured process only.
 	CPU time.Duration `json:"cpu"`
 	// Peak is the highest resident memory since the process started, and Idle

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/engine"
 )
 
 // operation is what a peer does with a release.
@@ -67,6 +69,12 @@ const (
 	fluxName     = "Flux ssa"
 	rawName      = "raw client"
 	fairleadName = "Fairlead"
+	kappName     = "kapp"
+
+	// With discovery, and what else they keep of it, on disk from an earlier process.
+	helm3DiskName    = "Helm 3, disk cache"
+	helm4DiskName    = "Helm 4, disk cache"
+	fairleadDiskName = "Fairlead, CacheDir"
 
 	// Of fleets only.
 	passesName   = "Fairlead, passes"
@@ -77,20 +85,41 @@ const (
 
 var peerNames = []string{helm3Name, helm4Name, fluxName, rawName, fairleadName}
 
+// freshNames are the peers that start a process for each operation.
+var freshNames = []string{helm3Name, helm3DiskName, helm4Name, helm4DiskName, kappName, fluxName, rawName, fairleadName, fairleadDiskName}
+
+// onDisk reports whether a peer uses setup.CacheDir.
+func onDisk(name string) bool {
+	return name == helm3DiskName || name == helm4DiskName || name == fairleadDiskName
+}
+
+// rivals are the peers that a peer of Fairlead's is compared with: all that do the
+// same work, but without CacheDir none that has a cache on disk either.
+func rivals(own string) []string {
+	out := []string{helm3Name, helm4Name, kappName, fluxName}
+	if onDisk(own) {
+		out = append(out, helm3DiskName, helm4DiskName)
+	}
+	return out
+}
+
 // newPeer returns a peer for config, whose requests are counted. objects are for
 // peers that do not render.
-func newPeer(name string, config *rest.Config, inFlight int, objects *objectCache) (peer, error) {
+func newPeer(s setup, config *rest.Config, objects *objectCache) (peer, error) {
+	name, inFlight := s.Peer, s.InFlight
 	switch name {
-	case helm3Name:
-		return newHelm3(config), nil
-	case helm4Name:
-		return newHelm4(config), nil
+	case helm3Name, helm3DiskName:
+		return newHelm3(config, s.CacheDir), nil
+	case helm4Name, helm4DiskName:
+		return newHelm4(config, s.CacheDir), nil
+	case kappName:
+		return &kapp{program: s.Program, kubeconfig: s.Kubeconfig, inFlight: inFlight}, nil
 	case fluxName:
 		return newFlux(config, inFlight, objects)
 	case rawName:
 		return newRaw(config, inFlight, objects)
-	case fairleadName:
-		return newFairlead(config, inFlight)
+	case fairleadName, fairleadDiskName:
+		return newFairlead(config, engine.Options{Concurrency: inFlight, CacheDir: s.CacheDir})
 	case passesName:
 		return newPasses(config)
 	case stackName:
@@ -106,6 +135,8 @@ func knows(name string, op operation) bool {
 	switch name {
 	case fluxName, rawName:
 		return deploysObjects(op)
+	case kappName: // deleting fails unless it waits until all is gone, pods included
+		return deploysObjects(op) && op != opUninstall && op != opInstallWait
 	}
 	return true
 }

@@ -38,7 +38,7 @@ func (s *session) rendering(ctx context.Context, folder string) error {
 
 // render measures one chart: in a new process, and again in the same one.
 func (s *session) render(ctx context.Context, c section, chart renderedChart) error {
-	return s.repeat(c, func(peer string) error {
+	return s.repeat(c, func(c section, peer string) error {
 		p, err := start(ctx, setup{Peer: peer})
 		if err != nil {
 			return err
@@ -60,10 +60,10 @@ func (s *session) render(ctx context.Context, c section, chart renderedChart) er
 		}
 		c.fresh = true
 		r := s.row(c, opRenderCold, peer)
-		r.Samples = append(r.Samples, cold)
+		s.sample(r, cold)
 		c.fresh = false
 		r = s.row(c, opRenderAgain, peer)
-		r.Samples = append(r.Samples, again)
+		s.sample(r, again)
 		return p.stop()
 	})
 }

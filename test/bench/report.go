@@ -28,7 +28,11 @@ type report struct {
 type row struct {
 	*result
 	Summary summary `json:"summary"`
+	// Ratios are of the wall times of a peer of Fairlead's to each other peer's.
+	Ratios map[string]ratio `json:"ratios,omitempty"`
 }
+
+func newRow(r *result) row { return row{result: r, Summary: r.summary()} }
 
 // libraries are those whose versions are reported.
 var libraries = [...]struct{ name, module string }{
@@ -47,7 +51,10 @@ func newReport(results []*result, kubernetes string, took time.Duration) *report
 		}
 	}
 	for _, result := range results {
-		r.Rows = append(r.Rows, row{result, result.summary()})
+		r.Rows = append(r.Rows, newRow(result))
+	}
+	for i := range r.Rows {
+		r.Rows[i].Ratios = r.ratios(&r.Rows[i])
 	}
 	r.Goals = goals(r)
 	return r
@@ -89,7 +96,7 @@ func (r *report) operations(section string) []operation {
 // peers returns those of a section in their order.
 func (r *report) peers(section string) []string {
 	var out []string
-	for _, peer := range peerNames {
+	for _, peer := range freshNames {
 		if slices.ContainsFunc(r.Rows, func(w row) bool { return w.Section == section && w.Peer == peer }) {
 			out = append(out, peer)
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"path/filepath"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,6 +24,7 @@ type section struct {
 	inFlight int           // 0: defaultInFlight
 	releases int           // at once; 0: 1
 	revise   int           // number of revisions before the second operation; 0: unchanged
+	plans    int           // how often opPlan, which changes nothing, is measured in one repetition; 0: 1
 	budget   time.Duration // after which no repetition starts
 	unshown  []operation   // run without the delay and not reported
 }
@@ -74,7 +75,10 @@ func (s *session) run(ctx context.Context, c section) error {
 			p.stop()
 		}
 	}()
-	return s.repeat(c, func(peer string) error {
+	if err := s.fillCaches(ctx, c); err != nil {
+		return err
+	}
+	return s.repeat(c, func(c section, peer string) error {
 		if !c.fresh && kept[peer] == nil {
 			p, err := s.warm(ctx, c, peer)
 			if err != nil {
@@ -86,30 +90,37 @@ func (s *session) run(ctx context.Context, c section) error {
 	})
 }
 
-// repeat alternates the peers, starting with another one each time, until there
-// are enough repetitions or the section's budget is used up.
-func (s *session) repeat(c section, measure func(peer string) error) error {
-	if !strings.Contains(c.name, s.only) {
-		return nil
+// setup of a measured process.
+func (s *session) setup(c section, peer string) setup {
+	out := setup{Peer: peer, Kubeconfig: s.cluster.Kubeconfig, InFlight: c.inFlight}
+	if peer == kappName {
+		out.Program = s.kapp
 	}
-	budget := time.Duration(float64(c.budget) * s.scale)
-	begun, done := time.Now(), 0
-	for done < s.repeats && time.Since(begun)*time.Duration(done+1) <= budget*time.Duration(max(1, done)) {
-		for i := range c.peers {
-			if err := measure(c.peers[(i+done)%len(c.peers)]); err != nil {
-				return err
-			}
+	if onDisk(peer) {
+		out.CacheDir = filepath.Join(s.root, "cache", peer)
+	}
+	return out
+}
+
+// fillCaches runs a section's operations once, unmeasured, for peers whose caches
+// on disk are to be filled.
+func (s *session) fillCaches(ctx context.Context, c section) error {
+	c.unshown = c.ops
+	for _, peer := range c.peers {
+		if !onDisk(peer) || !s.selects(c) {
+			continue
 		}
-		done++
+		if err := s.lifecycle(ctx, c, peer, nil); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(s.out, "%s: %d repetitions in %v\n", c.name, done, time.Since(begun).Round(100*time.Millisecond))
 	return nil
 }
 
 // warm starts a process that has deployed ten objects of ten kinds before it
 // is measured.
 func (s *session) warm(ctx context.Context, c section, peer string) (*process, error) {
-	p, err := start(ctx, setup{Peer: peer, Kubeconfig: s.cluster.Kubeconfig, InFlight: c.inFlight})
+	p, err := start(ctx, s.setup(c, peer))
 	if err != nil {
 		return nil, err
 	}
@@ -164,24 +175,9 @@ func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *p
 				return err
 			}
 		}
-		f, after, err := s.one(ctx, c, peer, kept, o)
-		if s.verbose {
-			fmt.Fprintf(s.out, "  %s, %s: %v, CPU %v, %d requests\n", peer, op, f.Wall.Round(time.Millisecond), f.CPU.Round(time.Millisecond), f.total())
-		}
-		if !c.shows(op) {
-			if err != nil {
-				return fmt.Errorf("%s: %s: %s: %w", c.name, peer, op, err)
-			}
-		} else {
-			r := s.row(c, op, peer)
-			if err != nil {
-				r.Error = err.Error()
-				fmt.Fprintf(s.out, "%s: %s: %s: %v\n", c.name, peer, op, err)
-				return nil // the following operations would measure something else
-			}
-			r.Samples = append(r.Samples, f)
-			if op == opInstallWait {
-				r.AfterReady = append(r.AfterReady, after)
+		for i := range c.times(op) {
+			if ok, err := s.figure(ctx, c, peer, kept, o, i); !ok {
+				return err // the following operations would measure something else
 			}
 		}
 		for _, namespace := range namespaces {
@@ -191,6 +187,42 @@ func (s *session) lifecycle(ctx context.Context, c section, peer string, kept *p
 		}
 	}
 	return nil
+}
+
+// times is how often an operation is measured in one repetition.
+func (c section) times(op operation) int {
+	if op == opPlan && c.shows(op) {
+		return max(1, c.plans)
+	}
+	return 1
+}
+
+// figure runs one order for the i-th time in this repetition and adds what it
+// took to its row; ok is false if it failed.
+func (s *session) figure(ctx context.Context, c section, peer string, kept *process, o order, i int) (ok bool, err error) {
+	op := o.Tasks[0].Op
+	f, after, err := s.one(ctx, c, peer, kept, o)
+	if s.verbose {
+		fmt.Fprintf(s.out, "  %s, %s: %v, CPU %v, %d requests\n", peer, op, f.Wall.Round(time.Millisecond), f.CPU.Round(time.Millisecond), f.total())
+	}
+	if !c.shows(op) {
+		if err != nil {
+			return false, fmt.Errorf("%s: %s: %s: %w", c.name, peer, op, err)
+		}
+		return true, nil
+	}
+	r := s.row(c, op, peer)
+	if err != nil {
+		r.Error = err.Error()
+		fmt.Fprintf(s.out, "%s: %s: %s: %v\n", c.name, peer, op, err)
+		return false, nil
+	}
+	f.Round = s.round*c.times(op) + i
+	r.Samples = append(r.Samples, f)
+	if op == opInstallWait {
+		r.AfterReady = append(r.AfterReady, after)
+	}
+	return true, nil
 }
 
 // unlimited sets the usual history limit of upgrades.
@@ -208,7 +240,7 @@ func (s *session) one(ctx context.Context, c section, peer string, p *process, o
 		o.Delay = c.delay
 	}
 	if p == nil {
-		if p, err = start(ctx, setup{Peer: peer, Kubeconfig: s.cluster.Kubeconfig, InFlight: c.inFlight}); err != nil {
+		if p, err = start(ctx, s.setup(c, peer)); err != nil {
 			return f, 0, err
 		}
 		defer p.stop()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -49,16 +50,17 @@ func (s *session) sections() ([]section, error) {
 		all      = []operation{opInstall, opPlan, opNone, opChange, opRollback, opUninstall}
 		grows    = []operation{opInstall, opPlan, opNone, opChange}
 		objects  = []string{fluxName, rawName, fairleadName}
+		fresh    = slices.DeleteFunc(slices.Clone(freshNames), func(peer string) bool { return peer == kappName && s.kapp == "" })
 	)
 	out := []section{
-		{name: "10 mixed objects", workload: ten, peers: peerNames, ops: all, budget: 70 * time.Second},
-		{name: "10 mixed objects, fresh process", workload: ten, peers: peerNames, ops: all, fresh: true, budget: 80 * time.Second},
+		{name: "10 mixed objects", workload: ten, peers: peerNames, ops: all, budget: 60 * time.Second},
+		{name: "10 mixed objects, fresh process", workload: ten, peers: fresh, ops: all, fresh: true, budget: 100 * time.Second},
 		{name: "10 mixed objects, install and wait", workload: ten, peers: peerNames, ops: []operation{opInstallWait, opUninstall}, unshown: []operation{opUninstall}, budget: 50 * time.Second},
-		{name: "10 mixed objects, 20 ms away", workload: ten, peers: peerNames, ops: all, delay: far, budget: 80 * time.Second},
-		{name: "200 mixed objects", workload: made["mixed200"], peers: peerNames, ops: all, budget: 110 * time.Second},
-		{name: "10 releases of 50 mixed objects at once", workload: made["mixed50"], peers: peerNames, ops: []operation{opInstall, opNone, opChange, opUninstall}, unshown: []operation{opUninstall}, releases: 10, budget: 80 * time.Second},
-		{name: "1000 ConfigMaps of 2 KB", workload: thousand, peers: peerNames, ops: all, budget: 200 * time.Second},
-		{name: "1000 ConfigMaps of 2 KB, fresh process", workload: thousand, peers: peerNames, ops: []operation{opInstall, opPlan, opChange}, unshown: []operation{opInstall}, fresh: true, budget: 60 * time.Second},
+		{name: "10 mixed objects, 20 ms away", workload: ten, peers: peerNames, ops: all, delay: far, budget: 60 * time.Second},
+		{name: "200 mixed objects", workload: made["mixed200"], peers: peerNames, ops: all, budget: 80 * time.Second},
+		{name: "10 releases of 50 mixed objects at once", workload: made["mixed50"], peers: peerNames, ops: []operation{opInstall, opNone, opChange, opUninstall}, unshown: []operation{opUninstall}, releases: 10, budget: 60 * time.Second},
+		{name: "1000 ConfigMaps of 2 KB", workload: thousand, peers: peerNames, ops: all, budget: 130 * time.Second},
+		{name: "1000 ConfigMaps of 2 KB, fresh process", workload: thousand, peers: append(slices.Clone(peerNames), fairleadDiskName), ops: []operation{opInstall, opPlan, opChange}, unshown: []operation{opInstall}, plans: 5, fresh: true, budget: 60 * time.Second},
 		{name: "1000 ConfigMaps of 2 KB, 20 ms away", workload: thousand, peers: peerNames, ops: []operation{opInstall, opChange}, unshown: []operation{opInstall}, delay: far, budget: 60 * time.Second},
 	}
 	for _, n := range []int{10, 100} {

@@ -27,6 +27,8 @@ type session struct {
 	repeats int     // of each operation, where the budget suffices
 	only    string  // sections whose name contains it; empty: all
 	verbose bool    // prints each operation
+	kapp    string  // its program; empty: not measured
+	round   int     // of the section that is being measured
 
 	results []*result
 }

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/engine/stack"
 )
 
@@ -18,7 +19,7 @@ const stackGroup = 5
 type stacked struct{ *fairlead }
 
 func newStacked(config *rest.Config) (*stacked, error) {
-	f, err := newFairlead(config, defaultInFlight)
+	f, err := newFairlead(config, engine.Options{Concurrency: defaultInFlight})
 	return &stacked{f}, err
 }
 

@@ -14,6 +14,7 @@ type picture struct{ file, title, svg string }
 // colours of the peers, distinguishable in light and dark and by the colour-blind.
 var colours = map[string]string{
 	helm3Name: "#8c96a8", helm4Name: "#5b6b86", fluxName: "#d08a3c", rawName: "#b9b04a", fairleadName: "#1f7a8c",
+	helm3DiskName: "#b4bac6", helm4DiskName: "#7d8aa3", kappName: "#a0657f", fairleadDiskName: "#46a3b5",
 }
 
 // charts returns the charts of the measurements; those without figures are omitted.
