@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
+
+	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/engine/internal/observe"
 )
 
 // serverSideApply applies body under the engine's field manager.
@@ -25,7 +28,26 @@ func (e *Engine) serverSideApply(ctx context.Context, t target, body *unstructur
 	if dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
-	return e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, types.ApplyPatchType, data, opts)
+	return e.patch(ctx, t, types.ApplyPatchType, data, opts)
+}
+
+// patch patches an object, and notes that for watches.
+func (e *Engine) patch(ctx context.Context, t target, pt types.PatchType, data []byte, opts metav1.PatchOptions) (*unstructured.Unstructured, error) {
+	if len(opts.DryRun) > 0 {
+		return e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, pt, data, opts)
+	}
+	o := observe.Object{Resource: t.mapping.Resource.GroupResource(), Name: t.id.Name}
+	if cluster.Namespaced(t.mapping) {
+		o.Namespace = t.id.Namespace
+	}
+	end := e.writes.Begin(o)
+	u, err := e.cluster.Patch(ctx, t.mapping, t.id.Namespace, t.id.Name, pt, data, opts)
+	if err != nil {
+		end("")
+		return nil, err
+	}
+	end(u.GetResourceVersion())
+	return u, nil
 }
 
 // escapedForYAML is JSON without the characters that JSON has and YAML refuses

@@ -39,7 +39,7 @@ func (r *run) overwrite(ctx context.Context, i int, w write) error {
 		if err != nil {
 			return nil, fmt.Errorf("encode the patch: %w", err)
 		}
-		return r.e.cluster.Patch(ctx, o.mapping, o.id.Namespace, o.id.Name, types.MergePatchType, body, opts)
+		return r.e.patch(ctx, o.target, types.MergePatchType, body, opts)
 	})
 	if err != nil {
 		return fmt.Errorf("overwrite what does not fit: %w", err)

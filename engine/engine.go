@@ -30,7 +30,7 @@ type Engine struct {
 	rules   map[schema.GroupKind]readiness.Rule
 	events  emitter
 	rivals  *rivals
-	writes  *observe.Writes // of revisions, by this engine and those made from it
+	writes  *observe.Writes // by this engine and those made from it, for watches
 	watches *watches        // by this identity
 	counts  *writeCounts    // by this engine and those made from it
 	cache   *resultCache    // with these options, by this identity

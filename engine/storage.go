@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 
@@ -109,7 +110,9 @@ func (s Storage) namespaceOf(k Key) string {
 // noting is the store, with its writes noted for watches.
 func (s Storage) noting(store *storage.Store, writes *observe.Writes) *storage.Store {
 	return store.OnWrite(func(namespace, revision string) func(string) {
-		return writes.Begin(s.namespaceOf(Key{Namespace: namespace}), revision)
+		return writes.Begin(observe.Object{
+			Resource: schema.GroupResource{Resource: s.resource()}, Namespace: s.namespaceOf(Key{Namespace: namespace}), Name: revision,
+		})
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/action"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -116,6 +117,26 @@ func TestWatchOwn(t *testing.T) {
 	f.deploy(f.release(c, "colour=blue"))
 	w.await(f.key, func(t engine.Touch) bool {
 		return t.Own && t.Reason == engine.TouchChanged && t.Object.Name == "shop-config"
+	})
+}
+
+// Several writes within a second show in no managedFields; those of the engine are
+// left out all the same.
+func TestWatchLeavesOutFastWrites(t *testing.T) {
+	f := newFixture(t)
+	c := f.chart(map[string]string{"config.yaml": configMap})
+	f.deploy(f.release(c))
+	w := f.watch(f.engine, engine.WatchOptions{Namespaces: []string{f.namespace}})
+	w.awaitReason(f.key, engine.TouchFound)
+	for i := range 8 {
+		f.deploy(f.release(c, fmt.Sprintf("colour=shade-%d", i)))
+	}
+	f.paint("grey")
+	w.await(f.key, func(touch engine.Touch) bool {
+		if touch.Reason != engine.TouchFound && !painted(touch) {
+			t.Errorf("its own write is returned: %v", touch)
+		}
+		return painted(touch)
 	})
 }
 
@@ -355,7 +376,17 @@ func TestWatchWhenAVersionIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.awaitReason(g.key, engine.TouchDefinition)
-	gadgets := dynamic.NewForConfigOrDie(g.cluster.Config()).Resource(schema.GroupVersionResource{Group: g.group, Version: "v1", Resource: "gadgets"}).Namespace(g.namespace)
+	client := dynamic.NewForConfigOrDie(g.cluster.Config())
+	gadgets := client.Resource(schema.GroupVersionResource{Group: g.group, Version: "v1", Resource: "gadgets"}).Namespace(g.namespace)
+	// From then on the API server cannot record who changes the object, since its
+	// managedFields are of a version that it does not serve.
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
+		_, err := client.Resource(schema.GroupVersionResource{Group: g.group, Version: "v1alpha1", Resource: "gadgets"}).Namespace(g.namespace).Get(ctx, "g", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("v1alpha1 is still served: %v", err)
+		}
+		return nil
+	})
 	var seen []engine.Touched
 	n := 1
 	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {

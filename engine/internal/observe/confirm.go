@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 )
 
-// Object names an object that was read.
+// Object names an object that was read or written.
 type Object struct {
 	Resource        schema.GroupResource
 	Namespace, Name string

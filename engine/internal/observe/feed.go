@@ -118,6 +118,9 @@ func (f *feed) object(at name) diff.Object {
 	return diff.Object{Group: f.kind.Group, Version: f.kind.Version, Kind: f.kind.Kind, Namespace: at.namespace, Name: at.name}
 }
 
+// named names what the feed has read.
+func (f *feed) named(i *item) Object { return Object{f.place.resource, i.Namespace, i.Name} }
+
 // missing returns the records of objects that are not among all that there are.
 func (f *feed) missing(all []*item) map[name]*record {
 	out := maps.Clone(f.records)

@@ -148,7 +148,7 @@ func (e *HistoryError) Unwrap() error { return e.Err }
 func (o revisions) replaced(f *feed, all []*item, first bool) {
 	own := map[*item]bool{}
 	for _, i := range all {
-		own[i] = !first && o.opts.Writes.own(o.ctx, i.at(), i.version)
+		own[i] = !first && o.opts.Writes.own(o.ctx, f.named(i), i.version)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -166,7 +166,7 @@ func (o revisions) replaced(f *feed, all []*item, first bool) {
 }
 
 func (o revisions) changed(f *feed, i *item) {
-	own := o.opts.Writes.own(o.ctx, i.at(), i.version)
+	own := o.opts.Writes.own(o.ctx, f.named(i), i.version)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.set(f, i, false, own)
@@ -174,7 +174,7 @@ func (o revisions) changed(f *feed, i *item) {
 }
 
 func (o revisions) deleted(f *feed, i *item) {
-	own := o.opts.Writes.own(o.ctx, i.at(), gone)
+	own := o.opts.Writes.own(o.ctx, f.named(i), gone)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if before := f.records[i.at()]; before != nil {
@@ -194,7 +194,7 @@ func (o revisions) set(f *feed, i *item, first, own bool) {
 	}
 	f.records[i.at()], r.revisions[i.at()] = &kept, &kept
 	if !first && r.found {
-		o.touch(kept.release, Event{Reason: History, Manager: i.changedBy(before), Own: own})
+		o.touch(kept.release, Event{Reason: History, Manager: i.changedBy(before, false).manager, Own: own})
 	}
 	o.dirty[kept.release] = true
 }

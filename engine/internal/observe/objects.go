@@ -64,8 +64,39 @@ func (s *objectSource) reduce(o runtime.Object) *item {
 // objects handles the feeds of objects.
 type objects struct{ *Observer }
 
-func (o objects) event(f *feed, at name, reason Reason, manager string) Event {
-	return Event{Reason: reason, Manager: manager, Own: manager != "" && manager == o.opts.Manager, Object: f.object(at)}
+func (o objects) event(f *feed, at name, reason Reason, by author) Event {
+	return Event{Reason: reason, Manager: by.manager, Own: by.own, Object: f.object(at)}
+}
+
+// author is who has changed an object.
+type author struct {
+	manager string // empty if that is not known
+	own     bool   // it was the engine, and no one else
+}
+
+// authorOf is the author of what a watch has sent. It waits until a write of the
+// object by this process has ended if that may be what made the change.
+func (o objects) authorOf(f *feed, i *item) author {
+	o.mu.Lock()
+	before := f.records[i.at()]
+	o.mu.Unlock()
+	c := i.changedBy(before, false)
+	if !c.shown && o.opts.Writes.own(o.ctx, f.named(i), i.version) {
+		return author{o.opts.Manager, true}
+	}
+	return o.author(c)
+}
+
+// author believes that a change is the engine's own only if the managedFields show
+// that: one that is left out must not be of someone else.
+func (o objects) author(c change) author {
+	switch {
+	case c.manager != o.opts.Manager || c.manager == "":
+		return author{manager: c.manager}
+	case !c.shown:
+		return author{}
+	}
+	return author{c.manager, c.alone}
 }
 
 // failed narrows a watch that is forbidden, or reports that objects are not seen.
@@ -112,11 +143,11 @@ func (o objects) replaced(f *feed, all []*item, first bool) {
 			o.keep(f, i)
 			continue
 		}
-		o.set(f, i)
+		o.set(f, i, o.author(i.changedBy(f.records[i.at()], true)))
 	}
 	for at, before := range missing {
 		delete(f.records, at)
-		o.touch(before.release, o.event(f, at, Deleted, ""))
+		o.touch(before.release, o.event(f, at, Deleted, author{}))
 	}
 	f.known, f.err = true, nil
 	if !first {
@@ -134,12 +165,17 @@ func (o objects) replaced(f *feed, all []*item, first bool) {
 }
 
 func (o objects) changed(f *feed, i *item) {
+	by := o.authorOf(f, i)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.set(f, i)
+	o.set(f, i, by)
 }
 
 func (o objects) deleted(f *feed, i *item) {
+	var by author
+	if i.unmarked {
+		by = o.authorOf(f, i)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	before := f.records[i.at()]
@@ -148,10 +184,10 @@ func (o objects) deleted(f *feed, i *item) {
 	}
 	delete(f.records, i.at())
 	if i.unmarked {
-		o.touch(before.release, o.event(f, i.at(), Changed, i.changedBy(before)))
+		o.touch(before.release, o.event(f, i.at(), Changed, by))
 		return
 	}
-	o.touch(before.release, o.event(f, i.at(), Deleted, ""))
+	o.touch(before.release, o.event(f, i.at(), Deleted, author{}))
 }
 
 // keep notes an object of a release; one that belongs to none is forgotten. The
@@ -172,27 +208,26 @@ func (o objects) keep(f *feed, i *item) {
 }
 
 // set notes an object, and what has become of it. The caller has locked.
-func (o objects) set(f *feed, i *item) {
+func (o objects) set(f *feed, i *item, by author) {
 	before := f.records[i.at()]
 	o.keep(f, i)
-	manager := i.changedBy(before)
 	switch {
 	case before == nil:
-		o.touch(i.release, o.event(f, i.at(), Changed, manager))
+		o.touch(i.release, o.event(f, i.at(), Changed, by))
 	case before.version == i.version:
 	case before.release != i.release:
-		o.touch(before.release, o.event(f, i.at(), Changed, manager))
-		o.touch(i.release, o.event(f, i.at(), Changed, manager))
+		o.touch(before.release, o.event(f, i.at(), Changed, by))
+		o.touch(i.release, o.event(f, i.at(), Changed, by))
 	default:
 		if before.content != i.content || before.uid != i.uid {
-			o.touch(i.release, o.event(f, i.at(), Changed, manager))
+			o.touch(i.release, o.event(f, i.at(), Changed, by))
 		}
 		if before.unready != i.unready {
 			reason := Ready
 			if i.unready {
 				reason = Unready
 			}
-			o.touch(i.release, o.event(f, i.at(), reason, manager))
+			o.touch(i.release, o.event(f, i.at(), reason, by))
 		}
 	}
 }

@@ -142,39 +142,57 @@ func (r *reducer) contentOf(u *unstructured.Unstructured) uint64 {
 	return h.Sum64()
 }
 
-// changedBy is the field manager that made the item of what was before: the one
-// whose entry is new or another, the latest of several. Where the content has
-// changed, one that wrote more than the status. A manager that has written the same
-// fields within the same second shows no difference: then it is the one with the
-// latest entry. Empty if that cannot be known.
-func (i *item) changedBy(before *record) string {
+// change is what the managedFields of an object show of who changed it.
+type change struct {
+	manager string // the last one; empty if that cannot be known
+	// shown: an entry is new or another one. Otherwise manager, if not empty, is only
+	// likely: it has the latest entry, and a write of the same fields within the same
+	// second changes no entry. But so does any write that the API server cannot
+	// record: it keeps managedFields as they are where it cannot convert the object to
+	// a version in them, which may be one that it no longer serves.
+	shown bool
+	alone bool // and no other manager can have taken part in it
+}
+
+// changedBy is who made the item of what was before: the manager whose entry is new
+// or another, the latest of several. Where the content has changed, one that wrote
+// more than the status. With several, more than one write may be in between.
+func (i *item) changedBy(before *record, several bool) change {
 	var known []uint32
 	content := true
 	if before != nil {
 		known, content = before.entries, before.content != i.content
 	}
-	var changed, latest *entry
-	alone := true
+	var changed []*entry
+	var last, latest *entry
+	unique := true
 	for n := range i.managed {
 		e := &i.managed[n]
 		if content && e.status {
 			continue
 		}
-		if !slices.Contains(known, e.hash) && (changed == nil || !e.time.Before(changed.time)) {
-			changed = e
+		if !slices.Contains(known, e.hash) {
+			changed = append(changed, e)
+			if last == nil || !e.time.Before(last.time) {
+				last = e
+			}
 		}
 		switch {
 		case latest == nil || e.time.After(latest.time):
-			latest, alone = e, true
+			latest, unique = e, true
 		case e.time.Equal(latest.time):
-			alone = alone && e.manager == latest.manager
+			unique = unique && e.manager == latest.manager
 		}
 	}
 	switch {
-	case changed != nil:
-		return changed.manager
-	case latest != nil && alone:
-		return latest.manager
+	case last != nil:
+		// A write takes fields out of the entries of others, which keep their time.
+		other := func(e *entry) bool {
+			return e.manager != last.manager && (several || e.time.Equal(last.time))
+		}
+		return change{last.manager, true, !slices.ContainsFunc(changed, other)}
+	case latest != nil && unique:
+		return change{manager: latest.manager}
 	}
-	return ""
+	return change{}
 }
