@@ -82,7 +82,14 @@ func (d digester) digest(what, text string) string {
 		return ""
 	}
 	h := hmac.New(sha256.New, d.key)
-	fmt.Fprintf(h, "%d:%s%s", len(what), what, text) // which never fails
+	fmt.Fprintf(h, "%d:%s", len(what), what) // which never fails
+	// In pieces, because the text can be megabytes and would be copied as a whole.
+	piece := make([]byte, min(len(text), 8<<10))
+	for len(text) > 0 {
+		n := copy(piece, text)
+		h.Write(piece[:n])
+		text = text[n:]
+	}
 	return digestKeyed + hex.EncodeToString(h.Sum(nil))
 }
 

@@ -310,18 +310,25 @@ func isText(quoted []byte, like any) bool {
 
 // unescaped is what the text between two quotes stands for.
 func unescaped(quoted []byte) string {
-	i := bytes.IndexByte(quoted, '\\')
-	if i < 0 {
+	if bytes.IndexByte(quoted, '\\') < 0 {
 		return string(quoted)
 	}
-	out := make([]byte, 0, len(quoted))
-	for ; i >= 0; i = bytes.IndexByte(quoted, '\\') {
+	return string(AppendUnescaped(make([]byte, 0, len(quoted)), quoted))
+}
+
+// AppendUnescaped appends to out what the text between two quotes of valid JSON
+// stands for, in which all bytes are UTF-8.
+func AppendUnescaped(out, quoted []byte) []byte {
+	for {
+		i := bytes.IndexByte(quoted, '\\')
+		if i < 0 {
+			return append(out, quoted...)
+		}
 		out = append(out, quoted[:i]...)
 		n := 0
 		n, out = escape(quoted[i:], out)
 		quoted = quoted[i+n:]
 	}
-	return string(append(out, quoted...))
 }
 
 // escape appends to out what the escape at the beginning of quoted stands for,

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/fairlead-dev/fairlead/internal/jsonstream"
 	"github.com/fairlead-dev/fairlead/internal/yamlread"
 )
 
@@ -266,16 +268,22 @@ func (m *member) UnmarshalJSON(data []byte) error {
 	rest := data[1 : len(data)-1]
 	var text strings.Builder
 	text.Grow(len(rest) - bytes.Count(rest, []byte(`\n`)))
+	valid := utf8.Valid(rest)
 	piece := make([]byte, 0, longText)
 	for len(rest) > 0 {
 		n := endOfLine(rest, longText/2)
-		piece = append(append(append(piece[:0], '"'), rest[:n]...), '"')
-		rest = rest[n:]
-		var part string
-		if err := json.Unmarshal(piece, &part); err != nil {
-			return err
+		if valid {
+			piece = jsonstream.AppendUnescaped(piece[:0], rest[:n])
+			text.Write(piece)
+		} else {
+			piece = append(append(append(piece[:0], '"'), rest[:n]...), '"')
+			var part string
+			if err := json.Unmarshal(piece, &part); err != nil {
+				return err
+			}
+			text.WriteString(part)
 		}
-		text.WriteString(part)
+		rest = rest[n:]
 	}
 	m.text = text.String()
 	return nil

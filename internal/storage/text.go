@@ -72,10 +72,30 @@ func (t Text) Equal(other Text) bool {
 
 // Contains reports whether text stands in one of the documents.
 func (t Text) Contains(text string) bool {
+	if !t.anywhere(text) { // which joins no parts
+		return false
+	}
 	for d := range yamlread.Documents(t.String()) {
 		if strings.Contains(d.Text, text) {
 			return true
 		}
+	}
+	return false
+}
+
+// anywhere reports whether text stands in the parts, or in what is next to where
+// they meet.
+func (t Text) anywhere(text string) bool {
+	if text == "" {
+		return true
+	}
+	end := "" // of the parts before, shorter than text
+	for _, p := range t.parts {
+		if strings.Contains(end+p[:min(len(p), len(text)-1)], text) || strings.Contains(p, text) {
+			return true
+		}
+		end += p[max(0, len(p)-len(text)+1):]
+		end = end[max(0, len(end)-len(text)+1):]
 	}
 	return false
 }

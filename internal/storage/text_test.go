@@ -49,6 +49,11 @@ func TestText(t *testing.T) {
 			if want, _ := json.Marshal(text); err != nil || decoded != text || !bytes.Equal(encoded, want) {
 				t.Errorf("%q became %s, %v", text, encoded, err)
 			}
+			for _, inner := range []string{"", "a", "\n---\n", "a: 1", "Source: web/templates/b.yaml\nb: ü", text, text + "x"} {
+				if a.anywhere(inner) != strings.Contains(text, inner) {
+					t.Errorf("%q contains %q: %v", a.parts, inner, a.anywhere(inner))
+				}
+			}
 			for _, prefix := range []string{"", "---\n# Source: x", "---\na", text, text + "x"} {
 				if a.hasPrefix(prefix) != strings.HasPrefix(text, prefix) {
 					t.Errorf("%q begins with %q: %v", a.parts, prefix, a.hasPrefix(prefix))

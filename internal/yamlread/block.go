@@ -13,7 +13,8 @@ func (r *reader) blockScalar(header string, indent int) any {
 		r.fail()
 		return nil
 	}
-	text := r.folded[:0]
+	var text strings.Builder
+	text.Grow(r.blockSize(inner))
 	// Broken is whether the last line has a line break, which is not written yet;
 	// blanks is how many blank lines follow it. A line that begins with a space is
 	// not folded with those around it.
@@ -36,14 +37,14 @@ func (r *reader) blockScalar(header string, indent int) any {
 		switch {
 		case !broken:
 		case literal || spaced || again:
-			text = append(text, '\n')
+			text.WriteByte('\n')
 		case blanks == 0:
-			text = append(text, ' ')
+			text.WriteByte(' ')
 		}
 		for ; blanks > 0; blanks-- {
-			text = append(text, '\n')
+			text.WriteByte('\n')
 		}
-		text = append(text, line...)
+		text.WriteString(line)
 		empty, broken, spaced = false, r.text[after-1] == '\n', again
 		r.next = after
 	}
@@ -52,17 +53,34 @@ func (r *reader) blockScalar(header string, indent int) any {
 		return nil
 	}
 	if broken && chomp != '-' {
-		text = append(text, '\n')
+		text.WriteByte('\n')
 	}
 	for ; blanks > 0 && chomp == '+'; blanks-- {
-		text = append(text, '\n')
+		text.WriteByte('\n')
 	}
-	r.folded = text
 	r.advance()
 	if !r.end && r.indent > indent {
 		r.fail()
 	}
-	return string(text)
+	if text.Cap() > 2*text.Len() { // many blank lines at its end
+		return strings.Clone(text.String())
+	}
+	return text.String()
+}
+
+// blockSize returns at most how long the text of the block scalar is that comes
+// next, so that it is not moved while it grows.
+func (r *reader) blockSize(inner int) int {
+	size := 0
+	for next := r.next; next < len(r.text); {
+		line, after := r.lineAt(next)
+		if spaces := leadingSpaces(line); spaces < inner && spaces < len(line) {
+			break
+		}
+		size += max(0, len(line)-inner) + 1
+		next = after
+	}
+	return size
 }
 
 // blockHeader reads the line that a block scalar begins with. Chomp is '-', '+' or 0,

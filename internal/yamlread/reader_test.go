@@ -96,3 +96,19 @@ func FuzzMapping(f *testing.F) {
 		}
 	})
 }
+
+// A block scalar is allocated once, whatever its length, and what is cut off at
+// its end is not kept.
+func TestBlockScalarIsAllocatedOnce(t *testing.T) {
+	long := "a: |-\n" + strings.Repeat("  a line of the text\n", 5000)
+	allocations := func(text string) float64 {
+		return testing.AllocsPerRun(10, func() {
+			if _, err := (Decoder{}).Object(text); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if short := allocations("a: |-\n  a line\n"); allocations(long) > short {
+		t.Errorf("%v allocations, and %v of one line", allocations(long), short)
+	}
+}
