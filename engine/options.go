@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
+	"github.com/fairlead-dev/fairlead/internal/signature"
 )
 
 // DefaultFieldManager is the name under which the engine owns fields in
@@ -219,7 +220,7 @@ func (o Options) validate() error {
 		return invalid("Options.PlanSigners", "is empty and not nil; accepted is nil, which needs no signature, or a key")
 	}
 	for i, key := range o.PlanSigners {
-		if _, err := algorithmOf(key); err != nil {
+		if err := signature.Accepts(key); err != nil {
 			return invalid(indexed("Options.PlanSigners", i), "is not accepted: %v", err)
 		}
 	}

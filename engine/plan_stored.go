@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
 )
@@ -44,7 +43,7 @@ func (e *Engine) expected(p *Plan, opts ApplyOptions) error {
 	if stored && p.Kind.deploys() && opts.Release == nil {
 		return refuse("a stored plan holds no manifest: set ApplyOptions.Release to what was planned", ErrSourceNeeded)
 	}
-	if err := p.checkSignature(e.opts.PlanSigners, time.Now()); err != nil {
+	if err := p.Signature.Verify(e.opts.PlanSigners, planSchema, p.signed); err != nil {
 		return refuse("have it planned and signed again", err)
 	}
 	if !stored {

@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/diff"
 )
 
 // systemNamespace exists in each cluster for as long as the cluster does.
@@ -55,6 +57,14 @@ func (e *Engine) namespaceUID(ctx context.Context, name string) (types.UID, erro
 		return "", fmt.Errorf("read namespace %s: %w", name, err)
 	}
 	return ns.UID, nil
+}
+
+// CheckCluster returns an error that wraps ErrPlanCluster if a plan that was read
+// from JSON was made for another cluster than the engine's, as Apply does; and one
+// that wraps ErrForbidden if the namespace that identifies the cluster may not be
+// read.
+func (e *Engine) CheckCluster(ctx context.Context, p *Plan) error {
+	return explain("check", p.Key, diff.Object{}, e.checkCluster(ctx, p))
 }
 
 // checkCluster returns an error that wraps ErrPlanCluster if the plan was made

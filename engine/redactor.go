@@ -6,12 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/render"
 )
-
-// publicKeys are keys of Secrets whose values are mostly ordinary words: elsewhere
-// they are hidden only where they are a whole field.
-var publicKeys = []string{"username", "user", "database"}
 
 // redactorOf hides the values of the Secrets among objects, in all their states,
 // under a key of its own, so that hashes of two plans cannot be compared. Objects
@@ -19,7 +16,7 @@ var publicKeys = []string{"username", "user", "database"}
 func redactorOf(objects ...*unstructured.Unstructured) *diff.Redactor {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails, see crypto/rand
-	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: publicKeys}, objects...)
+	return diff.NewRedactor(diff.RedactorOptions{Key: key, Public: redact.PublicKeys()}, objects...)
 }
 
 // secretsIn are the Secrets among objects.

@@ -28,6 +28,10 @@ const maxReleaseName = 53
 
 var releaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 
+// ValidateKey returns the error, which wraps ErrInvalidKey, with which each call on
+// a release fails whose name or namespace Kubernetes would refuse.
+func ValidateKey(k Key) error { return k.validate() }
+
 func (k Key) validate() error {
 	switch {
 	case k.Name == "":
