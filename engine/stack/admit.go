@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/internal/clean"
 )
@@ -13,6 +14,9 @@ import (
 func (s *Stack) admit(p *Plan) error {
 	if p == nil {
 		return fmt.Errorf("%w: it is nil", ErrPlanInvalid)
+	}
+	if err := s.checkSignature(p); err != nil {
+		return err
 	}
 	if p.Kind != PlanDeploy && p.Kind != PlanUninstall {
 		return fmt.Errorf("%w: its kind is %q", ErrPlanInvalid, clean.Short(string(p.Kind), 100))
@@ -24,6 +28,9 @@ func (s *Stack) admit(p *Plan) error {
 	for i := range p.Members {
 		mp := &p.Members[i]
 		if err := s.admitMember(p.Kind, mp); err != nil {
+			return err
+		}
+		if err := s.admitLater(p, mp); err != nil {
 			return err
 		}
 		ordered := !slices.ContainsFunc(mp.Needs, func(n string) bool { return seen[n] != (p.Kind == PlanDeploy) })
@@ -43,15 +50,46 @@ func (s *Stack) admitMember(kind PlanKind, mp *MemberPlan) error {
 	if m == nil || mp.Plan == nil || mp.Plan.Key != m.key() || !slices.Equal(mp.Needs, m.needs) {
 		return fmt.Errorf("%w: its member %q is none of this stack, or another release, or has other needs", ErrPlanStack, clean.Short(mp.Member, 100))
 	}
-	for _, u := range mp.Unknown {
-		if _, ok := m.Inputs[u.Path]; !ok {
-			return fmt.Errorf("%w: member %q has no input %q", ErrPlanStack, mp.Member, clean.Short(u.Path, 100))
-		}
-	}
 	if uninstalls := mp.Plan.Kind == engine.PlanUninstall; uninstalls != (kind == PlanUninstall) {
 		return fmt.Errorf("%w: the plan of member %q is of kind %s", ErrPlanInvalid, mp.Member, clean.Short(string(mp.Plan.Kind), 100))
 	}
 	return nil
+}
+
+// admitLater refuses a member of which the plan says without reason that something of
+// it is not known yet: inputs that it does not have, and what no member before brings.
+func (s *Stack) admitLater(p *Plan, mp *MemberPlan) error {
+	m := s.byName[mp.Member]
+	for i, u := range mp.Unknown {
+		o, ok := m.Inputs[u.Path]
+		if !ok || o.String() != u.Output || slices.Contains(mp.Unknown[:i], u) {
+			return fmt.Errorf("%w: member %q has no input %q of that output", ErrPlanStack, mp.Member, clean.Short(u.Path, 100))
+		}
+	}
+	for _, o := range mp.Assumed {
+		if !slices.ContainsFunc(s.above(m), func(above *member) bool { return above.engine == m.engine && p.member(above.Name).brings(o) }) {
+			return fmt.Errorf("%w: member %q assumes %q, which no member before it brings", ErrPlanStack, mp.Member, clean.Short(o.String(), 200))
+		}
+	}
+	if len(mp.Unknown) == 0 && len(mp.Uncertain) > 0 || !mp.Later() && mp.InputsDigest != "" {
+		return fmt.Errorf("%w: of member %q nothing is unknown, and something is uncertain", ErrPlanInvalid, mp.Member)
+	}
+	if mp.Later() && (p.Kind != PlanDeploy || !nonceOfPlan.MatchString(mp.Plan.Nonce)) {
+		return fmt.Errorf("%w: the plan of member %q has no nonce, or is none of a deploy", ErrPlanInvalid, mp.Member)
+	}
+	return nil
+}
+
+// brings reports whether the plan of a member creates or changes a definition, or
+// creates a namespace, by which later ones may be planned.
+func (m *MemberPlan) brings(o diff.Object) bool {
+	if m == nil || m.Plan == nil {
+		return false
+	}
+	return slices.ContainsFunc(m.Plan.Report.Changes, func(ch diff.Change) bool {
+		return ch.Object.Group == o.Group && ch.Object.Kind == o.Kind && ch.Object.Name == o.Name &&
+			(isDefinition(o) && ch.Changed() && ch.Action != diff.Deleted || isNamespace(o) && ch.Action == diff.Created)
+	})
 }
 
 // admitPruned refuses what does not uninstall a release that is no member. That it

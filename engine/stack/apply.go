@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
-	"strings"
 	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
@@ -36,7 +38,8 @@ type ApplyOptions struct {
 	// Empty: LeaveFailed.
 	OnFailure OnFailure
 	// UnsafeBeyond applies a member of which, now that what was unknown is known,
-	// more differs than the plan has shown. False: a *BeyondError.
+	// more differs than the plan has shown. It is an error for engines with
+	// Options.PlanSigners. False: a *BeyondError.
 	UnsafeBeyond bool
 	// Concurrency bounds how many members are applied at once. 0:
 	// DefaultConcurrency.
@@ -73,6 +76,7 @@ type Result struct {
 type MemberResult struct {
 	Member string
 	// Revision is the newest one now; nil after an uninstall that kept no history.
+	// What its notes show of secrets of other members is hidden.
 	Revision *engine.Revision
 	// Changed: the call has recorded a revision, or uninstalled the release. False
 	// for one that was as planned already, and for one of which an earlier call with
@@ -90,6 +94,9 @@ type MemberResult struct {
 func (s *Stack) Apply(ctx context.Context, p *Plan, opts ApplyOptions) (*Result, error) {
 	if err := s.admit(p); err != nil {
 		return nil, fmt.Errorf("apply stack %s: %w", s.name, err)
+	}
+	if opts.UnsafeBeyond && s.signedOnly() {
+		return nil, fmt.Errorf("%w: ApplyOptions.UnsafeBeyond is set, and an engine has Options.PlanSigners: what goes beyond the plan is not signed", engine.ErrInvalidOptions)
 	}
 	switch opts.OnFailure {
 	case LeaveFailed, TakeBack:
@@ -123,6 +130,10 @@ type application struct {
 type applied struct {
 	MemberResult
 	release engine.Release // as it was applied
+	// secrets are those that its chart has made, and before those of the revision that
+	// the plan builds on, once they are read.
+	secrets, before []*unstructured.Unstructured
+	read            bool
 	// to is the revision that the call may have recorded; 0: it has called the engine
 	// for none, or found the plan stale.
 	to   int
@@ -138,6 +149,8 @@ func (a *application) run(ctx context.Context) (*Result, error) {
 	}
 	for i, m := range a.plan.Members {
 		names[i] = m.Member
+	}
+	for _, m := range a.plan.all() {
 		a.emit(Event{Member: m.Member, State: MemberPending})
 	}
 	if a.plan.Kind == PlanUninstall {
@@ -229,13 +242,17 @@ func (a *application) emit(e Event) {
 	a.opts.OnEvent(e)
 }
 
-// engineOf is the engine of a member, whose events go to the stream of the stack.
+// engineOf is the engine of a member, whose events go to the stream of the stack. It
+// needs no signature any more: that of the plan of the stack was checked.
 func (a *application) engineOf(e *engine.Engine, name string) (*engine.Engine, error) {
-	if a.opts.OnEvent == nil {
+	if a.opts.OnEvent == nil && len(a.settings[e].PlanSigners) == 0 {
 		return e, nil
 	}
 	return e.With(func(o *engine.Options) {
-		o.OnEvent = func(event engine.Event) { a.emit(Event{Member: name, At: event.Time(), Engine: event}) }
+		o.PlanSigners = nil
+		if a.opts.OnEvent != nil {
+			o.OnEvent = func(event engine.Event) { a.emit(Event{Member: name, At: event.Time(), Engine: event}) }
+		}
 	})
 }
 
@@ -275,9 +292,14 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	}
 	plan := mp.Plan
 	if mp.Later() {
-		if plan, err = a.planNow(ctx, e, mp, out.release); err != nil {
+		if plan, err = a.planNow(ctx, m, e, mp, out.release, in); err != nil {
 			return err
 		}
+		opts.Labels = maps.Clone(opts.Labels)
+		if opts.Labels == nil {
+			opts.Labels = map[string]string{}
+		}
+		opts.Labels[LabelPlan] = planLabel(mp, plan.To)
 	} else {
 		opts.Release = &out.release
 	}
@@ -285,37 +307,16 @@ func (a *application) member(ctx context.Context, m *member, mp *MemberPlan, out
 	out.Revision, err = e.Apply(ctx, plan, opts)
 	// A plan that was applied before returns the revision that it recorded then.
 	out.Changed = plan.Changed() && out.Revision != nil && !out.Revision.Updated.Before(began)
+	if out.Revision != nil && len(out.release.Hide) > 0 {
+		shown := *out.Revision
+		shown.Notes = redactorOf(out.release.Hide...).String(shown.Notes)
+		out.Revision = &shown
+	}
 	var stale *engine.StalePlanError
 	if !errors.As(err, &stale) || stale.Applying {
 		out.to = plan.To
 	}
 	return err
-}
-
-// planNow plans a member again, now that what was unknown is known.
-func (a *application) planNow(ctx context.Context, e *engine.Engine, mp *MemberPlan, r engine.Release) (*engine.Plan, error) {
-	plan, err := e.Plan(ctx, r, engine.PlanOptions{DryRun: mp.Plan.DryRun, UnsafeDelete: a.opts.UnsafeDelete})
-	if err != nil {
-		return nil, err
-	}
-	was, _, _ := strings.Cut(mp.Plan.Cluster, "/")
-	is, _, _ := strings.Cut(plan.Cluster, "/")
-	if was == is && mp.Plan.Cluster != plan.Cluster { // another name: the namespace was created since
-		return nil, engine.ErrPlanCluster
-	}
-	if a.opts.UnsafeBeyond {
-		return plan, nil
-	}
-	beyond, err := mp.beyond(plan, sync.OnceValues(func() (*engine.Plan, error) {
-		return e.Plan(ctx, r, engine.PlanOptions{DryRun: engine.DryRunNone, UnsafeDelete: a.opts.UnsafeDelete})
-	}))
-	if err != nil {
-		return nil, err
-	}
-	if len(beyond) > 0 {
-		return nil, &BeyondError{Key: r.Key, Beyond: beyond}
-	}
-	return plan, nil
 }
 
 // prune uninstalls the releases that left the stack. After a failure of a deploy it
@@ -339,17 +340,12 @@ func (a *application) uninstall(ctx context.Context, mp *MemberPlan) error {
 	opts.Cause, opts.Labels = "", nil
 	opts.Key, opts.Kinds = mp.Plan.Key, []engine.PlanKind{engine.PlanUninstall}
 	var refused error
-	tried := map[*engine.Engine]bool{}
-	for _, m := range a.members {
-		if tried[m.engine] {
-			continue
-		}
-		tried[m.engine] = true
-		e, err := a.engineOf(m.engine, mp.Member)
+	for _, own := range a.engines {
+		e, err := a.engineOf(own, mp.Member)
 		if err != nil {
 			return err
 		}
-		stored, err := m.engine.Get(ctx, mp.Plan.Key, 0)
+		stored, err := own.Get(ctx, mp.Plan.Key, 0)
 		if engine.IgnoreNotFound(err) != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ const outputPoll = 250 * time.Millisecond
 // inputs are the values of a member's inputs now that what it needs is ready. It
 // waits for those that are not there yet, for all of them until one Timeout is over.
 func (a *application) inputs(ctx context.Context, m *member) (inputs, error) {
-	in := inputs{first: map[string]any{}, second: map[string]any{}, known: map[string]any{}}
+	in := newInputs()
 	limit := a.opts.Timeout
 	if limit <= 0 {
 		limit = engine.DefaultTimeout
@@ -58,6 +58,11 @@ func (a *application) current(ctx context.Context, o Output) (resolved, error) {
 		a.mu.Lock()
 		r.hide = addObjects(r.hide, a.state[o.member].release.Hide)
 		a.mu.Unlock()
+		now, before, err := a.secrets(ctx, a.byName[o.member])
+		if err != nil {
+			return resolved{}, err
+		}
+		r.hide = addObjects(addObjects(r.hide, before), showing(r.value, now))
 	}
 	r.value, err = o.typed(r.value)
 	return r, err

@@ -16,6 +16,53 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
+// wantNoReplay fails if the plan of a stack is applied on another cluster, also what is
+// planned again there, in a namespace that was not there when the plan was made.
+func (f *fixture) wantNoReplay(far *engine.Engine) {
+	f.Helper()
+	reviewer := signer(f)
+	near := *f
+	near.engine, near.namespace = f.signedEngine(f.engine, reviewer.Public()), f.namespace+"-replay"
+	there := near
+	there.engine = f.signedEngine(far, reviewer.Public())
+	build := func(g fixture, namespace bool) *stack.Stack {
+		user := g.member("user", map[string]string{"a.yaml": configMap("user", "  host: {{ .Values.host }}\n")})
+		base := g.member("base", map[string]string{"a.yaml": service})
+		user.Release.CreateNamespace, base.Release.CreateNamespace = namespace, namespace
+		user.Inputs = stack.Inputs{"host": clusterIP("base")}
+		return g.stack(base, user)
+	}
+	plan := signed(f.T, near.plan(build(near, true)), reviewer, engine.SignOptions{})
+	target := build(there, true)
+	there.apply(target, signed(f.T, there.plan(target), reviewer, engine.SignOptions{}))
+	before, err := target.History(f.ctx)
+	if err != nil || len(before) != 2 {
+		f.Fatal(before, err)
+	}
+	// The member that is complete is replaced by one of the target's own plan, so that
+	// only the other one, which is planned again, is of the other cluster.
+	mixed := there.plan(target)
+	if mixed.Members[1] = plan.Members[1]; !plan.Members[1].Later() {
+		f.Error("nothing is planned again")
+	}
+	mixed.Members[1].Assumed = nil // which the target's own plan does not bring
+	open := there
+	if open.engine, err = far.With(func(o *engine.Options) { o.PlanKey = planKey }); err != nil {
+		f.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		stack *stack.Stack
+		plan  *stack.Plan
+	}{"as it was signed": {target, plan}, "in part, without a signature": {build(open, true), read(f.T, stored(f.T, mixed))}} {
+		if _, err := c.stack.Apply(f.ctx, c.plan, stack.ApplyOptions{GoOn: true}); !errors.Is(err, engine.ErrPlanCluster) {
+			f.Errorf("%s: %v", name, err)
+		}
+	}
+	if after, err := target.History(f.ctx); err != nil || len(after) != len(before) {
+		f.Errorf("it was applied on another cluster: %v %v", after, err)
+	}
+}
+
 // One of two clusters stops in the middle: what depends on it is skipped and said
 // so, and the same call ends it when the cluster is back.
 func TestClusterStopsInTheMiddle(t *testing.T) {
@@ -47,6 +94,7 @@ func TestClusterStopsInTheMiddle(t *testing.T) {
 	s := f.stack(f.member("near", own), remote, dependant, beside)
 	plan := f.plan(s)
 	wantUnknown(t, plan, "remote", "ConfigMap data.host")
+	f.wantNoReplay(far)
 
 	var once sync.Once
 	ctx, stop := context.WithTimeout(f.ctx, 3*time.Minute)

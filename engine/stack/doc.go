@@ -28,7 +28,7 @@
 // Apply makes a member ready before what needs it begins. Members whose plan is
 // complete are applied exactly as planned. The others are planned again at their
 // turn, when what was unknown is known, and refused with a BeyondError if anything
-// differs beyond what was shown as unknown.
+// differs beyond what was shown as unknown. Plan.Sign signs all of that as a whole.
 //
 // Which releases belong to a stack is in the labels of their revisions, and nowhere
 // else. A call that is killed leaves each release as the engine leaves it: the next

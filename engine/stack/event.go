@@ -23,7 +23,8 @@ const (
 
 // Event is one fact about the progress of a call on a stack: an event of the
 // engine about the release of a member, or a new state of a member. A call begins
-// with a MemberPending for each member, in order.
+// with a MemberPending for each member, in order, and then for each release that it
+// prunes, which goes by the name "namespace/name".
 type Event struct {
 	Stack  string
 	Member string

@@ -2,8 +2,13 @@ package stack_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -41,4 +46,48 @@ func Example() {
 	// Output:
 	// [database web]
 	// API server unreachable
+}
+
+// A plan is stored, signed by its reviewer, and applied where nothing but signed plans
+// is.
+func ExamplePlan_Sign() {
+	public, reviewer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	eng, err := engine.New(&rest.Config{Host: "https://127.0.0.1:1"}, engine.Options{
+		PlanSigners: []crypto.PublicKey{public},
+		PlanKey:     make([]byte, 32), // random, the same where plans are made
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	shop, err := stack.New("shop", eng)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stored := []byte(`{"schema":"fairlead.dev/stack-plan/v1","kind":"Deploy","stack":"shop","members":[]}`)
+	var plan stack.Plan
+	if err := json.Unmarshal(stored, &plan); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = shop.Apply(context.Background(), &plan, stack.ApplyOptions{})
+	fmt.Println("not signed:", errors.Is(err, engine.ErrPlanSignature))
+	if err := plan.Sign(reviewer, engine.SignOptions{By: "release managers", ValidFor: time.Hour}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = shop.Apply(context.Background(), &plan, stack.ApplyOptions{})
+	fmt.Println("signed:", err)
+	plan.Kind = stack.PlanUninstall
+	_, err = shop.Apply(context.Background(), &plan, stack.ApplyOptions{})
+	fmt.Println("edited:", errors.Is(err, engine.ErrPlanSignature))
+	// Output:
+	// not signed: true
+	// signed: <nil>
+	// edited: true
 }

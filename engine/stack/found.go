@@ -20,22 +20,19 @@ const narrowWarning = "the releases of a cluster cannot be listed in all namespa
 // a warning, where the credentials do not permit to list all.
 func (s *Stack) find(ctx context.Context) (all found, warnings []string, err error) {
 	all = found{}
-	for _, m := range s.members {
-		if all[m.engine] != nil {
-			continue
-		}
-		all[m.engine] = map[engine.Key]engine.Revision{}
-		list, err := m.engine.List(ctx, engine.ListOptions{})
+	for _, e := range s.engines {
+		all[e] = map[engine.Key]engine.Revision{}
+		list, err := e.List(ctx, engine.ListOptions{})
 		if errors.Is(err, engine.ErrForbidden) {
 			warnings = []string{narrowWarning}
-			list, err = s.listNamespaces(ctx, m.engine)
+			list, err = s.listNamespaces(ctx, e)
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, r := range list {
 			if r.Status != engine.StatusUninstalled {
-				all[m.engine][r.Key] = r
+				all[e][r.Key] = r
 			}
 		}
 	}
@@ -68,11 +65,11 @@ func (s *Stack) left(all found) []leftRelease {
 	for _, m := range s.members {
 		seen[m.key()] = true
 	}
-	for _, m := range s.members {
-		for k, r := range all[m.engine] {
+	for _, e := range s.engines {
+		for k, r := range all[e] {
 			if r.Labels[LabelStack] == s.name && !seen[k] {
 				seen[k] = true
-				out = append(out, leftRelease{r, m.engine})
+				out = append(out, leftRelease{r, e})
 			}
 		}
 	}

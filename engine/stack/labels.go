@@ -32,7 +32,7 @@ func neededBy(label string) (engine.Key, bool) {
 // reserved is an error if labels of a call are those by which a stack is known.
 func reserved(labels map[string]string) error {
 	for label := range labels {
-		if _, need := neededBy(label); need || label == LabelStack {
+		if _, need := neededBy(label); need || label == LabelStack || label == LabelPlan {
 			return fmt.Errorf("%w: ApplyOptions.Labels has %q, which the stack sets", engine.ErrInvalidOptions, clean.Line(label))
 		}
 	}

@@ -15,7 +15,8 @@ import (
 
 // Member is one release of a stack.
 type Member struct {
-	// Name of the member in the stack. Empty: the name of the release.
+	// Name of the member in the stack, of the characters of a stack's name. Empty:
+	// the name of the release.
 	Name string
 	// Release is what is deployed. Its labels get those of the stack.
 	Release engine.Release
@@ -35,9 +36,11 @@ type Inputs map[string]Output
 
 // Stack is a name and its members. It is immutable and safe for concurrent use.
 type Stack struct {
-	name    string
-	members []*member // what is needed comes first
-	byName  map[string]*member
+	name     string
+	members  []*member // what is needed comes first
+	byName   map[string]*member
+	engines  []*engine.Engine // that of the stack, and those of the members
+	settings map[*engine.Engine]engine.Options
 }
 
 // member is a Member with what follows from it.
@@ -50,20 +53,28 @@ type member struct {
 
 func (m *member) key() engine.Key { return m.Release.Key }
 
-// stackName is what a label accepts.
-var stackName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+// nameOf is what a label accepts: the names of stacks and members.
+var nameOf = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+
+// nameRule says what nameOf accepts.
+const nameRule = "letters, digits, '-', '_' and '.', with a letter or digit at both ends, at most 63"
 
 // New returns a stack. It sends no request. eng is for the members without an
-// engine of their own, and may be nil if there are none.
+// engine of their own, and may be nil if there are none. What left the stack is
+// looked for on its cluster, too, also by a stack that has no members any more.
 //
 // It fails with a *CycleError, a *NeedError for a need that is no member, a
 // *DuplicateError for two members of one name or of one release, and an error that
-// wraps engine.ErrInvalidOptions for a name that is not accepted.
+// wraps engine.ErrInvalidOptions for a name that is not accepted, or
+// engine.ErrInvalidKey for that of a release.
 func New(name string, eng *engine.Engine, members ...Member) (*Stack, error) {
-	if !stackName.MatchString(name) {
-		return nil, fmt.Errorf("%w: the name %q of the stack is not accepted: letters, digits, '-', '_' and '.', at most 63", engine.ErrInvalidOptions, clean.Line(name))
+	if !nameOf.MatchString(name) {
+		return nil, fmt.Errorf("%w: the name %q of the stack is not accepted: %s", engine.ErrInvalidOptions, clean.Short(name, 100), nameRule)
 	}
-	s := &Stack{name: name, byName: map[string]*member{}}
+	s := &Stack{name: name, byName: map[string]*member{}, settings: map[*engine.Engine]engine.Options{}}
+	if err := s.addEngine(eng); err != nil {
+		return nil, err
+	}
 	for _, given := range members {
 		m, err := newMember(eng, given)
 		if err != nil {
@@ -79,6 +90,9 @@ func New(name string, eng *engine.Engine, members ...Member) (*Stack, error) {
 		}
 		s.byName[m.Name] = m
 		s.members = append(s.members, m)
+		if err := s.addEngine(m.engine); err != nil {
+			return nil, &MemberError{Member: m.Name, Op: "new", Err: err}
+		}
 	}
 	for _, m := range s.members {
 		for _, need := range m.needs {
@@ -92,9 +106,27 @@ func New(name string, eng *engine.Engine, members ...Member) (*Stack, error) {
 	return s, err
 }
 
+func (s *Stack) addEngine(e *engine.Engine) error {
+	if _, have := s.settings[e]; have || e == nil {
+		return nil
+	}
+	settings, err := settingsOf(e)
+	if err != nil {
+		return err
+	}
+	s.engines, s.settings[e] = append(s.engines, e), settings
+	return nil
+}
+
 func newMember(eng *engine.Engine, given Member) (*member, error) {
 	m := &member{Member: given, engine: cmp.Or(given.Engine, eng)}
 	m.Name = cmp.Or(given.Name, given.Release.Name)
+	if err := engine.ValidateKey(m.key()); err != nil {
+		return nil, &MemberError{Member: clean.Short(m.Name, 100), Op: "new", Err: err}
+	}
+	if !nameOf.MatchString(m.Name) {
+		return nil, &MemberError{Member: clean.Short(m.Name, 100), Op: "new", Err: fmt.Errorf("%w: its name is not accepted: %s", engine.ErrInvalidOptions, nameRule)}
+	}
 	if source := given.Release.Source; source == nil || reflect.ValueOf(source).Kind() == reflect.Pointer && reflect.ValueOf(source).IsNil() {
 		return nil, &MemberError{Member: m.Name, Op: "new", Err: fmt.Errorf("%w: its release has no Source", engine.ErrInvalidOptions)}
 	}

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func Func(make func(ctx context.Context, values []any) (any, error), from ...Out
 	return Output{kind: outputFunc, make: make, from: slices.Clone(from)}
 }
 
-// Int declares that the output is an integer.
+// Int declares that the output is an integer. A number like 3.0 is one, too.
 func (o Output) Int() Output { return o.Like(int64(20001), int64(30002)) }
 
 // Bool declares that the output is true or false.
@@ -157,14 +158,24 @@ func (o Output) typed(v any) (any, error) {
 	if o.first != nil {
 		want = typeOf(o.first)
 	}
-	if n, ok := v.(float64); ok && want == "int" && n == float64(int64(n)) {
-		return int64(n), nil
+	switch n := v.(type) {
+	case float64: // JSON has one type of number
+		if want == "int" && math.Abs(n) <= maxExact && n == math.Trunc(n) {
+			return int64(n), nil
+		}
+	case int64:
+		if want == "number" && -maxExact <= n && n <= maxExact {
+			return float64(n), nil
+		}
 	}
 	if is := typeOf(v); is != want {
 		return nil, &OutputError{o.String(), fmt.Errorf("%w: it is a %s, declared is %s", ErrOutputType, is, want)}
 	}
 	return v, nil
 }
+
+// maxExact bounds the whole numbers that are the same as int64 and as float64.
+const maxExact = 1 << 53
 
 func typeOf(v any) string {
 	switch v.(type) {

@@ -48,6 +48,8 @@ type Plan struct {
 	Left []engine.Key `json:"left,omitempty"`
 	// Warnings are about the stack as a whole.
 	Warnings []string `json:"warnings,omitempty"`
+	// Signature is what Sign has added; nil: the plan is not signed.
+	Signature *engine.Signature `json:"signature,omitempty"`
 }
 
 // MemberPlan is the plan of one member.
@@ -67,6 +69,10 @@ type MemberPlan struct {
 	// Assumed are the definitions and namespaces of earlier members by which
 	// objects of this one were planned.
 	Assumed []diff.Object `json:"assumed,omitempty"`
+	// InputsDigest is a digest of the chart and of the values that are known, if
+	// the member is planned again at its turn and its engine has Options.PlanKey,
+	// which is the key.
+	InputsDigest string `json:"inputsDigest,omitempty"`
 	// Plan is that of the release. If something is unknown or assumed it is to be
 	// shown, and cannot be applied by itself: see Later.
 	Plan *engine.Plan `json:"plan"`
@@ -92,7 +98,7 @@ type UnknownInput struct {
 }
 
 // Later reports whether the member is planned again at its turn, because something
-// is unknown or assumed now.
+// is unknown or assumed now. It is applied if it then is within what the plan shows.
 func (m *MemberPlan) Later() bool { return len(m.Unknown) > 0 || len(m.Assumed) > 0 }
 
 // Changed reports whether applying the plan writes anything, as far as is known.

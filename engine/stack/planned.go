@@ -24,6 +24,9 @@ type planned struct {
 	// first and second are the values of the release with each of two examples for
 	// what is unknown; equal if nothing is.
 	first, second map[string]any
+	// earlier are the Secrets of the newest revision, if the plan changes the release:
+	// members that need it may still show what they hold.
+	earlier func() ([]*unstructured.Unstructured, error)
 }
 
 // resolved is an output, as far as it is known.
@@ -36,13 +39,17 @@ type resolved struct {
 // planned resolves an output by the plans of the members that it comes from.
 func (o Output) planned(ctx context.Context, members map[string]*planned) (resolved, error) {
 	r, err := o.find(ctx, members)
-	if err != nil || !r.known {
+	if err != nil {
 		return r, err
 	}
-	if o.kind != outputFunc { // what the member is given as a secret may be in all that it has
-		r.hide = addObjects(r.hide, members[o.member].release.Hide)
+	if o.kind != outputFunc {
+		if r.hide, err = members[o.member].hides(ctx, o, r); err != nil {
+			return r, err
+		}
 	}
-	r.value, err = o.typed(r.value)
+	if r.known {
+		r.value, err = o.typed(r.value)
+	}
 	return r, err
 }
 
@@ -78,7 +85,7 @@ func (o Output) findFunc(ctx context.Context, find func(Output) (resolved, error
 	if !out.known {
 		return out, nil
 	}
-	secrets := diff.NewRedactor(diff.RedactorOptions{}, out.hide...)
+	secrets := redactorOf(out.hide...)
 	var err error
 	if out.value, err = o.call(ctx, values); err != nil {
 		if text := err.Error(); secrets.Contains(text) {

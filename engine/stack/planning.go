@@ -92,7 +92,7 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 	if other := have[LabelStack]; other != "" && other != pl.name {
 		return nil, fmt.Errorf("%w: %s belongs to %s", ErrOtherStack, m.key(), other)
 	}
-	in := inputs{first: map[string]any{}, second: map[string]any{}, known: map[string]any{}}
+	in := newInputs()
 	for _, path := range m.paths {
 		r, err := m.Inputs[path].planned(ctx, before)
 		if err != nil {
@@ -101,6 +101,7 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 		in.add(path, m.Inputs[path], r)
 	}
 	p := &planned{member: m, release: m.Release, twin: &twin{source: m.Release.Source}}
+	p.earlier = sync.OnceValues(func() ([]*unstructured.Unstructured, error) { return p.recorded(ctx) })
 	p.plan = MemberPlan{Member: m.Name, Needs: m.needs, Unknown: in.unknown, inputs: &knownInputs{in.known}}
 	p.plan.NoLongerNeeds = pl.noLongerNeeds(m, have)
 	var err error
@@ -123,9 +124,13 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 			return nil, err
 		}
 	}
-	if p.plan.Later() {
-		p.plan.Plan, err = shownOnly(p.plan.Plan, in.examples)
+	if !p.plan.Later() {
+		return p, nil
 	}
+	if p.plan.InputsDigest, err = pl.digestInputs(m, plan.Nonce, p.twin, in); err != nil {
+		return nil, err
+	}
+	p.plan.Plan, err = shownOnly(p.plan.Plan, in.examples)
 	return p, err
 }
 
@@ -136,6 +141,10 @@ type inputs struct {
 	unknown       []UnknownInput
 	examples      []string
 	hide          []*unstructured.Unstructured
+}
+
+func newInputs() inputs {
+	return inputs{first: map[string]any{}, second: map[string]any{}, known: map[string]any{}}
 }
 
 func (in *inputs) add(path string, o Output, r resolved) {

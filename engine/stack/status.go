@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
 )
@@ -41,6 +43,14 @@ func (s *Stack) Status(ctx context.Context) (*Status, error) {
 	out := &Status{Stack: s.name, Ready: true, Members: make([]MemberStatus, len(s.members))}
 	s.each(func(i int, m *member) {
 		status, err := m.engine.Status(ctx, m.key())
+		if err == nil && (!status.Ready || status.Revision.Notes != "") {
+			var secrets []*unstructured.Unstructured
+			if secrets, err = s.hidden(ctx, m); err == nil {
+				status = hideStatus(status, redactorOf(secrets...))
+			} else {
+				status = nil // its texts may show what is hidden
+			}
+		}
 		out.Members[i] = MemberStatus{Member: m.Name, Key: m.key(), Status: status, Err: err}
 	})
 	for _, m := range out.Members {
@@ -88,6 +98,14 @@ func (s *Stack) Drift(ctx context.Context) (*Drift, error) {
 	out := &Drift{Stack: s.name, Members: make([]MemberDrift, len(s.members))}
 	s.each(func(i int, m *member) {
 		report, err := m.engine.Drift(ctx, m.key())
+		if err == nil && slices.ContainsFunc(report.Changes, diff.Change.Changed) {
+			var secrets []*unstructured.Unstructured
+			if secrets, err = s.hidden(ctx, m); err == nil {
+				report = redactorOf(secrets...).Report(report)
+			} else {
+				report = diff.Report{} // it may show what is hidden
+			}
+		}
 		out.Members[i] = MemberDrift{Member: m.Name, Key: m.key(), Report: report, Err: err}
 	})
 	return out, context.Cause(ctx)
@@ -101,13 +119,17 @@ type MemberRevision struct {
 
 // History returns the stored revisions of all members, oldest first. It fails with
 // an error that joins a *MemberError for each member whose history cannot be read,
-// beside those of the others; a member that is not deployed has none.
+// beside those of the others; a member that is not deployed has none. Notes of members
+// that get secrets of others are left out: Engine.History has them.
 func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	var mu sync.Mutex
 	var out []MemberRevision
 	var failed []error
 	s.each(func(_ int, m *member) {
 		revisions, err := m.engine.History(ctx, m.key())
+		if err == nil && len(revisions) > 0 {
+			err = s.hideNotes(ctx, m, revisions)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if err = engine.IgnoreNotFound(err); err != nil {
@@ -128,6 +150,21 @@ func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	})
 	slices.SortFunc(failed, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return out, errors.Join(failed...)
+}
+
+// hideNotes leaves out the notes of a member that may show secrets of others, also those
+// that these had before.
+func (s *Stack) hideNotes(ctx context.Context, m *member, revisions []engine.Revision) error {
+	if !slices.ContainsFunc(revisions, func(r engine.Revision) bool { return r.Notes != "" }) {
+		return nil
+	}
+	secrets, err := s.hidden(ctx, m)
+	for i := range revisions {
+		if err != nil || len(secrets) > 0 {
+			revisions[i].Notes = ""
+		}
+	}
+	return err
 }
 
 // String returns one line for each member.

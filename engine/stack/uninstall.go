@@ -39,6 +39,9 @@ func (s *Stack) PlanUninstall(ctx context.Context, opts PlanOptions) (*Plan, err
 		}
 		out.Members = append(out.Members, MemberPlan{Member: m.Name, Needs: m.needs, Plan: plan})
 	}
+	if err := out.oneRelease(); err != nil {
+		return nil, err
+	}
 	if err := s.planLeft(ctx, out, all, opts); err != nil {
 		return nil, err
 	}
