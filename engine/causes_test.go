@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -120,22 +122,17 @@ func (f *fixture) create(text string) {
 		if _, err = res.Create(f.ctx, &obj, metav1.CreateOptions{}); err != nil {
 			f.Fatal(err)
 		}
-		if obj.GetKind() == "LimitRange" {
-			time.Sleep(time.Second) // until the admission plug-in's own watch has it
-			return
-		}
+		// Until the quota is counted, and the admission plug-in's own watch has either.
+		refusal := map[string]string{"ResourceQuota": "exceeded quota", "LimitRange": "minimum memory usage"}[obj.GetKind()]
+		small := corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a", Resources: small}}}}
 		testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
-			got, err := res.Get(ctx, obj.GetName(), metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			// The API server itself creates it with an empty status.
-			if used, _, _ := unstructured.NestedMap(got.Object, "status", "used"); len(used) == 0 {
-				return errors.New("the quota is not counted yet")
+			_, err := f.client.CoreV1().Pods(f.namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err == nil || !strings.Contains(err.Error(), refusal) {
+				return fmt.Errorf("a pod is not refused yet: %v", err)
 			}
 			return nil
 		})
-		time.Sleep(200 * time.Millisecond) // until the admission plug-in's own watch has it
 	default:
 		f.Fatalf("no resource for %s", obj.GetKind())
 	}

@@ -345,9 +345,8 @@ func TestGivingUpWhileADependencyIsWaitedFor(t *testing.T) {
 	}
 	f.before(f.story(), "db:Ready", "web:Created")
 
-	ctx, cancel := context.WithTimeout(f.ctx, 2*time.Second)
-	defer cancel()
-	rev, err := f.engine.Deploy(ctx, f.release(c, "tag=2"), engine.ApplyOptions{})
+	e, ctx := f.expiringWait("db")
+	rev, err := e.Deploy(ctx, f.release(c, "tag=2"), engine.ApplyOptions{})
 	var failed *engine.ApplyError
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || len(failed.Failed) != 1 || len(failed.Skipped) != 1 || failed.Skipped[0].Name != "web" {
 		t.Errorf("%v", err)

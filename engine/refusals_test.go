@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -298,9 +297,8 @@ func TestCancelledDeployIsRecordedAndPickedUp(t *testing.T) {
 	c := f.chart(map[string]string{"b.yaml": deployment})
 	r := f.release(c)
 	stuck := f.release(c, `podAnnotations.fairlead\.dev/pod=never-ready`)
-	ctx, cancel := context.WithTimeout(f.ctx, 2*time.Second)
-	defer cancel()
-	rev, err := f.engine.Deploy(ctx, stuck, engine.ApplyOptions{})
+	e, ctx := f.expiringWait("shop")
+	rev, err := e.Deploy(ctx, stuck, engine.ApplyOptions{})
 	if err == nil {
 		t.Fatal("it became ready")
 	}

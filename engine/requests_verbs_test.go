@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -72,6 +74,7 @@ func TestRequestsOfEachVerb(t *testing.T) {
 		{"Plan, one object changed", plan("x=two")},
 		{"Deploy, one object changed", deploy("x=two")},
 		{"Reconcile, nothing changed", func() error {
+			f.awaitWeb() // what is not ready is looked at more closely
 			_, err := e.Reconcile(f.ctx, f.release(chart, "x=two"), engine.ReconcileOptions{})
 			return err
 		}},
@@ -99,6 +102,18 @@ func TestRequestsOfEachVerb(t *testing.T) {
 			t.Errorf("%s sends\n%v\nand docs/requests.md has\n%v\n(rewrite it with -update)", verb, got, want)
 		}
 	}
+}
+
+// awaitWeb waits until the Deployment is ready.
+func (f *fixture) awaitWeb() {
+	f.Helper()
+	testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
+		d, err := f.client.AppsV1().Deployments(f.namespace).Get(ctx, "web", metav1.GetOptions{})
+		if err == nil && (d.Status.ObservedGeneration != d.Generation || d.Status.AvailableReplicas != 1) {
+			err = fmt.Errorf("%+v", d.Status)
+		}
+		return err
+	})
 }
 
 // requestsOf counts the requests that a table has, by verb, whatever the round.
