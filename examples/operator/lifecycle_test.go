@@ -84,7 +84,8 @@ func TestDeletionWithoutPermissions(t *testing.T) {
 func TestLeaderIsKilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	elect := []string{"-leader-elect", "-lease-duration", "4s"}
+	// Long enough for a leader that the machine leaves waiting to renew it.
+	elect := []string{"-leader-elect", "-lease-duration", "15s"}
 	first := f.operate(elect...)
 	f.application("web", `{"podAnnotations":{"fairlead.dev/pod":"never-ready"}}`, func(s *v1alpha1.ApplicationSpec) {
 		s.OnFailure = v1alpha1.RollBackOrUninstall

@@ -168,11 +168,12 @@ func TestRollBack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.operate()
-	f.application("web", `{}`, func(s *v1alpha1.ApplicationSpec) {
-		s.OnFailure, s.Timeout = v1alpha1.RollBack, &metav1.Duration{Duration: 2 * time.Second}
-	})
+	f.application("web", `{}`, func(s *v1alpha1.ApplicationSpec) { s.OnFailure = v1alpha1.RollBack })
 	f.is("web", ready)
-	f.change("web", values(`{"image":{"tag":"image-pull-error"}}`))
+	f.change("web", func(s *v1alpha1.ApplicationSpec) {
+		values(`{"image":{"tag":"image-pull-error"}}`)(s)
+		s.Timeout = &metav1.Duration{Duration: 10 * time.Second} // which the way back has, too
+	})
 	app := f.is("web", because("Reverted"))
 	if app.Status.Revision != 3 || !slices.Equal(f.history("web"), []string{"1 superseded", "2 failed", "3 deployed"}) {
 		t.Errorf("revision %d, %v", app.Status.Revision, f.history("web"))
