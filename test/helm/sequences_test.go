@@ -223,7 +223,16 @@ func (s sequence) playedBy(p *place, who string, cluster *testcluster.Cluster) (
 
 func helmTool(p *place, h helm) tool {
 	return tool{
-		install:  func() error { return h.install(p.ctx, p.folder, nil) },
+		install: func() error {
+			err := h.install(p.ctx, p.folder, nil)
+			// Helm waits for no quota to be counted that it has just created: what comes
+			// after it is refused if the API server has seen it before the controller has.
+			for p.ctx.Err() == nil && err != nil && strings.Contains(err.Error(), "status unknown for quota") {
+				time.Sleep(100 * time.Millisecond)
+				err = h.upgrade(p.ctx, p.folder, nil)
+			}
+			return err
+		},
 		upgrade:  func() error { return h.upgrade(p.ctx, p.folder, nil) },
 		rollback: func() error { return h.rollback(1) },
 	}
@@ -262,9 +271,10 @@ func defineThings(ctx context.Context, t *testing.T, cluster *testcluster.Cluste
 	if err := yaml.Unmarshal([]byte("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.sequences.example.com}\nspec: {group: sequences.example.com, scope: Namespaced, names: {plural: things, singular: thing, kind: Thing}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {maybe: {type: string, nullable: true}, list: {type: array, items: {type: string}}, automated: {type: object, properties: {prune: {type: boolean}}}}}}}}}]}\n"), &u.Object); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := crds.Create(ctx, u, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error { // that of a run before may still be on its way out
+		_, err := crds.Create(ctx, u, metav1.CreateOptions{})
+		return err
+	})
 	t.Cleanup(func() {
 		if err := crds.Delete(context.Background(), u.GetName(), metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
