@@ -79,7 +79,7 @@ func installCRDs(t *testing.T, cluster *testcluster.Cluster) {
 		t.Fatal(err)
 	}
 	routes := client.Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"})
-	testcluster.Eventually(t, 20*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := routes.List(ctx, metav1.ListOptions{})
 		return err
 	})

@@ -90,7 +90,7 @@ func (s *student) service() *corev1.Service {
 // awaitEndpoints waits until a number of addresses are ready behind the Service, all on one port.
 func (s *student) awaitEndpoints(number int, port int32) {
 	s.Helper()
-	testcluster.Eventually(s, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(s, time.Minute, func(ctx context.Context) error {
 		slices, err := s.client.DiscoveryV1().EndpointSlices(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=shop"})
 		if err != nil {
 			return err
@@ -292,7 +292,7 @@ func storageLesson(s *student) {
 	if _, err := s.client.CoreV1().PersistentVolumeClaims(s.namespace).Patch(s.Context(), "data-shop-0", types.MergePatchType, grow, metav1.PatchOptions{}); err != nil {
 		s.Fatal(err)
 	}
-	testcluster.Eventually(s, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(s, time.Minute, func(ctx context.Context) error {
 		claim, err := s.client.CoreV1().PersistentVolumeClaims(s.namespace).Get(ctx, "data-shop-0", metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -312,7 +312,7 @@ func storageLesson(s *student) {
 		s.Fatal(err)
 	}
 	volume := strings.Fields(before["data-shop-0"])[1]
-	testcluster.Eventually(s, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(s, time.Minute, func(ctx context.Context) error {
 		v, err := s.client.CoreV1().PersistentVolumes().Get(ctx, volume, metav1.GetOptions{})
 		if err == nil && v.Status.Phase != corev1.VolumeReleased {
 			err = fmt.Errorf("the volume is %s", v.Status.Phase)

@@ -198,7 +198,7 @@ func (p *mysqlPod) query(password, sql string) {
 
 func (p *mysqlPod) eventually(password, sql, want string) {
 	p.t.Helper()
-	testcluster.Eventually(p.t, 30*time.Second, func(context.Context) error {
+	testcluster.Eventually(p.t, time.Minute, func(context.Context) error {
 		if out, err := p.ask(password, sql); err != nil || out != want {
 			return fmt.Errorf("%s: %q, %v; want %q", sql, out, err, want)
 		}

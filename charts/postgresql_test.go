@@ -233,7 +233,7 @@ func (s *pgServer) query(password, sql string) {
 
 func (s *pgServer) eventually(password, sql, want string) {
 	s.t.Helper()
-	testcluster.Eventually(s.t, 30*time.Second, func(context.Context) error {
+	testcluster.Eventually(s.t, time.Minute, func(context.Context) error {
 		if out, err := s.psql(password, sql); err != nil || out != want {
 			return fmt.Errorf("%s: %q, %v; want %q", sql, out, err, want)
 		}

@@ -96,7 +96,7 @@ func (r *redis) start(name, host string) {
 
 func (r *redis) eventually(host, want, password string, args ...string) {
 	r.t.Helper()
-	testcluster.Eventually(r.t, 20*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(r.t, time.Minute, func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, "redis-cli", append([]string{"-h", host, "-p", r.port}, args...)...)
 		cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+password)
 		out, err := cmd.CombinedOutput()

@@ -103,7 +103,7 @@ func (h *faithful) meddle() {
 		err = patch(types.MergePatchType, map[string]any{"spec": map[string]any{"replicas": 1 + h.g.IntN(4)}}, "kubectl", "scale")
 	case "delete":
 		err = objects.Delete(h.ctx, u.GetName(), metav1.DeleteOptions{})
-		testcluster.Eventually(h, 20*time.Second, func(ctx context.Context) error {
+		testcluster.Eventually(h, time.Minute, func(ctx context.Context) error {
 			_, err := objects.Get(ctx, u.GetName(), metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {
 				return nil

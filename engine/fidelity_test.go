@@ -261,7 +261,7 @@ func defineForFaithful(t *testing.T, dyn dynamic.Interface, server rest.Interfac
 			t.Fatal(err)
 		}
 	}
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		served, err := server.Get().AbsPath("openapi", "v3", "apis", "fidelity.example.com", "v1").Do(ctx).Raw()
 		if err != nil {
 			return err

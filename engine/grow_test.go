@@ -393,7 +393,7 @@ func TestGrowthKeepsReplicasOfOthers(t *testing.T) {
 	if err := f.client.AppsV1().StatefulSets(f.namespace).Delete(f.ctx, "db", metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationOrphan)}); err != nil {
 		t.Fatal(err)
 	}
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := f.client.AppsV1().StatefulSets(f.namespace).Get(ctx, "db", metav1.GetOptions{})
 		if err == nil {
 			return errors.New("the StatefulSet is still there")

@@ -159,7 +159,7 @@ func (f *fixture) effective(name, namespace string, rule rbacv1.PolicyRule) {
 	if len(rule.ResourceNames) > 0 {
 		named = rule.ResourceNames[0]
 	}
-	testcluster.Eventually(f, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
 		got, err := f.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User: name, ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: named,

@@ -95,7 +95,7 @@ func TestKindOfOthersIsFoundAtOnce(t *testing.T) {
 		return err
 	})
 	begun := time.Now()
-	testcluster.Eventually(t, 30*time.Second, func(context.Context) error { // discovery follows a moment later
+	testcluster.Eventually(t, time.Minute, func(context.Context) error { // discovery follows a moment later
 		_, err := g.engine.Deploy(g.ctx, r, engine.ApplyOptions{})
 		return err
 	})

@@ -293,7 +293,7 @@ func TestAgreesWithServer(t *testing.T) {
 	if _, err := s.apply(parse(t, widgets), "test", true); err != nil {
 		t.Fatal(err)
 	}
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		s.mapper.(*restmapper.DeferredDiscoveryRESTMapper).Reset()
 		if _, err := s.mapper.RESTMapping(schema.GroupKind{Group: "merge.example.com", Kind: "Widget"}, "v1"); err != nil {
 			return err

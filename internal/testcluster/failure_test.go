@@ -95,7 +95,7 @@ func TestPodsFailAsConfigured(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, shows := range test.shows {
-				testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+				testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 					pod, err := k.CoreV1().Pods(namespace).Get(ctx, "web", metav1.GetOptions{})
 					if err != nil {
 						return err
@@ -109,7 +109,7 @@ func TestPodsFailAsConfigured(t *testing.T) {
 			if test.event == "" {
 				return
 			}
-			testcluster.Eventually(t, 10*time.Second, func(ctx context.Context) error {
+			testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 				events, err := k.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=web,reason=" + test.event})
 				if err == nil && len(events.Items) == 0 {
 					err = fmt.Errorf("no event %s", test.event)
@@ -137,7 +137,7 @@ func TestFailingInitContainer(t *testing.T) {
 	if _, err := k.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		pod, err := k.CoreV1().Pods(namespace).Get(ctx, "web", metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -73,7 +73,7 @@ func TestKilledParentRemovesProcessesAndFolder(t *testing.T) {
 	if err := cluster.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	testcluster.Eventually(t, 20*time.Second, func(context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(context.Context) error {
 		if left := processesOf(t, folder); len(left) != 0 {
 			return fmt.Errorf("processes still run: %v", left)
 		}

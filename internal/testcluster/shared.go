@@ -111,7 +111,7 @@ func (c *Cluster) Namespace(t testing.TB) string {
 		}
 	})
 	// Pods are rejected until the namespace has its ServiceAccount.
-	Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	Eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})

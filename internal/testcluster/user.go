@@ -73,7 +73,7 @@ func (c *Cluster) User(t testing.TB, namespace string, rules ...rbacv1.PolicyRul
 
 	// The API server learns of new permissions by a watch, a moment later.
 	resource := rules[len(rules)-1]
-	Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	Eventually(t, time.Minute, func(ctx context.Context) error {
 		review, err := client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 			Spec: authorizationv1.SubjectAccessReviewSpec{User: name, ResourceAttributes: attributes(namespace, resource)},
 		}, metav1.CreateOptions{})

@@ -72,7 +72,7 @@ func TestVolumes(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := resource.MustParse("2Gi")
-			testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+			testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 				claim, err := claims.Get(ctx, "data-db-0", metav1.GetOptions{})
 				if err != nil {
 					return err
@@ -119,7 +119,7 @@ func TestLoadBalancerGetsAddress(t *testing.T) {
 	}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	testcluster.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(t, time.Minute, func(ctx context.Context) error {
 		s, err := k.CoreV1().Services(namespace).Get(ctx, "web", metav1.GetOptions{})
 		if err == nil && len(s.Status.LoadBalancer.Ingress) != 1 {
 			err = fmt.Errorf("ingress %v", s.Status.LoadBalancer.Ingress)

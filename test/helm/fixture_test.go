@@ -142,7 +142,7 @@ func (f *fixture) wantImage(want string) {
 // wantGone checks that no object of the release exists.
 func (f *fixture) wantGone() {
 	f.Helper()
-	testcluster.Eventually(f, 30*time.Second, func(ctx context.Context) error {
+	testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
 		return f.nothingLeft(ctx)
 	})
 	revisions, err := f.engine.History(f.ctx, f.key)
