@@ -196,3 +196,40 @@ func TestRepeat(t *testing.T) {
 		}
 	}
 }
+
+func TestFleetGoals(t *testing.T) {
+	row := func(peer string, op operation, wall time.Duration, lists int) fleetRow {
+		return fleetRow{Peer: peer, Releases: 100, Operation: op, Figures: figures{Wall: wall, Requests: map[string]int{"list": lists}}}
+	}
+	drift := fleetRow{Peer: watchingName, Releases: 100, Operation: opDrift}
+	for i := range 100 {
+		drift.Figures.Restored = append(drift.Figures.Restored, time.Duration(i)*10*time.Millisecond)
+	}
+	late := drift
+	late.Figures.Restored = append(slices.Clone(drift.Figures.Restored[:98]), 2*time.Second, 3*time.Second)
+	failed := drift
+	failed.Figures.Restored, failed.Error = nil, "the edit was not undone"
+	for name, test := range map[string]struct {
+		row  fleetRow
+		want []bool
+	}{
+		"just in time":       {row(passesName, opInstallWait, 4500*time.Millisecond, 1600), []bool{true, true}},
+		"too many requests":  {row(passesName, opInstallWait, 4501*time.Millisecond, 1601), []bool{false, false}},
+		"with cache":         {row(watchingName, opAgain, time.Second, 0), []bool{true, true}},
+		"with cache, a list": {row(watchingName, opAgain, time.Second, 1), []bool{true, false}},
+		"no goal":            {row(helm3Name, opInstallWait, time.Hour, 1), nil},
+		"drift":              {drift, []bool{true}},
+		"drift, late":        {late, []bool{false}},
+		"drift, never":       {failed, []bool{false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []bool
+			for _, g := range (&fleetReport{Rows: []fleetRow{test.row}}).goals() {
+				got = append(got, g.Holds)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("holds %v, want %v", got, test.want)
+			}
+		})
+	}
+}

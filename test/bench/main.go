@@ -44,7 +44,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	docs := flag.String("docs", "../../docs", "folder for benchmarks.md, benchmarks.json and the charts; empty: none")
-	only := flag.String("only", "", "measure sections whose name contains this")
+	only := flag.String("only", "", "measure sections, and with -fleet peers, whose name contains this")
 	repeats := flag.Int("repeats", 5, "repetitions, if the section's budget permits; rows that miss a goal get 15")
 	scale := flag.Float64("scale", 1, "factor for the sections' budgets")
 	charts := flag.String("charts", os.Getenv("BENCH_CHARTS"), "also render each chart below this folder")

@@ -79,6 +79,7 @@ const (
 	// Of fleets only.
 	passesName   = "Fairlead, passes"
 	watchingName = "Fairlead, passes with cache"
+	clustersName = "Fairlead, 20 clusters"
 	fluxHelmName = "Helm 3 and Flux ssa"
 	stackName    = "Fairlead, a stack"
 )
@@ -122,6 +123,8 @@ func newPeer(s setup, config *rest.Config, objects *objectCache) (peer, error) {
 		return newFairlead(config, engine.Options{Concurrency: inFlight, CacheDir: s.CacheDir})
 	case passesName:
 		return newPasses(config)
+	case clustersName:
+		return newClusters(config), nil
 	case stackName:
 		return newStacked(config)
 	case fluxHelmName:
