@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 )
 
@@ -28,7 +27,7 @@ type Backend interface {
 
 // secrets keeps each record as a Secret, as Helm does by default.
 type secrets struct {
-	typed    kubernetes.Interface
+	typed    Clients
 	metadata metadata.Interface
 }
 

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 )
 
@@ -14,7 +13,7 @@ import (
 // is in its binaryData, which Helm passes over. Records that are read have no
 // type: all that they hold can be read without the permission to read Secrets.
 type configMaps struct {
-	typed    kubernetes.Interface
+	typed    Clients
 	metadata metadata.Interface
 }
 

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 )
 
@@ -52,13 +52,18 @@ func (s *Store) write(namespace, revision string, do func() (*corev1.Secret, err
 	return got, nil
 }
 
+// Clients are those of the core group, as client-go's clientset has them.
+type Clients interface {
+	CoreV1() typedcorev1.CoreV1Interface
+}
+
 // New makes a Store of Secrets, over the clients of one cluster.
-func New(typed kubernetes.Interface, metadata metadata.Interface) *Store {
+func New(typed Clients, metadata metadata.Interface) *Store {
 	return In(secrets{typed, metadata}, "")
 }
 
 // NewConfigMaps makes a Store of ConfigMaps.
-func NewConfigMaps(typed kubernetes.Interface, metadata metadata.Interface) *Store {
+func NewConfigMaps(typed Clients, metadata metadata.Interface) *Store {
 	return In(configMaps{typed, metadata}, "")
 }
 

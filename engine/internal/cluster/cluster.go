@@ -22,7 +22,6 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
@@ -35,7 +34,7 @@ import (
 // Cluster is one API server, as one identity sees it. It is safe for concurrent
 // use.
 type Cluster struct {
-	Typed    kubernetes.Interface
+	Typed    *Typed
 	Dynamic  dynamic.Interface
 	Metadata metadata.Interface
 	Merger   *merge.Merger
@@ -141,7 +140,7 @@ func (c *Cluster) connect() (*http.Client, error) {
 	if c.Dynamic, err = dynamic.NewForConfigAndClient(c.cfg, client); err != nil {
 		return nil, fmt.Errorf("make the dynamic client: %w", err)
 	}
-	if c.Typed, err = kubernetes.NewForConfigAndClient(c.cfg, client); err != nil {
+	if c.Typed, err = newTyped(c.cfg, client); err != nil {
 		return nil, fmt.Errorf("make the typed client: %w", err)
 	}
 	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(c.cfg), client); err != nil {
