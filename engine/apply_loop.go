@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // maxRaces bounds how often a plan is made again because another operation,
@@ -30,8 +31,17 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 // planAndApply is carryOut without its events Started and Ended.
 func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
 	op := string(operation)
-	var l *lock.Lock
+	l := e.newLock(ctx, k)
 	defer func() { l.Release() }()
+	waiting := opts // until it is this call's turn
+	turn := func(do func() error) error {
+		began := time.Now()
+		err := do()
+		if waiting.LockTimeout > 0 {
+			waiting.LockTimeout = max(waiting.LockTimeout-time.Since(began), 1)
+		}
+		return err
+	}
 	for race := 0; ; race++ {
 		p, err := plan(ctx)
 		if err != nil {
@@ -53,44 +63,47 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		if !p.Changed() {
 			return e.finishUnchanged(ctx, p, opts)
 		}
-		if l == nil {
-			if l, err = e.lockFor(ctx, p, opts); err != nil {
+		waited := false
+		err = turn(func() (err error) {
+			waited, err = e.turn(ctx, k, p.work.history, waiting, l, nil)
+			return err
+		})
+		if err != nil {
+			return nil, explain(op, k, diff.Object{}, err)
+		}
+		if waited {
+			continue // the other operation has changed what was planned from
+		}
+		if p.work.namespace.missing {
+			if err := e.createNamespace(ctx, p); err != nil {
 				return nil, explain(op, k, diff.Object{}, err)
-			}
-			if l.Waited() {
-				continue // the other operation has changed what was planned from
 			}
 		}
 		r := newRun(e, p, opts, l)
 		rev, err := r.execute(ctx)
 		if r.isReverted(ctx, err) {
 			l.Release() // its context may have ended
-			l = nil
 			return rev, e.revert(ctx, r, err)
+		}
+		var reserved *storage.ReservedError
+		if errors.As(err, &reserved) {
+			if err := turn(func() error { return e.turnAt(ctx, k, reserved.Claim, waiting, l, nil) }); err != nil {
+				return nil, explain(op, k, diff.Object{}, err)
+			}
+			continue
 		}
 		if !errors.Is(err, errRaced) {
 			return rev, err
 		}
-		if race == maxRaces {
+		if race >= maxRaces {
 			return nil, &Error{Op: op, Key: k, Hint: "call again when it has finished", Err: fmt.Errorf("%w: it recorded revision %d first", ErrBusy, r.record.Revision)}
 		}
 	}
 }
 
-// lockFor takes the release's lock, in its namespace, which it creates first
-// if the plan does.
-func (e *Engine) lockFor(ctx context.Context, p *Plan, opts ApplyOptions) (*lock.Lock, error) {
-	if p.work.namespace.missing {
-		if err := e.createNamespace(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	return e.acquire(ctx, p.Key, opts)
-}
-
 // finishUnchanged ends a call whose plan changes nothing. It does what an
 // operation left undone that was killed when its work was done: earlier
-// revisions still recorded as deployed, and its Lease.
+// revisions still recorded as deployed.
 func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
 	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0, true})
 	r := newRun(e, p, opts, nil)
@@ -100,7 +113,6 @@ func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions
 	if err := r.retireAll(ctx, stored[:max(0, len(stored)-1)]); err != nil {
 		return r.revision(), explain("record", p.Key, diff.Object{}, err)
 	}
-	lock.Sweep(ctx, e.leases(p.Key), p.Key.Name)
 	return r.revision(), r.waitReady(ctx)
 }
 

@@ -18,7 +18,6 @@ type run struct {
 	recorder
 	w     *work
 	opts  ApplyOptions
-	lock  *lock.Lock // nil without permission on Leases
 	state *runState
 	texts *podTexts
 	// passing: the run is one pass, which returns where it would have to wait.
@@ -29,8 +28,8 @@ type run struct {
 
 func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {
 	r := &run{
-		recorder: recorder{e: e, p: p, record: p.work.record, cause: opts.Cause, labels: opts.Labels, resumed: p.work.resumes, notes: &notes{noted: p.work.noted}},
-		w:        p.work, opts: opts, lock: l, state: newRunState(p.work.steps),
+		recorder: recorder{e: e, p: p, record: p.work.record, cause: opts.Cause, labels: opts.Labels, lock: l, resumed: p.work.resumes, notes: &notes{noted: p.work.noted}},
+		w:        p.work, opts: opts, state: newRunState(p.work.steps),
 	}
 	if r.resumed {
 		r.notes.noted = readNotes(p.work.history.last)
@@ -49,7 +48,7 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 	if r.p.Kind == PlanUninstall {
 		return r.uninstall(working)
 	}
-	if err := r.recordPending(working); err != nil {
+	if err := r.recordPending(working, r.onlyRecords()); err != nil {
 		return nil, explain("record", r.p.Key, diff.Object{}, err)
 	}
 	err := r.deploy(working)
@@ -68,10 +67,30 @@ func (r *run) execute(ctx context.Context) (*Revision, error) {
 		return r.revision(), err
 	}
 	r.remaining, r.unchanged = r.remainingObjects(), !r.notes.Wrote
-	if recordErr := r.recordOutcome(end, err, r.opts, r.lock.Release); recordErr != nil {
+	recordErr := r.recordOutcome(end, err, r.opts)
+	if errors.Is(recordErr, errRaced) {
+		return r.afterRace()
+	}
+	if recordErr != nil {
 		err = errors.Join(err, explain("record", r.p.Key, diff.Object{}, recordErr))
 	}
 	return r.revision(), err
+}
+
+// afterRace is the result of a run whose outcome could not be recorded, because
+// another operation has taken the release over.
+func (r *run) afterRace() (*Revision, error) {
+	if r.lock.Lost() {
+		return r.revision(), lostError(r.p.Key)
+	}
+	return nil, errRaced
+}
+
+// onlyRecords reports whether the run is a pass that finds everything written and
+// every hook run: recording the outcome, which fails if the revision has changed, is
+// all that it writes.
+func (r *run) onlyRecords() bool {
+	return r.passing && r.resumed && (r.opts.NoHooks || len(r.p.Hooks) == 0) && !slices.ContainsFunc(r.w.steps, func(s step) bool { return s.change.Changed() })
 }
 
 // staysPending reports whether a run that ended with err leaves its revision

@@ -40,7 +40,7 @@ func (r *run) uninstall(ctx context.Context) (*Revision, error) {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordingTime)
 	defer cancel()
-	if err := r.recordUninstalled(end, failure, r.opts.KeepHistory, r.lock.Release); err != nil {
+	if err := r.recordUninstalled(end, failure, r.opts.KeepHistory); err != nil {
 		failure = errors.Join(failure, explain("record", r.p.Key, diff.Object{}, err))
 	}
 	return r.revision(), failure

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/engine/internal/lock"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 	"github.com/fairlead-dev/fairlead/render"
 )
 
@@ -50,9 +50,9 @@ func (p premise) applySet() applySet {
 }
 
 // setParentOf is the parent of a release's set. Charts often name a ConfigMap
-// after the release, so it is named as the release's Lease is.
+// after the release, so it has a name of its own.
 func setParentOf(k Key) diff.Object {
-	return diff.Object{Kind: "ConfigMap", Namespace: k.Namespace, Name: lock.Name(k.Name)}
+	return diff.Object{Kind: "ConfigMap", Namespace: k.Namespace, Name: storage.LeaseName(k.Name)}
 }
 
 // setID is the name of a release's set, which the specification derives from

@@ -36,9 +36,9 @@
 // The pending revision is recorded, with its whole manifest, before the first
 // object is written. If the process dies then, the next call compares with
 // everything attempted since the last healthy revision and continues from
-// there: there is nothing to unlock, and nothing is orphaned. Meanwhile a Lease
-// blocks other operations on the release, and shows whether its holder is still
-// running: they get ErrBusy, wait, or supersede, as ApplyOptions decides.
+// there: there is nothing to unlock, and nothing is orphaned. Meanwhile that
+// revision blocks other operations on the release, and shows whether its holder is
+// still running: they get ErrBusy, wait, or supersede, as ApplyOptions decides.
 //
 // Fields have owners. A field that another field manager owns and sets
 // differently is a conflict; it is not taken unless [Release].Force or

@@ -13,20 +13,21 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
-	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/engine/internal/observe"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // Engine plans and applies releases on one cluster. It is safe for concurrent
-// use, over many releases. It keeps caches (API discovery) and no state: any
-// number of engines in any number of processes can work side by side.
+// use, over many releases. It keeps caches (API discovery, and up to 16 MiB of
+// revisions that it has read or written last, each used only if it is still the stored
+// one) and no state: any number of engines in any number of processes can work side by
+// side.
 type Engine struct {
 	opts    Options
 	cluster *cluster.Cluster
 	store   *storage.Store
-	leases  func(k Key) lock.Leases
+	leases  func(k Key) leases // of engines of earlier versions; nil: there are none
 	rules   map[schema.GroupKind]readiness.Rule
 	events  emitter
 	rivals  *rivals

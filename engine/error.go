@@ -57,8 +57,8 @@ var (
 	// newest revision failed, is pending, or is being uninstalled.
 	ErrUnfinished = errors.New("the newest revision is not deployed")
 	// ErrSuperseded is returned when another operation has taken the release
-	// over: this one did not renew its Lease in time, or was only waiting and
-	// the other one had ApplyOptions.Supersede set.
+	// over: this one did not renew its mark in the revision in time, or was only
+	// waiting and the other one had ApplyOptions.Supersede set.
 	ErrSuperseded = errors.New("superseded by another operation")
 	// ErrSourceNeeded is returned when the plan of a deploy that was read from
 	// JSON is applied without ApplyOptions.Release.

@@ -44,7 +44,7 @@ func (e Planned) String() string { return "plan: " + clean.Line(e.Summary) }
 // release is in progress, or was until its process died.
 type LockWaited struct {
 	EventMeta
-	Holder string `json:"holder"` // identity in the Lease
+	Holder string `json:"holder"` // identity in the revision
 }
 
 func (e LockWaited) String() string { return "waiting for " + clean.Line(e.Holder) }

@@ -167,7 +167,7 @@ func TestUnreliableConnection(t *testing.T) {
 		if p := g.plan(last); p.Changed() {
 			t.Errorf("the last deploy was not applied completely: %s", p.Report.Summary())
 		}
-		g.wantNoLease()
+		g.wantUnlocked()
 	}
 	t.Logf("%d deploys, %d ended in a typed error, the longest took %v; faults: %v", each*releases, failures, took, u.faults)
 	if took > deadline+5*time.Second {

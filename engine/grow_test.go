@@ -178,7 +178,7 @@ func TestGrowthSurvivesAKill(t *testing.T) {
 			if writes.Load() >= after { // a response that is not retried
 				return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: req}, nil
 			}
-			if strings.Contains(req.URL.Path, "/authorization.k8s.io/") || strings.Contains(req.URL.Path, "/leases") {
+			if strings.Contains(req.URL.Path, "/authorization.k8s.io/") {
 				return nil, nil
 			}
 			if req.Method != http.MethodGet && !req.URL.Query().Has("dryRun") {

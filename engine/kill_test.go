@@ -122,7 +122,7 @@ var killScenarios = []struct {
 }
 
 // killWorkers is how many processes are killed at once; most of the time of
-// each is spent waiting for the Lease of the killed one to expire.
+// each is spent waiting for the mark of the killed one to expire.
 const killWorkers = 8
 
 // A process is killed right before or right after any of its requests; then a
@@ -329,13 +329,6 @@ func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 		return
 	}
 	key := engine.Key{Namespace: namespace, Name: "shop"}
-	if _, err := f.client.CoordinationV1().Leases(namespace).Get(ctx, "fairlead-shop", metav1.GetOptions{}); err == nil {
-		// Everything was done but releasing the Lease, which had not expired.
-		time.Sleep(2 * time.Second)
-		if err := killStep(ctx, e, t, namespace, desired); err != nil {
-			t.Errorf("%s: the deploy after that: %v", what, err)
-		}
-	}
 	p, err := e.Plan(ctx, engine.Release{Key: key, Source: killChart(t, namespace, desired)}, engine.PlanOptions{DryRun: engine.DryRunAll})
 	if err != nil {
 		t.Errorf("%s: plan: %v", what, err)
@@ -372,7 +365,8 @@ func (f *fixture) recovers(t testing.TB, namespace, desired, what string) {
 	}
 }
 
-// left names the objects with a release's ownership annotations, and Leases.
+// left names the objects with a release's ownership annotations, and reserved
+// revisions.
 func (f *fixture) left(t testing.TB, namespace string) []string {
 	client := dynamic.NewForConfigOrDie(f.cluster.Config())
 	var names []string
@@ -398,13 +392,13 @@ func (f *fixture) left(t testing.TB, namespace string) []string {
 			}
 		}
 	}
-	leases, err := f.client.CoordinationV1().Leases(namespace).List(t.Context(), metav1.ListOptions{})
+	reserved, err := f.client.CoreV1().Secrets(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "owner=fairlead.dev-reserved"})
 	if err != nil {
 		t.Error(err)
 		return names
 	}
-	for _, l := range leases.Items {
-		names = append(names, "leases/"+l.Name)
+	for _, s := range reserved.Items {
+		names = append(names, "reserved "+s.Name)
 	}
 	hooks, err := f.client.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=hook"})
 	if err != nil {

@@ -116,13 +116,13 @@ type Options struct {
 	// *ecdsa.PublicKey (P-256, P-384, P-521) and *rsa.PublicKey (2048 bits).
 	// Nil: plans need no signature.
 	PlanSigners []crypto.PublicKey
-	// Storage decides where revisions and locks are kept. Zero: in Secrets and
-	// Leases of the release's namespace.
+	// Storage decides where revisions are kept. Zero: in Secrets of the release's
+	// namespace.
 	Storage Storage
 	// LeaseDuration is how long an operation whose process no longer renews its
-	// Lease counts as in progress; it is renewed three times as often. Rounded
-	// to seconds. 0: DefaultLeaseDuration. Negative, or more than 2 minutes: an
-	// error; a Lease of another client that claims more counts no longer.
+	// mark in the revision counts as in progress; it is renewed three times as
+	// often. Rounded to seconds. 0: DefaultLeaseDuration. Negative, or more than 2
+	// minutes: an error; a mark of another client that claims more counts no longer.
 	LeaseDuration time.Duration
 	// Concurrency bounds the requests in flight of one call. 0:
 	// DefaultConcurrency. Negative: an error.

@@ -30,7 +30,7 @@ func (e *Engine) PlanCorrection(ctx context.Context, k Key, opts PlanOptions) (*
 }
 
 func (e *Engine) planCorrection(ctx context.Context, k Key, a asking) (*Plan, error) {
-	in, err := e.readInstalled(ctx, "plan correction", k)
+	in, err := e.readInstalled(ctx, "plan correction", k, a)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (e *Engine) Drift(ctx context.Context, k Key) (diff.Report, error) {
 }
 
 func (e *Engine) planDrift(ctx context.Context, k Key) (*Plan, error) {
-	in, err := e.readInstalled(ctx, "drift", k)
+	in, err := e.readInstalled(ctx, "drift", k, asking{purpose: immediate})
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func (e *Engine) planDrift(ctx context.Context, k Key) (*Plan, error) {
 
 // readInstalled reads a release that may have objects in the cluster, and is
 // not being uninstalled.
-func (e *Engine) readInstalled(ctx context.Context, op string, k Key) (restoreInput, error) {
-	in, err := e.readRestore(ctx, op, k)
+func (e *Engine) readInstalled(ctx context.Context, op string, k Key, a asking) (restoreInput, error) {
+	in, err := e.readRestore(ctx, op, k, a)
 	switch {
 	case err != nil:
 		return restoreInput{}, err

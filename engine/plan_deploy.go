@@ -160,9 +160,9 @@ type deployInput struct {
 func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInput, error) {
 	var in deployInput
 	err := parallel.All(ctx,
-		func(ctx context.Context) (err error) { in.history, err = e.listHistory(ctx, r.Key); return err },
 		func(ctx context.Context) (err error) {
-			in.namespace, err = e.readNamespace(ctx, r.Key, r.CreateNamespace, a.assume.namespaces()[r.Namespace])
+			list := func(ctx context.Context) (*history, error) { return e.listHistory(ctx, r.Key) }
+			in.history, in.namespace, err = e.readNamespaceFor(ctx, r.Key, a, r.CreateNamespace, a.assume.namespaces()[r.Namespace], list)
 			return err
 		},
 		func(ctx context.Context) (err error) {

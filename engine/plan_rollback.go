@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
@@ -24,7 +23,7 @@ func (e *Engine) PlanRollback(ctx context.Context, k Key, revision int, opts Pla
 }
 
 func (e *Engine) planRollback(ctx context.Context, k Key, revision int, a asking) (*Plan, error) {
-	in, err := e.readRestore(ctx, "rollback", k)
+	in, err := e.readRestore(ctx, "rollback", k, a)
 	if err != nil {
 		return nil, err
 	}
@@ -63,19 +62,14 @@ type restoreInput struct {
 	namespace namespaceState
 }
 
-func (e *Engine) readRestore(ctx context.Context, op string, k Key) (restoreInput, error) {
+func (e *Engine) readRestore(ctx context.Context, op string, k Key, a asking) (restoreInput, error) {
 	if err := k.validate(); err != nil {
 		return restoreInput{}, err
 	}
 	var in restoreInput
-	err := parallel.All(ctx,
-		func(ctx context.Context) (err error) { in.history, err = e.readHistory(ctx, k); return err },
-		func(ctx context.Context) (err error) {
-			in.namespace, err = e.readNamespace(ctx, k, true, false)
-			in.namespace.missing = false // what was in it is gone, and is reported as missing
-			return err
-		},
-	)
+	var err error
+	in.history, in.namespace, err = e.readNamespaceFor(ctx, k, a, true, false, func(ctx context.Context) (*history, error) { return e.readHistory(ctx, k) })
+	in.namespace.missing = false // what was in it is gone, and is reported as missing
 	if err == nil && in.history.last == nil {
 		err = notFound(op, k)
 	}

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
-	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
+	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
 // PolicyRules are the RBAC rules that making the plan again, applying it, and
@@ -44,12 +44,12 @@ func (p *Plan) PolicyRules() (map[string][]rbacv1.PolicyRule, error) {
 	return rules.byNamespace(), nil
 }
 
-// addRecord adds what the release's lock, history and namespace take.
+// addRecord adds what the release's history and namespace take.
 func (r ruleSet) addRecord(p *Plan) {
 	at := p.work.storage
-	home, lease := at.namespaceOf(p.Key), lock.Name(p.Key.Name)
+	home := at.namespaceOf(p.Key)
 	if !at.elsewhere() {
-		r.add(home, "coordination.k8s.io", "leases", lease, "get")
+		r.add(home, "coordination.k8s.io", "leases", storage.LeaseName(p.Key.Name), "get") // of engines of earlier versions
 	}
 	if p.work.namespace.created() {
 		r.add("", "", "namespaces", "", "create")
@@ -57,8 +57,9 @@ func (r ruleSet) addRecord(p *Plan) {
 	if !p.Changed() && p.Kind != PlanUninstall || at.elsewhere() {
 		return
 	}
-	r.add(home, "coordination.k8s.io", "leases", "", "create")
-	r.add(home, "coordination.k8s.io", "leases", lease, "update", "delete")
+	if p.Kind == PlanUninstall {
+		r.add(home, "", at.resource(), "", "create") // reserves the next revision
+	}
 	for _, verb := range recordVerbs(p) {
 		r.add(home, "", at.resource(), "", verb)
 	}

@@ -260,7 +260,7 @@ var (
 	diagnosis = map[string]bool{"pods": true, "pods/log": true, "events": true, "replicasets": true, "persistentvolumeclaims": true, "storageclasses": true}
 	// unseen are verbs that only a long call takes, or one after a killed one;
 	// and those that the API server itself asks for.
-	unseen = map[string]bool{"get leases": true, "update leases": true, "delete secrets": true, "get pods": true, "escalate roles": true, "bind roles": true}
+	unseen = map[string]bool{"get leases": true, "delete secrets": true, "get pods": true, "escalate roles": true, "bind roles": true}
 )
 
 func sortedKeys[V any](m map[string]V) []string {

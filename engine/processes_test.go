@@ -91,7 +91,7 @@ func TestRivalProcesses(t *testing.T) {
 	if err != nil || len(maps.Items) != 2 || maps.Items[0].Data["colour"] != maps.Items[1].Data["colour"] {
 		t.Errorf("the outcome is mixed: %+v, %v", maps.Items, err)
 	}
-	f.wantNoLease()
+	f.wantUnlocked()
 }
 
 // A release of three incompressible megabytes is deployed, listed, and rolled

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
+	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 )
 
 // readNamespace reads the release's own namespace. A missing one is an error
@@ -43,6 +44,31 @@ func (e *Engine) readNamespace(ctx context.Context, k Key, create, assumed bool)
 		Op: "plan", Key: k, Hint: "create it, or set Release.CreateNamespace",
 		Err: fmt.Errorf("%w: %s", ErrNamespaceNotFound, k.Namespace),
 	}
+}
+
+// readNamespaceFor is readNamespace beside history, which reads the history. A call
+// that was not made for review, over a release whose revisions this engine has read
+// or written in that namespace, does without, as long as they are there: where the
+// namespace is being deleted, the API server refuses the revision that would be recorded
+// before anything else is written.
+func (e *Engine) readNamespaceFor(ctx context.Context, k Key, a asking, create, assumed bool, history func(context.Context) (*history, error)) (h *history, state namespaceState, err error) {
+	known := a.purpose != forReview && !assumed && e.opts.Storage.namespaceOf(k) == k.Namespace && !e.opts.Storage.elsewhere() && e.store.Knows(k.Namespace, k.Name)
+	err = parallel.All(ctx,
+		func(ctx context.Context) (err error) { h, err = history(ctx); return err },
+		func(ctx context.Context) (err error) {
+			if !known {
+				state, err = e.readNamespace(ctx, k, create, assumed)
+			}
+			return err
+		},
+	)
+	if err == nil && known {
+		inputsOf(ctx).addNamespace(k)
+		if len(h.inventory.Revisions) == 0 {
+			state, err = e.readNamespace(ctx, k, create, assumed)
+		}
+	}
+	return h, state, err
 }
 
 // requireNamespace fails with ErrNamespaceNotFound if the namespace of an

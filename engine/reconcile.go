@@ -153,8 +153,8 @@ type pass struct {
 // take plans, and does what can be done at once. What another operation has
 // recorded meanwhile is planned from again.
 func (s *pass) take(ctx context.Context) (Progress, error) {
-	var l *lock.Lock
-	defer func() { l.Release() }()
+	l := s.e.newLock(ctx, s.key)
+	defer l.Release()
 	for race := 0; ; race++ {
 		p, err := s.plan(ctx)
 		if err == nil {
@@ -166,19 +166,25 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 		if out, done, err := s.withoutLock(ctx, p); done || err != nil {
 			return out, explain(string(s.operation), s.key, diff.Object{}, err)
 		}
-		if out, done, err := s.onlyLooks(ctx, p); done || err != nil {
-			return out, explain(string(s.operation), s.key, diff.Object{}, err)
+		var waited bool
+		busy, err := s.turn(func(seen *lock.Observed) (err error) {
+			waited, err = s.e.turn(ctx, s.key, p.work.history, s.apply, l, seen)
+			return err
+		})
+		if busy != nil || err != nil {
+			return s.busy(p, busy, err)
 		}
-		if l == nil {
-			busy, err := s.lock(ctx, p, &l)
-			if err != nil {
-				return s.progress(p), explain("lock", s.key, diff.Object{}, err)
+		if waited {
+			continue // the other operation has changed what was planned from
+		}
+		if l.Held() == nil { // or the look would write beside the renewals
+			if out, done, err := s.onlyLooks(ctx, p); done || err != nil {
+				return out, explain(string(s.operation), s.key, diff.Object{}, err)
 			}
-			if busy != nil {
-				return s.busy(p, busy), nil
-			}
-			if l.Waited() {
-				continue // the other operation has changed what was planned from
+		}
+		if p.work.namespace.missing {
+			if err := s.e.createNamespace(ctx, p); err != nil {
+				return s.progress(p), explain(string(s.operation), s.key, diff.Object{}, err)
 			}
 		}
 		r := newRun(s.e, p, s.apply, l)
@@ -187,27 +193,28 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 			r.notes.Resumable = true
 		}
 		_, err = r.execute(ctx)
-		if !errors.Is(err, errRaced) || race == maxRaces {
+		var reserved *storage.ReservedError
+		if errors.As(err, &reserved) {
+			busy, err := s.turn(func(seen *lock.Observed) error { return s.e.turnAt(ctx, s.key, reserved.Claim, s.apply, l, seen) })
+			if busy != nil || err != nil {
+				return s.busy(p, busy, err)
+			}
+			continue
+		}
+		s.e.rivals.forget(s.key)
+		if !errors.Is(err, errRaced) || race >= maxRaces {
 			return s.written(r, err)
 		}
 	}
 }
 
-// lock takes the release's lock. busy is who has it, if anybody has.
-func (s *pass) lock(ctx context.Context, p *Plan, l **lock.Lock) (busy, err error) {
-	if p.work.namespace.missing {
-		if err := s.e.createNamespace(ctx, p); err != nil {
-			return nil, err
-		}
-	}
+// turn asks whether it is the pass's turn, with what earlier passes have seen of
+// another holder. busy is who works on the release, if anybody does.
+func (s *pass) turn(ask func(*lock.Observed) error) (busy, err error) {
 	seen := s.e.rivals.of(s.key)
 	defer seen.mu.Unlock()
-	*l, err = s.e.acquireSeen(ctx, s.key, s.apply, &seen.Observed)
-	if errors.Is(err, ErrBusy) {
+	if err = ask(&seen.Observed); errors.Is(err, ErrBusy) {
 		return err, nil
-	}
-	if err == nil {
-		s.e.rivals.forget(s.key)
 	}
 	return nil, err
 }
@@ -456,11 +463,15 @@ func (s *pass) comeAgain(r *run) time.Duration {
 	return after
 }
 
-// busy is the progress of a pass that found another operation at work.
-func (s *pass) busy(p *Plan, why error) Progress {
+// busy is the progress of a pass that found another operation at work, or failed to
+// find out.
+func (s *pass) busy(p *Plan, why, err error) (Progress, error) {
 	out := s.progress(p)
+	if err != nil {
+		return out, explain("lock", s.key, diff.Object{}, err)
+	}
 	out.Phase, out.Err, out.After = PhaseBusy, why, max(shortest, s.e.opts.LeaseDuration/3)
-	return out
+	return out, nil
 }
 
 func (s *pass) progress(p *Plan) Progress {

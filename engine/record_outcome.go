@@ -18,11 +18,14 @@ func (r *recorder) leavePending(ctx context.Context, why error) error {
 		return nil
 	}
 	r.notes.resumable()
+	if errors.Is(why, errInTransition) && r.record.Held() == nil {
+		return r.saveNotes(ctx)
+	}
 	if !errors.Is(why, errInTransition) {
 		r.record.Description = short(r.p.work.redactor.String(describe(r.p, "left unfinished: "+headline(why))))
-		return r.write(ctx)
 	}
-	return r.saveNotes(ctx)
+	r.record.Progress, r.record.Mark = r.notes.text(), &storage.Mark{}
+	return r.update(ctx)
 }
 
 // recordingTime is how long recording the outcome may take after the caller's
@@ -30,8 +33,8 @@ func (r *recorder) leavePending(ctx context.Context, why error) error {
 const recordingTime = 15 * time.Second
 
 // recordOutcome records the outcome: deployed and earlier revisions superseded,
-// or failed. release releases the lock as soon as the outcome is known.
-func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyOptions, release func()) error {
+// or failed. It fails with errRaced if another operation has changed the revision.
+func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyOptions) error {
 	last := r.previous()
 	switch {
 	case failure != nil:
@@ -51,14 +54,15 @@ func (r *recorder) recordOutcome(ctx context.Context, failure error, opts ApplyO
 	if failure != nil && r.repeatsFailure() {
 		return r.amendFailure(ctx, last)
 	}
-	if err := r.e.store.Update(ctx, r.record); err != nil {
+	r.record.Mark = nil
+	if err := r.update(ctx); err != nil {
 		return err
 	}
 	r.reportRecorded()
 	if r.record.Status == storage.StatusFailed {
 		return r.trimAttempts(ctx, opts.history())
 	}
-	return r.retireAndTrim(ctx, opts.history(), release)
+	return r.retireAndTrim(ctx, opts.history())
 }
 
 // healthyBefore reports whether the release was healthy before this revision was
@@ -75,7 +79,7 @@ func (r *recorder) healthyBefore() bool {
 // recordUninstalled records how an uninstall ended, and deletes the history
 // unless keepHistory is set. After a failure the revision stays "uninstalling": the
 // next Uninstall continues from there.
-func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHistory bool, release func()) error {
+func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHistory bool) error {
 	if failure != nil {
 		r.record.Description = r.describeFailure(failure)
 		return r.e.store.Update(ctx, r.record)
@@ -90,7 +94,7 @@ func (r *recorder) recordUninstalled(ctx context.Context, failure error, keepHis
 		err = r.e.store.Update(ctx, r.record)
 	} else {
 		var released sync.WaitGroup
-		released.Go(release)
+		released.Go(r.lock.Release)
 		err = r.e.store.Forget(ctx, r.p.Key.Namespace, r.p.work.history.inventory)
 		released.Wait()
 	}

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -27,18 +30,22 @@ type recorder struct {
 	// resumed: the revision is one that was left pending, and goes on.
 	resumed bool
 	notes   *notes
+	lock    *lock.Lock // nil: only for looks
 }
 
 // errRaced: another operation recorded the revision that was planned.
 var errRaced = errors.New("another operation has recorded the revision")
 
-// recordPending records the pending revision, before anything else is written.
-// It fails with errRaced if another operation has recorded that revision.
-func (r *recorder) recordPending(ctx context.Context) error {
+// recordPending records the pending revision, before anything else is written, with
+// the mark of who works on it. It fails with errRaced if another operation has
+// recorded that revision. Where the outcome is all that will be written, a revision
+// that goes on needs no mark: writing fails if it was changed since it was read.
+func (r *recorder) recordPending(ctx context.Context, onlyOutcome bool) error {
 	if r.resumed {
-		r.begun = true
-		r.reportPlanned()
-		return nil
+		return r.recordResumed(ctx, onlyOutcome)
+	}
+	if err := r.takeLeft(ctx); err != nil {
+		return err
 	}
 	now := time.Now()
 	r.record.LastDeployed, r.record.FirstDeployed = now, now
@@ -47,7 +54,7 @@ func (r *recorder) recordPending(ctx context.Context) error {
 	}
 	r.record.Description, r.record.AppliedPlan = describe(r.p, "in progress"), r.p.work.reviewed
 	r.identify(r.record)
-	r.record.Progress = r.notes.text()
+	r.record.Progress, r.record.Mark = r.notes.text(), r.lock.Mark()
 	err := r.e.store.Create(ctx, r.record)
 	if errors.Is(err, storage.ErrRevisionExists) {
 		return errRaced
@@ -55,8 +62,89 @@ func (r *recorder) recordPending(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.lock.Hold(r.record.Held(), now)
 	r.begun = true
 	r.reportPlanned()
+	return nil
+}
+
+// recordResumed marks the revision that goes on, unless that was taken over before.
+func (r *recorder) recordResumed(ctx context.Context, onlyOutcome bool) error {
+	switch mark := r.record.Mark; {
+	case mark != nil && r.lock.Holds(*mark):
+		r.record.Hold(r.lock.Held())
+	case !onlyOutcome:
+		before := time.Now()
+		r.record.Mark = r.lock.Mark()
+		if err := r.update(ctx); err != nil {
+			return err
+		}
+		r.lock.Hold(r.record.Held(), before)
+	}
+	r.begun = true
+	r.reportPlanned()
+	return nil
+}
+
+// takeLeft takes over the revision that was left pending before the one that is
+// recorded, so that nobody else goes on with it.
+func (r *recorder) takeLeft(ctx context.Context) error {
+	last := r.p.work.history.last
+	if last == nil || !last.Status.Pending() || last.Mark != nil && r.lock.Holds(*last.Mark) {
+		return nil
+	}
+	before := time.Now()
+	held, err := r.e.store.TakeOver(ctx, last.Claim(), *r.lock.Mark())
+	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
+		return errRaced
+	}
+	if err == nil {
+		r.lock.Hold(held, before)
+	}
+	return err
+}
+
+// reserve takes the name of the next revision, for an operation that records none.
+// It fails with errRaced if another operation has recorded that revision; whether the
+// newest one has changed since it was read is for the caller to see. Where nothing may be
+// created, as in a namespace that is being deleted, the operation goes on with a warning.
+func (e *Engine) reserve(ctx context.Context, k Key, h *history, l *lock.Lock) error {
+	before := time.Now()
+	held, err := e.store.Reserve(ctx, h.last, h.nextRevision(), *l.Mark())
+	switch {
+	case errors.Is(err, storage.ErrRevisionExists):
+		return errRaced
+	case apierrors.IsForbidden(err):
+		e.events.emit(Warning{about(k), "cannot reserve the next revision (forbidden): concurrent operations are not blocked: " + err.Error()})
+		return nil
+	case err == nil:
+		l.Hold(held, before)
+	}
+	return err
+}
+
+// reserveUnchanged is reserve for an operation that does not begin by writing the newest
+// revision: it fails with errRaced if that has changed since it was read.
+func (e *Engine) reserveUnchanged(ctx context.Context, k Key, h *history, l *lock.Lock) error {
+	if err := e.reserve(ctx, k, h, l); err != nil {
+		return err
+	}
+	now, err := e.store.Claim(ctx, k.Namespace, k.Name, h.last.Revision)
+	if err == nil && now.Version() == h.last.Claim().Version() {
+		return nil
+	}
+	if err == nil || errors.Is(err, storage.ErrNotFound) {
+		err = errRaced
+	}
+	return errors.Join(err, releaseHeld(ctx, l))
+}
+
+// releaseHeld takes away what a lock has marked: who has changed the revision may wait
+// for this call, which is about to wait for them.
+func releaseHeld(ctx context.Context, l *lock.Lock) error {
+	if held := l.Held(); held != nil {
+		return held.Release(ctx)
+	}
 	return nil
 }
 
@@ -66,22 +154,25 @@ func (r *recorder) recordPending(ctx context.Context) error {
 func (r *recorder) recordUninstalling(ctx context.Context) error {
 	record := *r.p.work.history.last
 	record.Hooks = slices.Clone(record.Hooks)
+	r.record = &record
+	reserve := r.e.reserve
 	if r.resumed {
-		r.record, r.begun = &record, true
+		reserve = r.e.reserveUnchanged
+	}
+	if err := reserve(ctx, r.p.Key, r.p.work.history, r.lock); err != nil {
+		return err
+	}
+	if r.resumed {
+		r.begun = true
 		r.reportPlanned()
 		return nil
 	}
-	record.Progress = r.notes.text()
+	record.Progress, record.Mark = r.notes.text(), &storage.Mark{} // the reserved revision has it
 	record.Status, record.AppliedPlan = storage.StatusUninstalling, r.p.work.reviewed
 	record.Description = describe(r.p, "in progress")
-	r.record = &record
 	r.identify(r.record)
-	err := r.e.store.Update(ctx, r.record)
-	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
-		return errRaced
-	}
-	if err != nil {
-		return err
+	if err := r.update(ctx); err != nil {
+		return errors.Join(err, releaseHeld(ctx, r.lock))
 	}
 	r.begun = true
 	r.reportPlanned()
@@ -100,11 +191,24 @@ func (r *recorder) saveNotes(ctx context.Context) error {
 // write writes the revision with its notes.
 func (r *recorder) write(ctx context.Context) error {
 	r.record.Progress = r.notes.text()
-	err := r.e.store.Update(ctx, r.record)
-	if errors.Is(err, storage.ErrChanged) || errors.Is(err, storage.ErrNotFound) {
-		return errRaced
+	if r.record.Held() != nil {
+		r.record.Mark = r.lock.Mark()
 	}
-	return err
+	return r.update(ctx)
+}
+
+// update writes the revision. It fails with errRaced if another operation has
+// changed it, which ends a lock on it.
+func (r *recorder) update(ctx context.Context) error {
+	held := r.record.Held() != nil
+	err := r.e.store.Update(ctx, r.record)
+	if !errors.Is(err, storage.ErrChanged) && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if held {
+		r.lock.Lose()
+	}
+	return errRaced
 }
 
 // previous is the newest revision before the one that is recorded; nil: there is

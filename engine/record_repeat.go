@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/storage"
@@ -22,10 +23,13 @@ func (r *recorder) amendFailure(ctx context.Context, last *storage.Record) error
 	amended := *last
 	amended.Description, amended.LastDeployed, amended.Progress = r.record.Description, r.record.LastDeployed, r.record.Progress
 	r.identify(&amended)
-	if err := r.e.store.Update(ctx, &amended); err != nil {
+	if err := r.e.store.Discard(ctx, r.record); errors.Is(err, storage.ErrChanged) {
+		r.lock.Lose()
+		return errRaced
+	} else if err != nil {
 		return err
 	}
-	if err := r.e.store.Delete(ctx, r.record.Namespace, r.record.Name, r.record.Revision); err != nil {
+	if err := r.e.store.Update(ctx, &amended); err != nil {
 		return err
 	}
 	r.record = &amended

@@ -13,9 +13,10 @@ import (
 )
 
 // retireAndTrim makes the recorded revision the only one that is deployed, and
-// deletes the oldest ones. release releases the lock meanwhile: the next
-// operation knows the outcome, and does itself what is not done.
-func (r *recorder) retireAndTrim(ctx context.Context, keep int, release func()) error {
+// deletes the oldest ones: not beside recording the outcome, since a release whose
+// process dies in between would have no revision that is deployed. The next operation
+// may have begun, which knows the outcome, and does itself what is not done.
+func (r *recorder) retireAndTrim(ctx context.Context, keep int) error {
 	before := r.before()
 	inventory := r.p.work.history.inventory
 	for _, repeated := range r.repeatedCorrections() {
@@ -33,7 +34,6 @@ func (r *recorder) retireAndTrim(ctx context.Context, keep int, release func()) 
 	// A failure of one does not keep the others from being done.
 	var retired, trimmed error
 	err := parallel.All(ctx,
-		func(context.Context) error { release(); return nil },
 		func(ctx context.Context) error { retired = r.retireAll(ctx, before); return nil },
 		func(ctx context.Context) error {
 			if keep > 0 {

@@ -287,8 +287,6 @@ func requestText(r testcluster.Request, namespace string) string {
 		what = "the deployed revision"
 	case strings.Contains(selector, "owner in"):
 		what = "the revisions' metadata"
-	case resource == "leases":
-		what = one
 	case resource == "secrets" && !named:
 		what = "the revisions"
 	case !named:

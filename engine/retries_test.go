@@ -37,7 +37,7 @@ func verdict(req *http.Request, err *apierrors.StatusError) *http.Response {
 
 // A conflict with another writer is retried; a decision of the API server is not.
 func TestVerdictsAndRaces(t *testing.T) {
-	maps, secrets, leases := schema.GroupResource{Resource: "configmaps"}, schema.GroupResource{Resource: "secrets"}, schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
+	maps, secrets := schema.GroupResource{Resource: "configmaps"}, schema.GroupResource{Resource: "secrets"}
 	apply := func(r *http.Request) bool {
 		return r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/configmaps/shop-config") && !r.URL.Query().Has("dryRun")
 	}
@@ -57,7 +57,6 @@ func TestVerdictsAndRaces(t *testing.T) {
 		"invalid":                     {on: apply, with: apierrors.NewInvalid(schema.GroupKind{Kind: "ConfigMap"}, "shop-config", nil), times: 100, tries: 1, fails: errAny},
 		"forbidden":                   {on: apply, with: apierrors.NewForbidden(maps, "shop-config", errors.New("not you")), times: 100, tries: 1, fails: engine.ErrForbidden},
 		"the revision's number taken": {on: write(http.MethodPost, "/secrets"), with: apierrors.NewAlreadyExists(secrets, "sh.helm.release.v1.shop.v1"), times: 1, tries: 2},
-		"the lease just taken":        {on: write(http.MethodPost, "/leases"), with: apierrors.NewAlreadyExists(leases, "fairlead-shop"), times: 1, tries: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -173,7 +172,7 @@ func TestNamespaceThatIsBeingDeleted(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	for _, w := range f.writes() {
-		if !strings.Contains(w, "leases") && !strings.Contains(w, "selfsubject") {
+		if !strings.Contains(w, "selfsubject") {
 			t.Errorf("wrote %s", w)
 		}
 	}

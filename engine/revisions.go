@@ -44,6 +44,13 @@ func (h *history) nextRevision() int {
 	return h.inventory.Revisions[len(h.inventory.Revisions)-1].Revision + 1
 }
 
+// changedAsRead reports whether the newest revision has got another status between
+// listing the revisions and reading it.
+func (h *history) changedAsRead() bool {
+	n := len(h.inventory.Revisions)
+	return n > 0 && h.last != nil && h.inventory.Revisions[n-1].Revision == h.last.Revision && h.inventory.Revisions[n-1].Status != h.last.Status
+}
+
 // upgrades reports whether a deploy is an upgrade. An install that never became
 // healthy is installed again, with the hooks of an install.
 func (h *history) upgrades() bool {

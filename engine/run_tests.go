@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-dev/fairlead/diff"
+	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
@@ -30,20 +31,12 @@ func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []T
 	defer e.reportCall(OperationTest, k)(&rev, &err)
 	fail := func(err error) ([]TestResult, error) { return results, explain("test", k, diff.Object{}, err) }
 
-	record, err := e.testedRevision(ctx, k)
-	if err != nil {
-		return fail(err)
-	}
-	l, err := e.acquire(ctx, k, ApplyOptions{LockTimeout: opts.LockTimeout})
-	if err != nil {
-		return fail(err)
-	}
-	defer func() { l.Release() }()
+	l := e.newLock(ctx, k)
+	defer l.Release()
 	working := l.Context(ctx)
-	if l.Waited() {
-		if record, err = e.testedRevision(working, k); err != nil {
-			return fail(err)
-		}
+	record, err := e.reserveTested(working, k, l, ApplyOptions{LockTimeout: opts.LockTimeout})
+	if err != nil {
+		return fail(err)
 	}
 	tested := revisionFrom(record.Meta())
 	rev = &tested
@@ -66,17 +59,46 @@ func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []T
 	return results, err
 }
 
-// testedRevision is the revision whose tests run.
-func (e *Engine) testedRevision(ctx context.Context, k Key) (*storage.Record, error) {
-	h, err := e.readHistory(ctx, k)
-	if err != nil {
-		return nil, err
+// reserveTested reads the revision whose tests run, when no other operation works on
+// the release, and keeps others from beginning.
+func (e *Engine) reserveTested(ctx context.Context, k Key, l *lock.Lock, opts ApplyOptions) (*storage.Record, error) {
+	for race := 0; ; race++ {
+		h, err := e.readHistory(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		waited, err := e.turn(ctx, k, h, opts, l, nil)
+		if err != nil {
+			return nil, err
+		}
+		if waited {
+			continue
+		}
+		if err := testable(k, h.last); err != nil {
+			return nil, err
+		}
+		err = e.reserveUnchanged(ctx, k, h, l)
+		var reserved *storage.ReservedError
+		switch {
+		case errors.As(err, &reserved):
+			if err := e.turnAt(ctx, k, reserved.Claim, opts, l, nil); err != nil {
+				return nil, err
+			}
+		case !errors.Is(err, errRaced):
+			return h.last, err
+		case race >= maxRaces:
+			return nil, &Error{Op: "test", Key: k, Hint: "call again when it has finished", Err: fmt.Errorf("%w: it recorded revision %d first", ErrBusy, h.last.Revision+1)}
+		}
 	}
-	if h.last == nil || h.last.Status == storage.StatusUninstalled {
-		return nil, notFound("test", k)
+}
+
+// testable returns an error if the newest revision has no tests to run.
+func testable(k Key, last *storage.Record) error {
+	if last == nil || last.Status == storage.StatusUninstalled {
+		return notFound("test", k)
 	}
-	if s := h.last.Status; s != storage.StatusDeployed && s != storage.StatusFailed {
-		return nil, &Error{Op: "test", Key: k, Hint: "deploy it first", Err: fmt.Errorf("revision %d is %s", h.last.Revision, s)}
+	if s := last.Status; s != storage.StatusDeployed && s != storage.StatusFailed {
+		return &Error{Op: "test", Key: k, Hint: "deploy it first", Err: fmt.Errorf("revision %d is %s", last.Revision, s)}
 	}
-	return h.last, nil
+	return nil
 }

@@ -6,12 +6,11 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
-	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/engine/internal/observe"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
 
-// Storage decides where revisions are kept, and the locks of releases with them.
+// Storage decides where revisions are kept, which are the locks of releases, too.
 // Zero: as Helm keeps them, in Secrets of the release's namespace. A release is
 // found only where it is kept: changing this starts a new history for each.
 type Storage struct {
@@ -44,7 +43,7 @@ const (
 	StorageConfigMaps StorageDriver = "configmap"
 )
 
-// MemoryStorage keeps revisions and locks in this process. Several engines may
+// MemoryStorage keeps revisions in this process. Several engines may
 // share one.
 type MemoryStorage struct{ memory *storage.Memory }
 
@@ -69,17 +68,17 @@ func (s Storage) validate() error {
 	return nil
 }
 
-// home is where an engine keeps revisions and locks.
+// home is where an engine keeps revisions.
 type home struct {
 	store  *storage.Store
-	leases func(k Key) lock.Leases
+	leases func(k Key) leases // nil: there are none
 }
 
 // homeIn is the home that the options ask for; c is the engine's own cluster.
 func (o Options) homeIn(c *cluster.Cluster) (home, error) {
 	s := o.Storage
 	if s.Memory != nil {
-		return home{storage.In(s.Memory.memory, ""), func(k Key) lock.Leases { return s.Memory.memory.Leases(k.Namespace) }}, nil
+		return home{storage.In(s.Memory.memory, ""), nil}, nil
 	}
 	if s.Config != nil {
 		var err error
@@ -91,7 +90,7 @@ func (o Options) homeIn(c *cluster.Cluster) (home, error) {
 	if s.Driver == StorageConfigMaps {
 		open = storage.NewConfigMaps
 	}
-	return home{open(c.Typed, c.Metadata).Placed(s.Namespace), func(k Key) lock.Leases {
+	return home{open(c.Typed, c.Metadata).Placed(s.Namespace), func(k Key) leases {
 		return c.Typed.CoordinationV1().Leases(s.namespaceOf(k))
 	}}, nil
 }

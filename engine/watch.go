@@ -110,10 +110,12 @@ func (e *Engine) observe(ctx context.Context, opts WatchOptions) (*observe.Obser
 			Namespace: e.opts.Storage.Namespace,
 			Revision: func(o metav1.ObjectMeta) (observe.Revision, bool) {
 				m, ok := storage.WatchedMeta(o)
-				return observe.Revision{
+				r := observe.Revision{
 					Release: observe.Release{Namespace: m.Namespace, Name: m.Name}, Number: m.Revision,
 					Status: string(m.Status), Matches: selector.Matches(labels.Set(m.Labels)),
-				}, ok
+				}
+				r.Holder, r.Mark, r.Content = storage.WatchedMark(o)
+				return r, ok
 			},
 			Uses: e.usesOf,
 		},

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,19 +17,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 )
 
-// Memory keeps records, and the Leases of releases, in this process. It is safe
-// for concurrent use.
-type Memory struct {
-	secrets kept[*corev1.Secret]
-	leases  kept[*coordinationv1.Lease]
-}
+// Memory keeps records in this process. It is safe for concurrent use.
+type Memory struct{ secrets kept }
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{
-		secrets: kept[*corev1.Secret]{resource: corev1.Resource("secrets"), objects: map[place]*corev1.Secret{}},
-		leases:  kept[*coordinationv1.Lease]{resource: coordinationv1.Resource("leases"), objects: map[place]*coordinationv1.Lease{}},
-	}
+	return &Memory{kept{resource: corev1.Resource("secrets"), objects: map[place]*corev1.Secret{}}}
 }
 
 func (m *Memory) Kind() string { return "record in memory" }
@@ -76,53 +68,23 @@ func (m *Memory) ListMeta(_ context.Context, namespace string, opts metav1.ListO
 	return out, nil
 }
 
-// Leases of one namespace.
-func (m *Memory) Leases(namespace string) *MemoryLeases { return &MemoryLeases{m, namespace} }
-
-// MemoryLeases are the Leases of one namespace of a Memory.
-type MemoryLeases struct {
-	memory    *Memory
-	namespace string
-}
-
-func (l *MemoryLeases) Create(_ context.Context, lease *coordinationv1.Lease, _ metav1.CreateOptions) (*coordinationv1.Lease, error) {
-	return l.memory.leases.create(lease)
-}
-
-func (l *MemoryLeases) Update(_ context.Context, lease *coordinationv1.Lease, _ metav1.UpdateOptions) (*coordinationv1.Lease, error) {
-	return l.memory.leases.update(lease)
-}
-
-func (l *MemoryLeases) Get(_ context.Context, name string, _ metav1.GetOptions) (*coordinationv1.Lease, error) {
-	return l.memory.leases.get(place{l.namespace, name})
-}
-
-func (l *MemoryLeases) Delete(_ context.Context, name string, opts metav1.DeleteOptions) error {
-	return l.memory.leases.delete(place{l.namespace, name}, opts)
-}
-
 type place struct{ namespace, name string }
 
 // kept are objects of one kind, handled as the API server does.
-type kept[T interface {
-	comparable
-	metav1.Object
-	DeepCopy() T
-}] struct {
+type kept struct {
 	resource schema.GroupResource
 
 	mu      sync.Mutex
-	objects map[place]T
+	objects map[place]*corev1.Secret
 	version int
 }
 
-func (k *kept[T]) create(o T) (T, error) {
+func (k *kept) create(o *corev1.Secret) (*corev1.Secret, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var none T
 	at := place{o.GetNamespace(), o.GetName()}
-	if k.objects[at] != none {
-		return none, apierrors.NewAlreadyExists(k.resource, at.name)
+	if k.objects[at] != nil {
+		return nil, apierrors.NewAlreadyExists(k.resource, at.name)
 	}
 	o = o.DeepCopy()
 	o.SetUID(uuid.NewUUID())
@@ -130,17 +92,16 @@ func (k *kept[T]) create(o T) (T, error) {
 	return k.put(at, o), nil
 }
 
-func (k *kept[T]) update(o T) (T, error) {
+func (k *kept) update(o *corev1.Secret) (*corev1.Secret, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var none T
 	at := place{o.GetNamespace(), o.GetName()}
 	have := k.objects[at]
 	switch {
-	case have == none:
-		return none, apierrors.NewNotFound(k.resource, at.name)
+	case have == nil:
+		return nil, apierrors.NewNotFound(k.resource, at.name)
 	case o.GetResourceVersion() != "" && o.GetResourceVersion() != have.GetResourceVersion(), o.GetUID() != "" && o.GetUID() != have.GetUID():
-		return none, apierrors.NewConflict(k.resource, at.name, errors.New("it has changed"))
+		return nil, apierrors.NewConflict(k.resource, at.name, errors.New("it has changed"))
 	}
 	o = o.DeepCopy()
 	o.SetUID(have.GetUID())
@@ -149,30 +110,28 @@ func (k *kept[T]) update(o T) (T, error) {
 }
 
 // put keeps an object, and returns a copy of it.
-func (k *kept[T]) put(at place, o T) T {
+func (k *kept) put(at place, o *corev1.Secret) *corev1.Secret {
 	k.version++
 	o.SetResourceVersion(strconv.Itoa(k.version))
 	k.objects[at] = o
 	return o.DeepCopy()
 }
 
-func (k *kept[T]) get(at place) (T, error) {
+func (k *kept) get(at place) (*corev1.Secret, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var none T
 	have := k.objects[at]
-	if have == none {
-		return none, apierrors.NewNotFound(k.resource, at.name)
+	if have == nil {
+		return nil, apierrors.NewNotFound(k.resource, at.name)
 	}
 	return have.DeepCopy(), nil
 }
 
-func (k *kept[T]) delete(at place, opts metav1.DeleteOptions) error {
+func (k *kept) delete(at place, opts metav1.DeleteOptions) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var none T
 	have := k.objects[at]
-	if have == none {
+	if have == nil {
 		return apierrors.NewNotFound(k.resource, at.name)
 	}
 	if p := opts.Preconditions; p != nil && (p.UID != nil && *p.UID != have.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != have.GetResourceVersion()) {
@@ -188,20 +147,20 @@ func (k *kept[T]) delete(at place, opts metav1.DeleteOptions) error {
 }
 
 // list returns copies, by namespace and name.
-func (k *kept[T]) list(namespace, selector string) ([]T, error) {
+func (k *kept) list(namespace, selector string) ([]*corev1.Secret, error) {
 	matching, err := labels.Parse(selector)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var out []T
+	var out []*corev1.Secret
 	for _, o := range k.objects {
 		if (namespace == "" || o.GetNamespace() == namespace) && matching.Matches(labels.Set(o.GetLabels())) {
 			out = append(out, o.DeepCopy())
 		}
 	}
-	slices.SortFunc(out, func(a, b T) int {
+	slices.SortFunc(out, func(a, b *corev1.Secret) int {
 		return cmp.Or(cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
 	})
 	return out, nil

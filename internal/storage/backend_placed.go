@@ -32,7 +32,8 @@ func (e *TakenError) Error() string {
 
 // Create refuses a revision where any other one of its release's name is that of a
 // release in another namespace: the numbers alone do not show it, since old revisions
-// are trimmed. Both releases share one Lease, so that nothing comes in between.
+// are trimmed. Of two first revisions at once only one is created, since both have one
+// name.
 func (b placed) Create(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
 	if s.Labels[labelOwner] == ownerHelm {
 		same, err := b.Backend.ListMeta(ctx, b.namespace, metav1.ListOptions{LabelSelector: labelOwner + "=" + ownerHelm + "," + labelName + "=" + s.Labels[labelName]})

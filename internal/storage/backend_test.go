@@ -12,19 +12,22 @@ import (
 	"k8s.io/client-go/metadata"
 )
 
+// backends are all that there are, over the cluster of a shelf.
+var backends = map[string]func(s *shelf) Backend{
+	"Secrets":    func(s *shelf) Backend { return s.backend },
+	"ConfigMaps": func(s *shelf) Backend { return configMaps{s.secrets, metadata.NewForConfigOrDie(s.cfg)} },
+	"memory":     func(*shelf) Backend { return NewMemory() },
+	"placed":     func(*shelf) Backend { return placed{NewMemory(), "elsewhere"} },
+}
+
 // What holds of a Store over Secrets holds over every Backend: revisions are
 // created once, updated if unchanged, found by their labels, continued where they
 // are too big, trimmed and forgotten.
 func TestBackends(t *testing.T) {
-	for name, open := range map[string]func(s *shelf) Backend{
-		"Secrets":    func(s *shelf) Backend { return s.backend },
-		"ConfigMaps": func(s *shelf) Backend { return configMaps{s.secrets, metadata.NewForConfigOrDie(s.cfg)} },
-		"memory":     func(*shelf) Backend { return NewMemory() },
-		"placed":     func(*shelf) Backend { return placed{NewMemory(), "elsewhere"} },
-	} {
+	for name, open := range backends {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
-			s.Store = &Store{backend: open(s), limit: testLimit}
+			s.Store = &Store{backend: open(s), limit: testLimit, records: newRemembered()}
 			first := s.create(StatusDeployed)[0]
 			if err := s.Create(s.ctx, s.record(1, StatusDeployed)); !errors.Is(err, ErrRevisionExists) {
 				t.Errorf("a second first revision: %v", err)

@@ -23,8 +23,8 @@ type Inventory struct {
 
 	parts   []string // that continue revisions
 	orphans []string // those of them that interrupted writers left behind
-	// present are the Secrets of revisions that are deployed, by name: mostly
-	// the only one that will be read, which has come along.
+	// present are the Secrets of revisions that are deployed, or remembered, by name:
+	// mostly the only one that will be read, which has come along.
 	present map[string]*corev1.Secret
 }
 
@@ -35,17 +35,27 @@ const maxPresent = 2
 // Inventory lists what is stored of one release.
 func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventory, error) {
 	var revisions, parts []metav1.PartialObjectMetadata
-	var present *corev1.SecretList
+	present := s.records.of(namespace, name)
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) {
 		revisions, parts, err = s.everything(ctx, namespace, name)
 		return err
 	})
-	work.Go(func() (err error) {
-		present, err = s.backend.List(ctx, namespace, metav1.ListOptions{
+	work.Go(func() error {
+		if len(present) > 0 {
+			return nil
+		}
+		deployed, err := s.backend.List(ctx, namespace, metav1.ListOptions{
 			LabelSelector: fmt.Sprintf("%s=%s,%s=%s,%s=%s", labelOwner, ownerHelm, labelName, name, labelStatus, StatusDeployed), Limit: maxPresent,
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		for i := range deployed.Items {
+			present = append(present, &deployed.Items[i])
+			s.records.set(&deployed.Items[i])
+		}
+		return nil
 	})
 	if err := work.Wait(); err != nil {
 		return Inventory{}, err
@@ -59,8 +69,8 @@ func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventor
 	for _, o := range revisions {
 		out.Versions[o.Name] = o.ResourceVersion
 	}
-	for i := range present.Items {
-		if secret := &present.Items[i]; secret.ResourceVersion == out.Versions[secret.Name] { // or it is of another moment
+	for _, secret := range present {
+		if secret.ResourceVersion == out.Versions[secret.Name] { // or it is of another moment
 			out.present[secret.Name] = secret
 		}
 	}

@@ -42,6 +42,7 @@ func (s *Store) secret(ctx context.Context, namespace, name string, revision int
 	if err != nil {
 		return nil, fmt.Errorf("read revision %d: %w", revision, err)
 	}
+	s.records.set(secret)
 	return secret, nil
 }
 
@@ -259,5 +260,8 @@ func (s *Store) read(ctx context.Context, secret *corev1.Secret, account yamlrea
 	r.splitCause(secret.Annotations)
 	r.Labels = userLabels(secret.Labels)
 	r.Owner, r.Owned = ownerIn(secret)
+	if r.Status.Unfinished() {
+		r.Mark = markIn(secret.ObjectMeta)
+	}
 	return r, nil
 }

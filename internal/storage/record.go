@@ -32,6 +32,10 @@ func (s Status) Pending() bool {
 	return s == StatusPendingInstall || s == StatusPendingUpgrade || s == StatusPendingRollback
 }
 
+// Unfinished reports whether the revision has no outcome yet, that of an uninstall
+// included.
+func (s Status) Unfinished() bool { return s.Pending() || s == StatusUninstalling }
+
 // Record is one revision, whole.
 type Record struct {
 	Name, Namespace string
@@ -48,6 +52,9 @@ type Record struct {
 	AppliedPlan string
 	// Progress is how far the engine has got with the revision, in its own words.
 	Progress string
+	// Mark is written while the revision has no outcome. Nil, as it was read: it
+	// has one, or was recorded by a program that writes no marks.
+	Mark *Mark
 
 	FirstDeployed, LastDeployed, Deleted time.Time
 
@@ -78,6 +85,7 @@ type Record struct {
 	attempt   string                     // distinguishes this record's Create from a rival's
 	lasting   *lasting                   // as it was read or written; nil: to be compressed
 	continued continuation               // as it was read or written; zero: in one Secret
+	held      *Held                      // by this process; nil: it is not
 }
 
 // Chart is what a revision was rendered from.
@@ -201,6 +209,7 @@ func (r *Record) Again(revision int) *Record {
 	again.Revision, again.Status = revision, ""
 	again.FirstDeployed, again.LastDeployed, again.Deleted = time.Time{}, time.Time{}, time.Time{}
 	again.Unproven, again.ApplySet, again.AppliedPlan, again.Progress = false, false, "", ""
+	again.Mark, again.held = nil, nil
 	again.Description, again.Cause, again.ApplyMethod = "", "", applyClientSide
 	again.Recorder = ""
 	again.secret, again.attempt, again.lasting, again.continued = nil, "", nil, continuation{}

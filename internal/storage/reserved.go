@@ -6,7 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// LeaseName is the name of the Lease that locks a release, in its namespace.
+// LeaseName is the name of the Lease by which engines of earlier versions lock a
+// release, in its namespace.
 func LeaseName(release string) string { return leasePrefix + release }
 
 const (

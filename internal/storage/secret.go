@@ -142,6 +142,9 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 			a[name] = value
 		}
 	}
+	if delete(a, annotationHolder); r.Mark != nil && r.Status.Unfinished() {
+		a[annotationHolder] = r.Mark.text()
+	}
 	delete(a, annotationOwner)
 	if r.Owner != nil {
 		text, _ := json.Marshal(r.Owner) // which has texts and booleans only

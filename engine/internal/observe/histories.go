@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"hash/maphash"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,6 +35,9 @@ type Revision struct {
 	Status  string
 	// Matches: its labels are selected.
 	Matches bool
+	// Holder works on it, and has written Mark last; Content is what else the
+	// metadata say.
+	Holder, Mark, Content string
 }
 
 // Status of a revision whose objects are live, or are gone.
@@ -108,6 +112,11 @@ func (o *Observer) revision(m *metav1.PartialObjectMetadata) *item {
 	}
 	i := newItem(m)
 	i.release, i.revision, i.status, i.matches = r.Release, r.Number, r.Status, r.Matches
+	hash := func(text string) uint64 { return maphash.String(o.reducer.seed, text) }
+	i.content, i.mark = hash(r.Content), hash(r.Mark)
+	if r.Holder != "" {
+		i.holder = hash(r.Holder)
+	}
 	i.addManagers(o.reducer.seed, m.ManagedFields)
 	return i
 }
@@ -193,10 +202,16 @@ func (o revisions) set(f *feed, i *item, first, own bool) {
 		o.releases[kept.release] = r
 	}
 	f.records[i.at()], r.revisions[i.at()] = &kept, &kept
-	if !first && r.found {
+	if !first && r.found && !kept.renews(before) {
 		o.touch(kept.release, Event{Reason: History, Manager: i.changedBy(before, false).manager, Own: own})
 	}
 	o.dirty[kept.release] = true
+}
+
+// renews reports whether all that has changed of a revision is that its holder has
+// renewed the mark.
+func (r *record) renews(before *record) bool {
+	return before != nil && before.uid == r.uid && r.holder != 0 && before.holder == r.holder && before.mark != r.mark && before.content == r.content
 }
 
 // remove forgets a revision, and its release with the last one. The caller has

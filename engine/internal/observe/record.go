@@ -35,7 +35,9 @@ type record struct {
 	// Only of revisions:
 	revision int
 	status   string
-	matches  bool // the labels of the release
+	matches  bool   // the labels of the release
+	holder   uint64 // hash of who works on it; 0: nobody
+	mark     uint64 // hash of what the holder has written last
 }
 
 // entry is one of an object's managedFields.
