@@ -86,6 +86,13 @@ func TestMethods(t *testing.T) {
 		"ReconcileUninstall": func(e *engine.Engine, r engine.Release) error {
 			return only(e.ReconcileUninstall(ctx, r.Key, engine.ReconcileOptions{}))
 		},
+		"CheckCluster": func(e *engine.Engine, r engine.Release) error {
+			p, err := e.Plan(ctx, r, engine.PlanOptions{})
+			if err != nil {
+				return err
+			}
+			return e.CheckCluster(ctx, p)
+		},
 		"Watch": func(e *engine.Engine, r engine.Release) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
