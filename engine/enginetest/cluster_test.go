@@ -62,7 +62,7 @@ func scale(t *testing.T, c *enginetest.Cluster, replicas int64) {
 
 func withTime(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
