@@ -103,7 +103,7 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 
 // finishUnchanged ends a call whose plan changes nothing. It does what an
 // operation left undone that was killed when its work was done: earlier
-// revisions still recorded as deployed.
+// revisions still recorded as deployed, and a number that it has reserved.
 func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions) (*Revision, error) {
 	e.events.emit(Planned{about(p.Key), p.Report.Summary(), 0, true})
 	r := newRun(e, p, opts, nil)
@@ -113,6 +113,7 @@ func (e *Engine) finishUnchanged(ctx context.Context, p *Plan, opts ApplyOptions
 	if err := r.retireAll(ctx, stored[:max(0, len(stored)-1)]); err != nil {
 		return r.revision(), explain("record", p.Key, diff.Object{}, err)
 	}
+	e.tidyReserved(ctx, p.work.history)
 	return r.revision(), r.waitReady(ctx)
 }
 

@@ -78,6 +78,16 @@ func (e *Engine) turnAt(ctx context.Context, k Key, c storage.Claim, opts ApplyO
 	return nil
 }
 
+// tidyReserved frees the numbers of revisions that operations had reserved whose process
+// has died. Nothing depends on its success.
+func (e *Engine) tidyReserved(ctx context.Context, h *history) {
+	for _, c := range h.inventory.Reserved {
+		if lock.Expired(c.Mark) {
+			_ = e.store.Unreserve(ctx, c)
+		}
+	}
+}
+
 func (e *Engine) waiter(k Key, opts ApplyOptions, seen *lock.Observed) lock.Waiter {
 	return lock.Waiter{
 		Duration: e.opts.LeaseDuration, Timeout: opts.LockTimeout, Supersede: opts.Supersede, Seen: seen,

@@ -668,3 +668,34 @@ func TestAnOperationThatEndsMeanwhile(t *testing.T) {
 	}
 	f.wantHistory("1 superseded", "2 deployed")
 }
+
+// A number that a dead process has reserved is freed even by what changes nothing.
+func TestADeadReservationIsTidied(t *testing.T) {
+	f := newFixture(t)
+	r := f.release(f.chart(map[string]string{"a.yaml": configMap}))
+	f.deploy(r)
+	store := f.revisions()
+	last, err := store.Last(f.ctx, f.namespace, f.key.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, do := range map[string]func() error{
+		"deploy": func() error { _, err := f.engine.Deploy(f.ctx, r, engine.ApplyOptions{}); return err },
+		"pass":   func() error { _, err := f.engine.Reconcile(f.ctx, r, engine.ReconcileOptions{}); return err },
+	} {
+		if _, err := store.Reserve(f.ctx, last, 2, storage.Mark{Holder: "dead", Duration: time.Second, Renewed: time.Now().Add(-time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		f.wantUnlocked()
+	}
+	if _, err := store.Reserve(f.ctx, last, 2, storage.Mark{Holder: "alive", Duration: time.Minute, Renewed: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	f.deploy(r)
+	if _, err := store.Claim(f.ctx, f.namespace, f.key.Name, 2); err != nil {
+		t.Errorf("the reservation of a live process: %v", err)
+	}
+}

@@ -396,6 +396,7 @@ func (s *pass) unchanged(ctx context.Context, p *Plan) (Progress, error) {
 	if err := r.retireAll(ctx, stored); err != nil {
 		return out, err
 	}
+	s.e.tidyReserved(ctx, p.work.history)
 	waiting, err := r.unready(ctx)
 	if out.Waiting = waiting; len(waiting) > 0 {
 		out.After = longest

@@ -265,7 +265,7 @@ func TestPartsThatAreGoneOnFromStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	revisions, parts, err := s.everything(s.ctx, s.ns, "shop")
+	revisions, parts, _, err := s.everything(s.ctx, s.ns, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +322,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	if got := count(2); got != 6 {
 		t.Errorf("%d parts of revision 2 are left, want 6: the lost ones are too young to tell", got)
 	}
-	revisions, parts, err := s.everything(s.ctx, s.ns, "shop")
+	revisions, parts, _, err := s.everything(s.ctx, s.ns, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}

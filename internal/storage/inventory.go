@@ -20,6 +20,9 @@ type Inventory struct {
 	// Versions are the resourceVersions of all that is stored, by name, what is
 	// ignored and parts included.
 	Versions map[string]string
+	// Reserved are revisions that are none, whose numbers operations have taken that
+	// record none.
+	Reserved []Claim
 
 	parts   []string // that continue revisions
 	orphans []string // those of them that interrupted writers left behind
@@ -35,10 +38,11 @@ const maxPresent = 2
 // Inventory lists what is stored of one release.
 func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventory, error) {
 	var revisions, parts []metav1.PartialObjectMetadata
+	var reserved []Claim
 	present := s.records.of(namespace, name)
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) {
-		revisions, parts, err = s.everything(ctx, namespace, name)
+		revisions, parts, reserved, err = s.everything(ctx, namespace, name)
 		return err
 	})
 	work.Go(func() error {
@@ -61,7 +65,7 @@ func (s *Store) Inventory(ctx context.Context, namespace, name string) (Inventor
 		return Inventory{}, err
 	}
 	listed := metas(revisions)
-	out := Inventory{Revisions: listed, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}, Versions: map[string]string{}}
+	out := Inventory{Revisions: listed, Reserved: reserved, Ignored: ignored(revisions, listed), orphans: orphans(revisions, parts, time.Now()), present: map[string]*corev1.Secret{}, Versions: map[string]string{}}
 	for _, part := range parts {
 		out.parts = append(out.parts, part.Name)
 		out.Versions[part.Name] = part.ResourceVersion

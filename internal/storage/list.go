@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -275,18 +276,23 @@ func (s *Store) deleteListed(ctx context.Context, m Meta) error {
 	return nil
 }
 
-// everything lists the Secrets of a release: its revisions, and the parts that
-// continue them.
-func (s *Store) everything(ctx context.Context, namespace, name string) (revisions, parts []metav1.PartialObjectMetadata, err error) {
-	items, err := s.list(ctx, namespace, fmt.Sprintf("%s in (%s,%s),%s=%s", labelOwner, ownerHelm, ownerPart, labelName, name))
+// everything lists the Secrets of a release: its revisions, the parts that continue
+// them, and what has reserved revisions.
+func (s *Store) everything(ctx context.Context, namespace, name string) (revisions, parts []metav1.PartialObjectMetadata, reserved []Claim, err error) {
+	items, err := s.list(ctx, namespace, fmt.Sprintf("%s in (%s,%s,%s),%s=%s", labelOwner, ownerHelm, ownerPart, ownerReserved, labelName, name))
 	for _, item := range items {
-		if item.Labels[labelOwner] == ownerPart {
+		switch item.Labels[labelOwner] {
+		case ownerPart:
 			parts = append(parts, item)
-		} else {
+		case ownerReserved:
+			if n, err := strconv.Atoi(item.Labels[labelRevision]); err == nil && item.Name == secretName(name, n) {
+				reserved = append(reserved, claimOf(item.ObjectMeta, name, n))
+			}
+		default:
 			revisions = append(revisions, item)
 		}
 	}
-	return revisions, parts, err
+	return revisions, parts, reserved, err
 }
 
 // WatchSelector selects all that a Store keeps: revisions, and the parts that

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // annotationHolder on a revision without an outcome is its Mark. One without a
@@ -80,6 +81,7 @@ type Claim struct {
 	// Reserved: the revision is none, and only its name is taken.
 	Reserved bool
 	version  string
+	uid      types.UID
 }
 
 // Version changes whenever the record is written.
@@ -132,7 +134,7 @@ func (s *Store) meta(ctx context.Context, namespace, name, revision string) (met
 }
 
 func claimOf(o metav1.ObjectMeta, name string, revision int) Claim {
-	c := Claim{Namespace: o.Namespace, Name: name, Revision: revision, Reserved: o.Labels[labelOwner] == ownerReserved, version: o.ResourceVersion}
+	c := Claim{Namespace: o.Namespace, Name: name, Revision: revision, Reserved: o.Labels[labelOwner] == ownerReserved, version: o.ResourceVersion, uid: o.UID}
 	if m := markIn(o); m != nil {
 		c.Mark = *m
 	}
@@ -172,6 +174,16 @@ func (s *Store) Reserve(ctx context.Context, after *Record, revision int, m Mark
 		return nil, fmt.Errorf("reserve revision %d: %w", revision, err)
 	}
 	return &Held{store: s, secret: got}, nil
+}
+
+// Unreserve deletes what has reserved a revision, if it is as it was listed. One that is
+// gone, or has changed since, is no error.
+func (s *Store) Unreserve(ctx context.Context, c Claim) error {
+	err := s.backend.Delete(ctx, c.Namespace, secretName(c.Name, c.Revision), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &c.uid, ResourceVersion: &c.version}})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 // existing is why a revision cannot be created.

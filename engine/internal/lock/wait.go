@@ -118,6 +118,10 @@ func free(m storage.Mark, seen Observed, now time.Time, supersede bool) bool {
 // validity is how long a mark counts after it was written.
 func validity(m storage.Mark) time.Duration { return min(Longest, m.Duration) }
 
+// Expired reports whether a mark does not count any more, by the clocks of its holder and
+// of this process: for what is only tidied up.
+func Expired(m storage.Mark) bool { return time.Since(m.Renewed) > max(validity(m), time.Second) }
+
 // shown is the identity of a holder for messages: anyone who may write revisions
 // has chosen it.
 func shown(holder string) string { return clean.Short(holder, 100) }
