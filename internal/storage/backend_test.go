@@ -20,69 +20,77 @@ var backends = map[string]func(s *shelf) Backend{
 	"placed":     func(*shelf) Backend { return placed{NewMemory(), "elsewhere"} },
 }
 
+// onEachBackend runs a test on a Store over each.
+func onEachBackend(t *testing.T, test func(t *testing.T, name string, s *shelf)) {
+	for name, open := range backends {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.Store = In(open(s), "")
+			s.limit = testLimit
+			test(t, name, s)
+		})
+	}
+}
+
 // What holds of a Store over Secrets holds over every Backend: revisions are
 // created once, updated if unchanged, found by their labels, continued where they
 // are too big, trimmed and forgotten.
 func TestBackends(t *testing.T) {
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			s := newShelf(t)
-			s.Store = &Store{backend: open(s), limit: testLimit, records: newRemembered()}
-			first := s.create(StatusDeployed)[0]
-			if err := s.Create(s.ctx, s.record(1, StatusDeployed)); !errors.Is(err, ErrRevisionExists) {
-				t.Errorf("a second first revision: %v", err)
-			}
-			other := s.get(1)
-			first.Status = StatusSuperseded
-			if err := s.Update(s.ctx, first); err != nil {
-				t.Fatal(err)
-			}
-			other.Status = StatusFailed
-			if err := s.Update(s.ctx, other); !errors.Is(err, ErrChanged) {
-				t.Errorf("an update of what has changed: %v", err)
-			}
-			big := s.big(2, StatusDeployed)
-			if err := s.Create(s.ctx, big); err != nil {
-				t.Fatal(err)
-			}
-			if got := s.get(2); !got.Manifest.Equal(big.Manifest) || got.continued.Parts == 0 {
-				t.Errorf("the big revision came back with %d bytes in %d parts", got.Manifest.Len(), got.continued.Parts)
-			}
-			if keyed := s.get(2).Key() != nil; keyed != (name != "ConfigMaps") {
-				t.Errorf("there is a key: %v", keyed)
-			}
-			if got := s.history(); got != "1 superseded, 2 deployed" {
-				t.Errorf("history: %s", got)
-			}
-			inventory, err := s.Inventory(s.ctx, s.ns, "shop")
-			if err != nil {
-				t.Fatal(err)
-			}
-			records, _, broken, err := s.Relevant(s.ctx, inventory, 1, 2)
-			if err != nil || len(broken) > 0 || len(records) != 1 || records[0].Revision != 2 || records[0].Namespace != s.ns {
-				t.Errorf("relevant: %v, %v, %v", records, broken, err)
-			}
-			newest, err := s.Newest(s.ctx, s.ns, false)
-			if err != nil || len(newest) != 1 || newest[0].Namespace != s.ns || newest[0].Revision != 2 {
-				t.Errorf("newest: %+v, %v", newest, err)
-			}
-			if err := s.Trim(s.ctx, s.ns, inventory, 1); err != nil {
-				t.Fatal(err)
-			}
-			if got := s.history(); got != "2 deployed" {
-				t.Errorf("trimmed to %s", got)
-			}
-			if err := s.Forget(s.ctx, s.ns, inventory); err != nil {
-				t.Fatal(err)
-			}
-			if left, err := s.backend.ListMeta(s.ctx, s.ns, metav1.ListOptions{}); err != nil || slices.ContainsFunc(left.Items, func(o metav1.PartialObjectMetadata) bool { return o.Labels[labelName] == "shop" }) {
-				t.Errorf("left: %v, %v", left, err)
-			}
-			if _, err := s.Get(s.ctx, s.ns, "shop", 2); !errors.Is(err, ErrNotFound) {
-				t.Errorf("after all was forgotten: %v", err)
-			}
-		})
-	}
+	onEachBackend(t, func(t *testing.T, name string, s *shelf) {
+		first := s.create(StatusDeployed)[0]
+		if err := s.Create(s.ctx, s.record(1, StatusDeployed)); !errors.Is(err, ErrRevisionExists) {
+			t.Errorf("a second first revision: %v", err)
+		}
+		other := s.get(1)
+		first.Status = StatusSuperseded
+		if err := s.Update(s.ctx, first); err != nil {
+			t.Fatal(err)
+		}
+		other.Status = StatusFailed
+		if err := s.Update(s.ctx, other); !errors.Is(err, ErrChanged) {
+			t.Errorf("an update of what has changed: %v", err)
+		}
+		big := s.big(2, StatusDeployed)
+		if err := s.Create(s.ctx, big); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.get(2); !got.Manifest.Equal(big.Manifest) || got.continued.Parts == 0 {
+			t.Errorf("the big revision came back with %d bytes in %d parts", got.Manifest.Len(), got.continued.Parts)
+		}
+		if keyed := s.get(2).Key() != nil; keyed != (name != "ConfigMaps") {
+			t.Errorf("there is a key: %v", keyed)
+		}
+		if got := s.history(); got != "1 superseded, 2 deployed" {
+			t.Errorf("history: %s", got)
+		}
+		inventory, err := s.Inventory(s.ctx, s.ns, "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, _, broken, err := s.Relevant(s.ctx, inventory, 1, 2)
+		if err != nil || len(broken) > 0 || len(records) != 1 || records[0].Revision != 2 || records[0].Namespace != s.ns {
+			t.Errorf("relevant: %v, %v, %v", records, broken, err)
+		}
+		newest, err := s.Newest(s.ctx, s.ns, false)
+		if err != nil || len(newest) != 1 || newest[0].Namespace != s.ns || newest[0].Revision != 2 {
+			t.Errorf("newest: %+v, %v", newest, err)
+		}
+		if err := s.Trim(s.ctx, s.ns, inventory, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.history(); got != "2 deployed" {
+			t.Errorf("trimmed to %s", got)
+		}
+		if err := s.Forget(s.ctx, s.ns, inventory); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := s.backend.ListMeta(s.ctx, s.ns, metav1.ListOptions{}); err != nil || slices.ContainsFunc(left.Items, func(o metav1.PartialObjectMetadata) bool { return o.Labels[labelName] == "shop" }) {
+			t.Errorf("left: %v, %v", left, err)
+		}
+		if _, err := s.Get(s.ctx, s.ns, "shop", 2); !errors.Is(err, ErrNotFound) {
+			t.Errorf("after all was forgotten: %v", err)
+		}
+	})
 }
 
 // The memory refuses what the API server refuses, and shares nothing with its

@@ -21,7 +21,7 @@ import (
 const annotationHolder = annotationPrefix + "holder"
 
 // ownerReserved labels a Secret that takes the name of the next revision and is
-// none: no list of revisions or parts selects it.
+// none: Inventory lists it apart, and nothing else does.
 const ownerReserved = "fairlead.dev-reserved"
 
 // Mark says that a process works on a release, in the revision that it has

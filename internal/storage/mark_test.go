@@ -17,172 +17,160 @@ func markOf(holder string) *Mark {
 // A mark is created with a revision, renewed beside updates of the revision, taken
 // over by one of several, and goes with the outcome, over every Backend.
 func TestMarks(t *testing.T) {
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			s := newShelf(t)
-			s.Store = &Store{backend: open(s), limit: testLimit, records: newRemembered()}
-			r := s.record(1, StatusPendingInstall)
-			r.Mark = markOf("a")
-			if err := s.Create(s.ctx, r); err != nil || r.Held() == nil {
-				t.Fatalf("held: %v, %v", r.Held(), err)
-			}
-			if got := s.get(1); got.Mark == nil || got.Mark.Holder != "a" || !got.Mark.Renewed.Equal(r.Mark.Renewed) || got.Mark.Duration != r.Mark.Duration {
-				t.Errorf("read again: %+v", got.Mark)
-			}
+	onEachBackend(t, func(t *testing.T, _ string, s *shelf) {
+		r := s.record(1, StatusPendingInstall)
+		r.Mark = markOf("a")
+		if err := s.Create(s.ctx, r); err != nil || r.Held() == nil {
+			t.Fatalf("held: %v, %v", r.Held(), err)
+		}
+		if got := s.get(1); got.Mark == nil || got.Mark.Holder != "a" || !got.Mark.Renewed.Equal(r.Mark.Renewed) || got.Mark.Duration != r.Mark.Duration {
+			t.Errorf("read again: %+v", got.Mark)
+		}
 
-			// Renewals and updates follow each other, and none undoes the other.
-			waiting := *markOf("a")
-			waiting.Waiting = true
-			if err := r.Held().Renew(s.ctx, waiting); err != nil {
-				t.Fatal(err)
-			}
-			r.Progress = "noted"
-			if err := s.Update(s.ctx, r); err != nil {
-				t.Fatal(err)
-			}
-			if err := r.Held().Renew(s.ctx, waiting); err != nil {
-				t.Fatal(err)
-			}
-			got := s.get(1)
-			if got.Progress != "noted" || !got.Mark.Waiting || got.Digest() != r.Digest() {
-				t.Errorf("after an update between renewals: %q, %+v", got.Progress, got.Mark)
-			}
+		// Renewals and updates follow each other, and none undoes the other.
+		waiting := *markOf("a")
+		waiting.Waiting = true
+		if err := r.Held().Renew(s.ctx, waiting); err != nil {
+			t.Fatal(err)
+		}
+		r.Progress = "noted"
+		if err := s.Update(s.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Held().Renew(s.ctx, waiting); err != nil {
+			t.Fatal(err)
+		}
+		got := s.get(1)
+		if got.Progress != "noted" || !got.Mark.Waiting || got.Digest() != r.Digest() {
+			t.Errorf("after an update between renewals: %q, %+v", got.Progress, got.Mark)
+		}
 
-			// One of two takes it over, and the holder before notices, by an update and
-			// by a renewal.
-			claim, err := s.Claim(s.ctx, s.ns, "shop", 1)
-			if err != nil || claim.Mark.Holder != "a" || !claim.Mark.Waiting || claim.Reserved || claim.Version() != got.Claim().Version() {
-				t.Errorf("claim: %+v, %v", claim, err)
-			}
-			taken, err := s.TakeOver(s.ctx, claim, *markOf("b"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.TakeOver(s.ctx, claim, *markOf("c")); !errors.Is(err, ErrChanged) {
-				t.Errorf("a second one takes it over: %v", err)
-			}
-			held := r.Held()
-			if err := s.Update(s.ctx, r); !errors.Is(err, ErrChanged) {
-				t.Errorf("the former holder updates it: %v", err)
-			}
-			if err := held.Renew(s.ctx, waiting); !errors.Is(err, ErrChanged) {
-				t.Errorf("the former holder renews it: %v", err)
-			}
-			if err := held.Release(s.ctx); err != nil || s.get(1).Mark.Holder != "b" {
-				t.Errorf("the former holder releases it: %v, %+v", err, s.get(1).Mark)
-			}
+		// One of two takes it over, and the holder before notices, by an update and
+		// by a renewal.
+		claim, err := s.Claim(s.ctx, s.ns, "shop", 1)
+		if err != nil || claim.Mark.Holder != "a" || !claim.Mark.Waiting || claim.Reserved || claim.Version() != got.Claim().Version() {
+			t.Errorf("claim: %+v, %v", claim, err)
+		}
+		taken, err := s.TakeOver(s.ctx, claim, *markOf("b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.TakeOver(s.ctx, claim, *markOf("c")); !errors.Is(err, ErrChanged) {
+			t.Errorf("a second one takes it over: %v", err)
+		}
+		held := r.Held()
+		if err := s.Update(s.ctx, r); !errors.Is(err, ErrChanged) {
+			t.Errorf("the former holder updates it: %v", err)
+		}
+		if err := held.Renew(s.ctx, waiting); !errors.Is(err, ErrChanged) {
+			t.Errorf("the former holder renews it: %v", err)
+		}
+		if err := held.Release(s.ctx); err != nil || s.get(1).Mark.Holder != "b" {
+			t.Errorf("the former holder releases it: %v, %+v", err, s.get(1).Mark)
+		}
 
-			// The new holder goes on with it, to its outcome.
-			next := s.get(1)
-			next.Hold(taken)
-			if err := taken.Renew(s.ctx, *markOf("b")); err != nil {
-				t.Fatal(err)
-			}
-			next.Status, next.Mark = StatusDeployed, nil
-			if err := s.Update(s.ctx, next); err != nil {
-				t.Fatal(err)
-			}
-			if err := taken.Renew(s.ctx, *markOf("b")); err != nil || next.Held() != nil {
-				t.Errorf("the outcome is renewed: %v", err)
-			}
-			if got := s.get(1); got.Mark != nil || got.Status != StatusDeployed || got.secret.Annotations[annotationHolder] != "" {
-				t.Errorf("after the outcome: %+v", got.Mark)
-			}
-		})
-	}
+		// The new holder goes on with it, to its outcome.
+		next := s.get(1)
+		next.Hold(taken)
+		if err := taken.Renew(s.ctx, *markOf("b")); err != nil {
+			t.Fatal(err)
+		}
+		next.Status, next.Mark = StatusDeployed, nil
+		if err := s.Update(s.ctx, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := taken.Renew(s.ctx, *markOf("b")); err != nil || next.Held() != nil {
+			t.Errorf("the outcome is renewed: %v", err)
+		}
+		if got := s.get(1); got.Mark != nil || got.Status != StatusDeployed || got.secret.Annotations[annotationHolder] != "" {
+			t.Errorf("after the outcome: %+v", got.Mark)
+		}
+	})
 }
 
 // A released mark says that nobody works on the revision.
 func TestReleasedMark(t *testing.T) {
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			s := newShelf(t)
-			s.Store = &Store{backend: open(s), limit: testLimit, records: newRemembered()}
-			r := s.record(1, StatusPendingInstall)
-			r.Mark = markOf("a")
-			if err := s.Create(s.ctx, r); err != nil {
+	onEachBackend(t, func(t *testing.T, _ string, s *shelf) {
+		r := s.record(1, StatusPendingInstall)
+		r.Mark = markOf("a")
+		if err := s.Create(s.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		held := r.Held()
+		for range 2 {
+			if err := held.Release(s.ctx); err != nil {
 				t.Fatal(err)
 			}
-			held := r.Held()
-			for range 2 {
-				if err := held.Release(s.ctx); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := held.Renew(s.ctx, *markOf("a")); err != nil {
-				t.Errorf("renewed after its release: %v", err)
-			}
-			if got := s.get(1); got.Mark == nil || *got.Mark != (Mark{}) {
-				t.Errorf("released: %+v", got.Mark)
-			}
-		})
-	}
+		}
+		if err := held.Renew(s.ctx, *markOf("a")); err != nil {
+			t.Errorf("renewed after its release: %v", err)
+		}
+		if got := s.get(1); got.Mark == nil || *got.Mark != (Mark{}) {
+			t.Errorf("released: %+v", got.Mark)
+		}
+	})
 }
 
 // The number of the next revision can be reserved, by one, and no list has it.
 func TestReserve(t *testing.T) {
-	for name, open := range backends {
-		t.Run(name, func(t *testing.T) {
-			s := newShelf(t)
-			s.Store = &Store{backend: open(s), limit: testLimit, records: newRemembered()}
-			last := s.create(StatusDeployed)[0]
-			held, err := s.Reserve(s.ctx, last, 2, *markOf("a"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Reserve(s.ctx, last, 2, *held.mark()); err != nil {
-				t.Errorf("reserved again by the same: %v", err)
-			}
-			var reserved *ReservedError
-			if _, err := s.Reserve(s.ctx, last, 2, *markOf("b")); !errors.As(err, &reserved) || reserved.Claim.Mark.Holder != "a" || !reserved.Claim.Reserved {
-				t.Errorf("reserved by another: %v", err)
-			}
-			if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); !errors.As(err, &reserved) || reserved.Claim.Revision != 2 {
-				t.Errorf("created: %v", err)
-			}
-			if err := held.Renew(s.ctx, *markOf("a")); err != nil {
-				t.Errorf("renewed: %v", err)
-			}
-			inventory, err := s.Inventory(s.ctx, s.ns, "shop")
-			if err != nil || len(inventory.Revisions) != 1 || len(inventory.Ignored)+len(inventory.parts)+len(inventory.Versions) != 1 {
-				t.Errorf("inventory: %+v, %v", inventory, err)
-			}
-			if _, err := s.Get(s.ctx, s.ns, "shop", 2); err == nil {
-				t.Error("it is read as a revision")
-			}
+	onEachBackend(t, func(t *testing.T, _ string, s *shelf) {
+		last := s.create(StatusDeployed)[0]
+		held, err := s.Reserve(s.ctx, last, 2, *markOf("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Reserve(s.ctx, last, 2, *held.mark()); err != nil {
+			t.Errorf("reserved again by the same: %v", err)
+		}
+		var reserved *ReservedError
+		if _, err := s.Reserve(s.ctx, last, 2, *markOf("b")); !errors.As(err, &reserved) || reserved.Claim.Mark.Holder != "a" || !reserved.Claim.Reserved {
+			t.Errorf("reserved by another: %v", err)
+		}
+		if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); !errors.As(err, &reserved) || reserved.Claim.Revision != 2 {
+			t.Errorf("created: %v", err)
+		}
+		if err := held.Renew(s.ctx, *markOf("a")); err != nil {
+			t.Errorf("renewed: %v", err)
+		}
+		inventory, err := s.Inventory(s.ctx, s.ns, "shop")
+		if err != nil || len(inventory.Revisions) != 1 || len(inventory.Ignored)+len(inventory.parts)+len(inventory.Versions) != 1 {
+			t.Errorf("inventory: %+v, %v", inventory, err)
+		}
+		if _, err := s.Get(s.ctx, s.ns, "shop", 2); err == nil {
+			t.Error("it is read as a revision")
+		}
 
-			// A dead one is taken over and released, and the number is free.
-			claim, err := s.Claim(s.ctx, s.ns, "shop", 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			taken, err := s.TakeOver(s.ctx, claim, *markOf("b"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := held.Renew(s.ctx, *markOf("a")); !errors.Is(err, ErrChanged) {
-				t.Errorf("renewed by the former holder: %v", err)
-			}
-			if err := held.Release(s.ctx); err != nil {
-				t.Errorf("released by the former holder: %v", err)
-			}
-			if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); !errors.As(err, &reserved) {
-				t.Errorf("created: %v", err)
-			}
-			if err := taken.Release(s.ctx); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Claim(s.ctx, s.ns, "shop", 2); !errors.Is(err, ErrNotFound) {
-				t.Errorf("after the release: %v", err)
-			}
-			if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); err != nil {
-				t.Errorf("created after the release: %v", err)
-			}
-			if _, err := s.Reserve(s.ctx, last, 2, *markOf("c")); !errors.Is(err, ErrRevisionExists) {
-				t.Errorf("reserved although it exists: %v", err)
-			}
-		})
-	}
+		// A dead one is taken over and released, and the number is free.
+		claim, err := s.Claim(s.ctx, s.ns, "shop", 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, err := s.TakeOver(s.ctx, claim, *markOf("b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := held.Renew(s.ctx, *markOf("a")); !errors.Is(err, ErrChanged) {
+			t.Errorf("renewed by the former holder: %v", err)
+		}
+		if err := held.Release(s.ctx); err != nil {
+			t.Errorf("released by the former holder: %v", err)
+		}
+		if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); !errors.As(err, &reserved) {
+			t.Errorf("created: %v", err)
+		}
+		if err := taken.Release(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Claim(s.ctx, s.ns, "shop", 2); !errors.Is(err, ErrNotFound) {
+			t.Errorf("after the release: %v", err)
+		}
+		if err := s.Create(s.ctx, s.record(2, StatusPendingUpgrade)); err != nil {
+			t.Errorf("created after the release: %v", err)
+		}
+		if _, err := s.Reserve(s.ctx, last, 2, *markOf("c")); !errors.Is(err, ErrRevisionExists) {
+			t.Errorf("reserved although it exists: %v", err)
+		}
+	})
 }
 
 // mark is the one that is stored.
@@ -210,7 +198,7 @@ func (b *unheard) Update(ctx context.Context, s *corev1.Secret) (*corev1.Secret,
 func TestMarksWithLostResponses(t *testing.T) {
 	s := newShelf(t)
 	backend := &unheard{Backend: NewMemory()}
-	s.Store = &Store{backend: backend, limit: testLimit, records: newRemembered()}
+	s.Store = In(backend, "")
 	r := s.record(1, StatusPendingInstall)
 	r.Mark = markOf("a")
 	if err := s.Create(s.ctx, r); err != nil {
