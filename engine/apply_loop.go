@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/internal/readiness"
@@ -32,16 +31,8 @@ func (e *Engine) carryOut(ctx context.Context, k Key, operation Operation, opts 
 func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, opts ApplyOptions, plan func(context.Context) (*Plan, error)) (*Revision, error) {
 	op := string(operation)
 	l := e.newLock(ctx, k)
-	defer func() { l.Release() }()
-	waiting := opts // until it is this call's turn
-	turn := func(do func() error) error {
-		began := time.Now()
-		err := do()
-		if waiting.LockTimeout > 0 {
-			waiting.LockTimeout = max(waiting.LockTimeout-time.Since(began), 1)
-		}
-		return err
-	}
+	defer l.Release()
+	turn := &turns{e: e, key: k, lock: l, opts: opts}
 	for race := 0; ; race++ {
 		p, err := plan(ctx)
 		if err != nil {
@@ -63,11 +54,7 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		if !p.Changed() {
 			return e.finishUnchanged(ctx, p, opts)
 		}
-		waited := false
-		err = turn(func() (err error) {
-			waited, err = e.turn(ctx, k, p.work.history, waiting, l, nil)
-			return err
-		})
+		waited, err := turn.await(ctx, p.work.history)
 		if err != nil {
 			return nil, explain(op, k, diff.Object{}, err)
 		}
@@ -87,7 +74,7 @@ func (e *Engine) planAndApply(ctx context.Context, k Key, operation Operation, o
 		}
 		var reserved *storage.ReservedError
 		if errors.As(err, &reserved) {
-			if err := turn(func() error { return e.turnAt(ctx, k, reserved.Claim, waiting, l, nil) }); err != nil {
+			if err := turn.awaitClaim(ctx, reserved.Claim); err != nil {
 				return nil, explain(op, k, diff.Object{}, err)
 			}
 			continue

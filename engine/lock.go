@@ -6,18 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/fairlead-dev/fairlead/engine/internal/lock"
 	"github.com/fairlead-dev/fairlead/internal/storage"
 )
-
-// leases are those of one namespace.
-type leases interface {
-	Get(ctx context.Context, name string, opts metav1.GetOptions) (*coordinationv1.Lease, error)
-}
 
 // DefaultLeaseDuration is how long an operation that does not renew its mark in the
 // revision counts as in progress.
@@ -29,10 +20,20 @@ func (e *Engine) newLock(ctx context.Context, k Key) *lock.Lock {
 	return lock.New(ctx, lock.Options{Holder: e.opts.FieldManager, Duration: e.opts.LeaseDuration, Older: e.olderEngine(k)})
 }
 
-// turn waits until no other operation works on the newest revision, as it was read.
-// waited reports that there was one: then plans from before are out of date. seen
-// is for calls that do not wait; see lock.Waiter.
-func (e *Engine) turn(ctx context.Context, k Key, h *history, opts ApplyOptions, l *lock.Lock, seen *lock.Observed) (waited bool, err error) {
+// turns waits for the turns of one call on a release. It is not safe for concurrent
+// use.
+type turns struct {
+	e    *Engine
+	key  Key
+	lock *lock.Lock
+	opts ApplyOptions // LockTimeout is what is left of it
+	// seen is for calls that do not wait; see lock.Waiter. Nil: they do.
+	seen *lock.Observed
+}
+
+// await waits until no other operation works on the newest revision, as it was read.
+// waited reports that there was one: then plans from before are out of date.
+func (t *turns) await(ctx context.Context, h *history) (waited bool, err error) {
 	last := h.last
 	switch {
 	case h.changedAsRead():
@@ -40,32 +41,29 @@ func (e *Engine) turn(ctx context.Context, k Key, h *history, opts ApplyOptions,
 	case last == nil || !last.Status.Unfinished():
 		return false, nil
 	case last.Mark == nil:
-		return e.turnOfOlder(ctx, k, opts, seen)
-	case last.Mark.Holder == "", l.Holds(*last.Mark):
+		return t.awaitOlder(ctx)
+	case last.Mark.Holder == "", t.lock.Holds(*last.Mark):
 		return false, nil
 	}
-	return true, e.turnAt(ctx, k, last.Claim(), opts, l, seen)
+	return true, t.awaitClaim(ctx, last.Claim())
 }
 
-// turnAt waits until the holder of a claim is at its end, and takes over from one
+// awaitClaim waits until the holder of a claim is at its end, and takes over from one
 // that is dead, or that may be superseded.
-func (e *Engine) turnAt(ctx context.Context, k Key, c storage.Claim, opts ApplyOptions, l *lock.Lock, seen *lock.Observed) error {
-	found, err := e.waiter(k, opts, seen).Wait(ctx, lock.Found{Mark: c.Mark, Version: c.Version()}, func(ctx context.Context) (lock.Found, error) {
-		now, err := e.store.Claim(ctx, c.Namespace, c.Name, c.Revision)
+func (t *turns) awaitClaim(ctx context.Context, c storage.Claim) error {
+	found, err := t.wait(ctx, lock.Found{Mark: c.Mark, Version: c.Version()}, func(ctx context.Context) (lock.Found, error) {
+		now, err := t.e.store.Claim(ctx, c.Namespace, c.Name, c.Revision)
 		if errors.Is(err, storage.ErrNotFound) {
 			return lock.Found{}, nil
 		}
 		c = now
 		return lock.Found{Mark: c.Mark, Version: c.Version()}, err
 	})
-	if err != nil {
-		return waitError(ctx, k, err)
-	}
-	if found.Holder == "" {
-		return nil
+	if err != nil || found.Holder == "" {
+		return err
 	}
 	before := time.Now()
-	held, err := e.store.TakeOver(ctx, c, *l.Mark())
+	held, err := t.e.store.TakeOver(ctx, c, *t.lock.Mark())
 	switch {
 	case errors.Is(err, storage.ErrChanged), errors.Is(err, storage.ErrNotFound):
 		return nil // another process was faster, or the holder is alive after all
@@ -74,8 +72,35 @@ func (e *Engine) turnAt(ctx context.Context, k Key, c storage.Claim, opts ApplyO
 	case c.Reserved:
 		return held.Release(ctx)
 	}
-	l.Hold(held, before)
+	t.lock.Hold(held, before)
 	return nil
+}
+
+// wait waits for a holder, for as long as is left for this call.
+func (t *turns) wait(ctx context.Context, found lock.Found, look func(context.Context) (lock.Found, error)) (lock.Found, error) {
+	began := time.Now()
+	found, err := lock.Waiter{
+		Duration: t.e.opts.LeaseDuration, Timeout: t.opts.LockTimeout, Supersede: t.opts.Supersede, Seen: t.seen,
+		OnWaited: func(holder string) { t.e.events.emit(LockWaited{about(t.key), holder}) },
+	}.Wait(ctx, found, look)
+	if t.opts.LockTimeout > 0 {
+		t.opts.LockTimeout = max(t.opts.LockTimeout-time.Since(began), 1)
+	}
+	var held *lock.HeldError
+	switch {
+	case err == nil, errors.As(err, &held):
+	case ctx.Err() != nil:
+		return found, err
+	default:
+		return found, fmt.Errorf("wait for another operation: %w", err)
+	}
+	if held != nil {
+		err = &Error{
+			Op: "lock", Key: t.key, Hint: "wait for it, set ApplyOptions.LockTimeout to wait here, or ApplyOptions.Supersede to replace an operation that only waits for readiness",
+			Err: fmt.Errorf("%w: %w", ErrBusy, held),
+		}
+	}
+	return found, err
 }
 
 // tidyReserved frees the numbers of revisions that operations had reserved whose process
@@ -85,94 +110,6 @@ func (e *Engine) tidyReserved(ctx context.Context, h *history) {
 		if lock.Expired(c.Mark) {
 			_ = e.store.Unreserve(ctx, c)
 		}
-	}
-}
-
-func (e *Engine) waiter(k Key, opts ApplyOptions, seen *lock.Observed) lock.Waiter {
-	return lock.Waiter{
-		Duration: e.opts.LeaseDuration, Timeout: opts.LockTimeout, Supersede: opts.Supersede, Seen: seen,
-		OnWaited: func(holder string) { e.events.emit(LockWaited{about(k), holder}) },
-	}
-}
-
-// waitError is why a call could not wait for its turn.
-func waitError(ctx context.Context, k Key, err error) error {
-	var held *lock.HeldError
-	switch {
-	case errors.As(err, &held):
-		return &Error{
-			Op: "lock", Key: k, Hint: "wait for it, set ApplyOptions.LockTimeout to wait here, or ApplyOptions.Supersede to replace an operation that only waits for readiness",
-			Err: fmt.Errorf("%w: %w", ErrBusy, held),
-		}
-	case ctx.Err() != nil:
-		return err
-	}
-	return fmt.Errorf("wait for another operation: %w", err)
-}
-
-// Engines of earlier versions hold a Lease instead of marking their revision.
-
-// turnOfOlder waits for an operation of such an engine, which an unfinished revision
-// without a mark may be of.
-func (e *Engine) turnOfOlder(ctx context.Context, k Key, opts ApplyOptions, seen *lock.Observed) (waited bool, err error) {
-	if e.leases == nil {
-		return false, nil
-	}
-	found, err := e.olderMark(ctx, k)
-	if err != nil || found.Holder == "" {
-		return false, err
-	}
-	first := found.Version
-	found, err = e.waiter(k, opts, seen).Wait(ctx, found, func(ctx context.Context) (lock.Found, error) { return e.olderMark(ctx, k) })
-	if err != nil {
-		return false, waitError(ctx, k, err)
-	}
-	return found.Version != first, nil
-}
-
-// olderMark is what the Lease of a release says. Without permission to read it,
-// nobody holds it.
-func (e *Engine) olderMark(ctx context.Context, k Key) (lock.Found, error) {
-	l, err := e.leases(k).Get(ctx, storage.LeaseName(k.Name), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-		return lock.Found{}, nil
-	}
-	if err != nil {
-		return lock.Found{}, fmt.Errorf("read the Lease of an engine of an earlier version: %w", err)
-	}
-	return lock.Found{Mark: markOfLease(l), Version: l.ResourceVersion}, nil
-}
-
-func markOfLease(l *coordinationv1.Lease) storage.Mark {
-	var m storage.Mark
-	if s := l.Spec; s.HolderIdentity != nil {
-		m.Holder = *s.HolderIdentity
-	}
-	if s := l.Spec.LeaseDurationSeconds; s != nil {
-		m.Duration = time.Duration(*s) * time.Second
-	}
-	if t := l.Spec.RenewTime; t != nil {
-		m.Renewed = t.Time
-	}
-	m.Waiting = l.Annotations["fairlead.dev/waiting"] != ""
-	return m
-}
-
-// olderEngine reports whether such an engine has begun to work on a release, or goes
-// on with it, since it was asked first. Nil: there can be none.
-func (e *Engine) olderEngine(k Key) func(context.Context) bool {
-	if e.leases == nil {
-		return nil
-	}
-	asked, version := false, ""
-	return func(ctx context.Context) bool {
-		found, err := e.olderMark(ctx, k)
-		if err != nil {
-			return false
-		}
-		began := asked && found.Holder != "" && found.Version != version
-		asked, version = true, found.Version
-		return began
 	}
 }
 

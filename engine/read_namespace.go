@@ -14,8 +14,9 @@ import (
 )
 
 // readNamespace reads the release's own namespace. A missing one is an error
-// unless create is set, or it is assumed to exist by then. Without the permission to read it, it is treated as
-// existing, with no UID; the API server refuses what is in it otherwise.
+// unless create is set, or it is assumed to exist by then. Without the permission to
+// read it, it is treated as existing, with no UID; the API server refuses what is in it
+// otherwise.
 func (e *Engine) readNamespace(ctx context.Context, k Key, create, assumed bool) (namespaceState, error) {
 	ns, err := e.cluster.Typed.CoreV1().Namespaces().Get(cluster.Accounted(ctx), k.Namespace, metav1.GetOptions{})
 	inputsOf(ctx).addNamespace(k)

@@ -167,8 +167,8 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 			return out, explain(string(s.operation), s.key, diff.Object{}, err)
 		}
 		var waited bool
-		busy, err := s.turn(func(seen *lock.Observed) (err error) {
-			waited, err = s.e.turn(ctx, s.key, p.work.history, s.apply, l, seen)
+		busy, err := s.turn(l, func(turn *turns) (err error) {
+			waited, err = turn.await(ctx, p.work.history)
 			return err
 		})
 		if busy != nil || err != nil {
@@ -195,7 +195,7 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 		_, err = r.execute(ctx)
 		var reserved *storage.ReservedError
 		if errors.As(err, &reserved) {
-			busy, err := s.turn(func(seen *lock.Observed) error { return s.e.turnAt(ctx, s.key, reserved.Claim, s.apply, l, seen) })
+			busy, err := s.turn(l, func(turn *turns) error { return turn.awaitClaim(ctx, reserved.Claim) })
 			if busy != nil || err != nil {
 				return s.busy(p, busy, err)
 			}
@@ -210,10 +210,10 @@ func (s *pass) take(ctx context.Context) (Progress, error) {
 
 // turn asks whether it is the pass's turn, with what earlier passes have seen of
 // another holder. busy is who works on the release, if anybody does.
-func (s *pass) turn(ask func(*lock.Observed) error) (busy, err error) {
+func (s *pass) turn(l *lock.Lock, ask func(*turns) error) (busy, err error) {
 	seen := s.e.rivals.of(s.key)
 	defer seen.mu.Unlock()
-	if err = ask(&seen.Observed); errors.Is(err, ErrBusy) {
+	if err = ask(&turns{s.e, s.key, l, s.apply, &seen.Observed}); errors.Is(err, ErrBusy) {
 		return err, nil
 	}
 	return nil, err

@@ -62,12 +62,13 @@ func (e *Engine) Test(ctx context.Context, k Key, opts TestOptions) (results []T
 // reserveTested reads the revision whose tests run, when no other operation works on
 // the release, and keeps others from beginning.
 func (e *Engine) reserveTested(ctx context.Context, k Key, l *lock.Lock, opts ApplyOptions) (*storage.Record, error) {
+	turn := &turns{e: e, key: k, lock: l, opts: opts}
 	for race := 0; ; race++ {
 		h, err := e.readHistory(ctx, k)
 		if err != nil {
 			return nil, err
 		}
-		waited, err := e.turn(ctx, k, h, opts, l, nil)
+		waited, err := turn.await(ctx, h)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +82,7 @@ func (e *Engine) reserveTested(ctx context.Context, k Key, l *lock.Lock, opts Ap
 		var reserved *storage.ReservedError
 		switch {
 		case errors.As(err, &reserved):
-			if err := e.turnAt(ctx, k, reserved.Claim, opts, l, nil); err != nil {
+			if err := turn.awaitClaim(ctx, reserved.Claim); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, errRaced):
