@@ -2,11 +2,16 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/engine/stack"
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
@@ -73,6 +78,63 @@ func TestRequestsGrowLinearly(t *testing.T) {
 		first, second := of(costs[8])-of(costs[4]), of(costs[12])-of(costs[8])
 		if second > first+first/4+4 {
 			t.Errorf("%s: 4 releases more cost %d requests, and 4 more %d", what, first, second)
+		}
+	}
+}
+
+// Status, Drift and History read what a member was given once for all that need it:
+// along a chain of inputs they cost the same for each further member.
+func TestReadingChainsGrowsLinearly(t *testing.T) {
+	f := newFixture(t)
+	type cost struct{ status, drift, history int }
+	costs := map[int]cost{}
+	for _, n := range []int{4, 8, 12} {
+		g := *f
+		g.namespace = f.cluster.Namespace(t)
+		var members []stack.Member
+		for i := range n {
+			name := fmt.Sprintf("m%02d", i)
+			m := g.member(name, map[string]string{"a.yaml": configMap(name, "  a: {{ .Values.a }}\n"), "NOTES.txt": "It is {{ .Values.a }}"}, "a=b")
+			if i > 0 {
+				before := fmt.Sprintf("m%02d", i-1)
+				m.Inputs = stack.Inputs{"a": stack.Field(before, diff.Object{Version: "v1", Kind: "ConfigMap", Name: before}, "data.a")}
+			}
+			members = append(members, m)
+		}
+		s := g.stack(members...)
+		g.apply(s, g.plan(s))
+		for _, m := range members {
+			patch := []byte(`{"data":{"more":"by hand","a":"c"}}`)
+			if _, err := f.client.CoreV1().ConfigMaps(g.namespace).Patch(f.ctx, m.Release.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		count := func(read func() error) int {
+			f.requests.Reset()
+			if err := read(); err != nil {
+				t.Error(err)
+			}
+			return len(f.requests.Requests())
+		}
+		costs[n] = cost{
+			status: count(func() error { _, err := s.Status(f.ctx); return err }),
+			drift: count(func() error {
+				drift, err := s.Drift(f.ctx)
+				if err == nil && !drift.Drifted() {
+					err = errors.New("nothing has drifted")
+				}
+				return err
+			}),
+			history: count(func() error { _, err := s.History(f.ctx); return err }),
+		}
+	}
+	t.Logf("requests of 4, 8 and 12 members: %+v", costs)
+	for what, of := range map[string]func(cost) int{
+		"status": func(c cost) int { return c.status }, "drift": func(c cost) int { return c.drift }, "history": func(c cost) int { return c.history },
+	} {
+		first, second := of(costs[8])-of(costs[4]), of(costs[12])-of(costs[8])
+		if second > first+first/4+4 {
+			t.Errorf("%s: 4 members more cost %d requests, and 4 more %d", what, first, second)
 		}
 	}
 }

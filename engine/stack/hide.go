@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -129,32 +130,43 @@ func (a *application) secrets(ctx context.Context, m *member) (now, before []*un
 	return now, before, nil
 }
 
-// hidden are the Secrets that may show in the objects of a member, because its inputs
-// are of them. It reads the outputs of the members that it needs as they are now.
-func (s *Stack) hidden(ctx context.Context, m *member) ([]*unstructured.Unstructured, error) {
-	if len(m.paths) == 0 {
-		return m.Release.Hide, nil
-	}
+// hiddenSecrets returns a function for each member: it returns the Secrets that may
+// show in the objects of the member, because its inputs are of them. The functions read
+// the outputs of other members as they are now, once for all members.
+func (s *Stack) hiddenSecrets(ctx context.Context) map[string]func() ([]*unstructured.Unstructured, error) {
 	a := &application{Stack: s, state: map[string]*applied{}}
-	for _, x := range append(s.above(m), m) {
-		in := newInputs()
-		for _, path := range x.paths {
-			r, err := a.current(ctx, x.Inputs[path])
-			if errors.Is(err, ErrOutputMissing) || errors.Is(err, engine.ErrReleaseNotFound) || err == nil && !r.known {
-				continue
+	out := map[string]func() ([]*unstructured.Unstructured, error){}
+	for _, m := range s.members {
+		out[m.Name] = sync.OnceValues(func() ([]*unstructured.Unstructured, error) {
+			for _, path := range m.paths {
+				for _, from := range m.Inputs[path].members() {
+					if _, err := out[from](); err != nil {
+						return nil, err
+					}
+				}
 			}
-			if err != nil {
-				return nil, err
-			}
-			in.add(path, x.Inputs[path], r)
-		}
-		release, err := s.release(x, nil, in)
-		if err != nil {
-			return nil, err
-		}
-		a.state[x.Name] = &applied{release: release}
+			release, err := a.releaseNow(ctx, m)
+			a.end(m.Name, &applied{release: release})
+			return release.Hide, err
+		})
 	}
-	return a.state[m.Name].release.Hide, nil
+	return out
+}
+
+// releaseNow is the release of a member with those of its inputs that are there.
+func (a *application) releaseNow(ctx context.Context, m *member) (engine.Release, error) {
+	in := newInputs()
+	for _, path := range m.paths {
+		r, err := a.current(ctx, m.Inputs[path])
+		if errors.Is(err, ErrOutputMissing) || errors.Is(err, engine.ErrReleaseNotFound) || err == nil && !r.known {
+			continue
+		}
+		if err != nil {
+			return engine.Release{}, err
+		}
+		in.add(path, m.Inputs[path], r)
+	}
+	return a.release(m, nil, in)
 }
 
 // hideStatus returns a status without what the Secrets hold. The engine may have

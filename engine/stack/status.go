@@ -41,11 +41,12 @@ type MemberStatus struct {
 // entry; the error is that of the context.
 func (s *Stack) Status(ctx context.Context) (*Status, error) {
 	out := &Status{Stack: s.name, Ready: true, Members: make([]MemberStatus, len(s.members))}
+	secretsOf := s.hiddenSecrets(ctx)
 	s.each(func(i int, m *member) {
 		status, err := m.engine.Status(ctx, m.key())
 		if err == nil && (!status.Ready || status.Revision.Notes != "") {
 			var secrets []*unstructured.Unstructured
-			if secrets, err = s.hidden(ctx, m); err == nil {
+			if secrets, err = secretsOf[m.Name](); err == nil {
 				status = hideStatus(status, redactorOf(secrets...))
 			} else {
 				status = nil // its texts may show what is hidden
@@ -96,11 +97,12 @@ func (d *Drift) Drifted() bool {
 // context.
 func (s *Stack) Drift(ctx context.Context) (*Drift, error) {
 	out := &Drift{Stack: s.name, Members: make([]MemberDrift, len(s.members))}
+	secretsOf := s.hiddenSecrets(ctx)
 	s.each(func(i int, m *member) {
 		report, err := m.engine.Drift(ctx, m.key())
 		if err == nil && slices.ContainsFunc(report.Changes, diff.Change.Changed) {
 			var secrets []*unstructured.Unstructured
-			if secrets, err = s.hidden(ctx, m); err == nil {
+			if secrets, err = secretsOf[m.Name](); err == nil {
 				report = redactorOf(secrets...).Report(report)
 			} else {
 				report = diff.Report{} // it may show what is hidden
@@ -125,10 +127,11 @@ func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	var mu sync.Mutex
 	var out []MemberRevision
 	var failed []error
+	secretsOf := s.hiddenSecrets(ctx)
 	s.each(func(_ int, m *member) {
 		revisions, err := m.engine.History(ctx, m.key())
 		if err == nil && len(revisions) > 0 {
-			err = s.hideNotes(ctx, m, revisions)
+			err = hideNotes(revisions, secretsOf[m.Name])
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -154,11 +157,11 @@ func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 
 // hideNotes leaves out the notes of a member that may show secrets of others, also those
 // that these had before.
-func (s *Stack) hideNotes(ctx context.Context, m *member, revisions []engine.Revision) error {
+func hideNotes(revisions []engine.Revision, hidden func() ([]*unstructured.Unstructured, error)) error {
 	if !slices.ContainsFunc(revisions, func(r engine.Revision) bool { return r.Notes != "" }) {
 		return nil
 	}
-	secrets, err := s.hidden(ctx, m)
+	secrets, err := hidden()
 	for i := range revisions {
 		if err != nil || len(secrets) > 0 {
 			revisions[i].Notes = ""
