@@ -82,8 +82,8 @@ func TestRequestsGrowLinearly(t *testing.T) {
 	}
 }
 
-// Status, Drift and History read what a member was given once for all that need it:
-// along a chain of inputs they cost the same for each further member.
+// Status and Drift read what a member was given once for all that need it: along a
+// chain of inputs they cost the same for each further member, and so does History.
 func TestReadingChainsGrowsLinearly(t *testing.T) {
 	f := newFixture(t)
 	type cost struct{ status, drift, history int }

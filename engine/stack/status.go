@@ -121,18 +121,14 @@ type MemberRevision struct {
 
 // History returns the stored revisions of all members, oldest first. It fails with
 // an error that joins a *MemberError for each member whose history cannot be read,
-// beside those of the others; a member that is not deployed has none. Notes of members
-// that get secrets of others are left out: Engine.History has them.
+// beside those of the others; a member that is not deployed has none. Like those of
+// Engine.History, they have no notes.
 func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	var mu sync.Mutex
 	var out []MemberRevision
 	var failed []error
-	secretsOf := s.hiddenSecrets(ctx)
 	s.each(func(_ int, m *member) {
 		revisions, err := m.engine.History(ctx, m.key())
-		if err == nil && len(revisions) > 0 {
-			err = hideNotes(revisions, secretsOf[m.Name])
-		}
 		mu.Lock()
 		defer mu.Unlock()
 		if err = engine.IgnoreNotFound(err); err != nil {
@@ -153,21 +149,6 @@ func (s *Stack) History(ctx context.Context) ([]MemberRevision, error) {
 	})
 	slices.SortFunc(failed, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return out, errors.Join(failed...)
-}
-
-// hideNotes leaves out the notes of a member that may show secrets of others, also those
-// that these had before.
-func hideNotes(revisions []engine.Revision, hidden func() ([]*unstructured.Unstructured, error)) error {
-	if !slices.ContainsFunc(revisions, func(r engine.Revision) bool { return r.Notes != "" }) {
-		return nil
-	}
-	secrets, err := hidden()
-	for i := range revisions {
-		if err != nil || len(secrets) > 0 {
-			revisions[i].Notes = ""
-		}
-	}
-	return err
 }
 
 // String returns one line for each member.
