@@ -80,15 +80,14 @@ func (s *Stack) admitLater(p *Plan, mp *MemberPlan) error {
 	return nil
 }
 
-// brings reports whether the plan of a member creates or changes a definition, or
-// creates a namespace, by which later ones may be planned.
+// brings reports whether the plan of a member brings an object by which later ones may
+// be planned.
 func (m *MemberPlan) brings(o diff.Object) bool {
 	if m == nil || m.Plan == nil {
 		return false
 	}
 	return slices.ContainsFunc(m.Plan.Report.Changes, func(ch diff.Change) bool {
-		return ch.Object.Group == o.Group && ch.Object.Kind == o.Kind && ch.Object.Name == o.Name &&
-			(isDefinition(o) && ch.Changed() && ch.Action != diff.Deleted || isNamespace(o) && ch.Action == diff.Created)
+		return brings(ch) && ch.Object.Group == o.Group && ch.Object.Kind == o.Kind && ch.Object.Name == o.Name
 	})
 }
 

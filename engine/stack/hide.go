@@ -36,7 +36,7 @@ func showing(value any, secrets []*unstructured.Unstructured) []*unstructured.Un
 func secretsIn(objects []render.Object) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, o := range objects {
-		if o.GetKind() == "Secret" && o.GroupVersionKind().Group == "" {
+		if isSecret(diff.ObjectOf(o.Unstructured)) {
 			out = append(out, o.Unstructured)
 		}
 	}
@@ -77,7 +77,7 @@ func (p *planned) hides(ctx context.Context, o Output, r resolved) ([]*unstructu
 		return addObjects(out, showing(r.value, p.secrets())), nil
 	}
 	out = append(out, p.secrets()...)
-	if o.kind == outputField && o.object.Kind == "Secret" && o.object.Group == "" {
+	if o.kind == outputField && isSecret(o.object) {
 		live, err := p.engine.Live(ctx, p.key(), o.object)
 		switch {
 		case err == nil:

@@ -3,7 +3,6 @@ package stack
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/clean"
 	"github.com/fairlead-dev/fairlead/internal/strictjson"
@@ -33,7 +32,8 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 func (p *Plan) UnmarshalJSON(data []byte) error {
 	doc := planDocument{planFields: &planFields{}}
 	err := strictjson.Unmarshal(data, planSchema, planLimits, &doc)
-	for _, m := range slices.Concat(doc.Members, doc.Pruned) {
+	read := (*Plan)(doc.planFields)
+	for _, m := range read.all() {
 		if err == nil && m.Plan == nil {
 			err = fmt.Errorf("member %q has no plan", clean.Short(m.Member, 100))
 		}
@@ -41,6 +41,6 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the plan of a stack: %w: %w", ErrPlanInvalid, err)
 	}
-	*p = Plan(*doc.planFields)
+	*p = *read
 	return nil
 }

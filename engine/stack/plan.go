@@ -151,6 +151,14 @@ func isDefinition(o diff.Object) bool {
 
 func isNamespace(o diff.Object) bool { return o.Group == "" && o.Kind == "Namespace" }
 
+func isSecret(o diff.Object) bool { return o.Group == "" && o.Kind == "Secret" }
+
+// brings reports whether members that come later may be planned by the object of a
+// change: a definition that it creates or changes, or a namespace that it creates.
+func brings(ch diff.Change) bool {
+	return isDefinition(ch.Object) && ch.Changed() && ch.Action != diff.Deleted || isNamespace(ch.Object) && ch.Action == diff.Created
+}
+
 // identity is an object of a release without its version, and with the namespace that
 // it gets.
 func identity(k engine.Key, u *unstructured.Unstructured) diff.Object {

@@ -207,7 +207,7 @@ func (m *member) live(ctx context.Context, o Output) (resolved, error) {
 		return resolved{}, err
 	}
 	out := resolved{value: value, known: true}
-	if u.GetKind() == "Secret" && u.GroupVersionKind().Group == "" {
+	if isSecret(diff.ObjectOf(u)) {
 		out.hide = append(out.hide, u)
 		if strings.HasPrefix(o.path, "data") {
 			out.value, err = decoded(o, value)
@@ -227,12 +227,12 @@ func (s *Stack) assumed(m *member, members map[string]*planned) []*unstructured.
 		p := members[above.Name]
 		for _, ch := range p.plan.Plan.Report.Changes {
 			switch {
-			case !ch.Changed() || ch.Action == diff.Deleted:
-			case isNamespace(ch.Object) && ch.Action == diff.Created:
+			case !brings(ch):
+			case isNamespace(ch.Object):
 				u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
 				u.SetName(ch.Object.Name)
 				out = append(out, u)
-			case isDefinition(ch.Object):
+			default:
 				for _, o := range slices.Concat(p.twin.first.CRDs, p.twin.first.Objects) {
 					if isDefinition(diff.ObjectOf(o.Unstructured)) && o.GetName() == ch.Object.Name {
 						out = append(out, o.Unstructured)
