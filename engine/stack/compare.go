@@ -232,36 +232,26 @@ func valueChanges(from, to *member, secrets *diff.Redactor) []ValueChange {
 	for _, path := range paths {
 		was, is := a[path], b[path]
 		if !reflect.DeepEqual(was.value, is.value) {
-			out = append(out, ValueChange{Path: path, From: hidden(secrets, was.value), To: hidden(secrets, is.value), FromBy: was.layer, ToBy: is.layer})
+			out = append(out, ValueChange{Path: path, From: hideValue(secrets, was.value), To: hideValue(secrets, is.value), FromBy: was.layer, ToBy: is.layer})
 		}
 	}
 	return out
 }
 
-// hidden is a value with the texts and numbers that are secret hidden, at any depth.
-func hidden(secrets *diff.Redactor, v any) any {
-	switch v := v.(type) {
-	case nil, bool:
+// hideValue is a value with the texts and numbers that are secret hidden, at any depth.
+func hideValue(secrets *diff.Redactor, v any) any {
+	return mapScalars(v, func(v any) any {
+		switch v := v.(type) {
+		case nil, bool:
+			return v
+		case string:
+			return secrets.String(v)
+		}
+		if text := textOf(v); secrets.Contains(text) { // a number
+			return secrets.String(text)
+		}
 		return v
-	case string:
-		return secrets.String(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = hidden(secrets, e)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = hidden(secrets, e)
-		}
-		return out
-	}
-	if text := textOf(v); secrets.Contains(text) { // a number
-		return secrets.String(text)
-	}
-	return v
+	})
 }
 
 type leaf struct {

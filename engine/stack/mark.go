@@ -315,25 +315,13 @@ func withoutExamples(fields []diff.Field, examples []string) []diff.Field {
 }
 
 func withoutExample(v any, examples []string) any {
-	switch v := v.(type) {
-	case string:
-		if slices.ContainsFunc(examples, func(e string) bool { return len(e) >= minExample && strings.Contains(v, e) }) {
+	return mapScalars(v, func(v any) any {
+		text, _ := v.(string)
+		if slices.ContainsFunc(examples, func(e string) bool { return len(e) >= minExample && strings.Contains(text, e) }) {
 			return diff.Unknown{}
 		}
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = withoutExample(e, examples)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[k] = withoutExample(e, examples)
-		}
-		return out
-	}
-	return v
+		return v
+	})
 }
 
 // decoded is a value in the data of a Secret as the text that it stands for.

@@ -70,3 +70,23 @@ func at(v any, names []string) any {
 	}
 	return v
 }
+
+// mapScalars is a value with what f returns in place of each scalar in it. Lists and
+// maps are copied.
+func mapScalars(v any, f func(any) any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = mapScalars(e, f)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = mapScalars(e, f)
+		}
+		return out
+	}
+	return f(v)
+}
