@@ -71,8 +71,11 @@ func (s *Stack) admitLater(p *Plan, mp *MemberPlan) error {
 			return fmt.Errorf("%w: member %q assumes %q, which no member before it brings", ErrPlanStack, mp.Member, clean.Short(o.String(), 200))
 		}
 	}
-	if len(mp.Unknown) == 0 && len(mp.Uncertain) > 0 || !mp.Later() && mp.InputsDigest != "" {
-		return fmt.Errorf("%w: of member %q nothing is unknown, and something is uncertain", ErrPlanInvalid, mp.Member)
+	if len(mp.Unknown) == 0 && len(mp.Uncertain) > 0 {
+		return fmt.Errorf("%w: of member %q no input is unknown, and an object is uncertain", ErrPlanInvalid, mp.Member)
+	}
+	if !mp.Later() && mp.InputsDigest != "" {
+		return fmt.Errorf("%w: of member %q nothing is unknown or assumed, and it has a digest of its inputs", ErrPlanInvalid, mp.Member)
 	}
 	if mp.Later() && (p.Kind != PlanDeploy || !nonceOfPlan.MatchString(mp.Plan.Nonce)) {
 		return fmt.Errorf("%w: the plan of member %q has no nonce, or is none of a deploy", ErrPlanInvalid, mp.Member)

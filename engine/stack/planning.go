@@ -127,7 +127,7 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 	if !p.plan.Later() {
 		return p, nil
 	}
-	if p.plan.InputsDigest, err = pl.digestInputs(m, plan.Nonce, p.twin, in); err != nil {
+	if p.plan.InputsDigest, err = pl.digestInputs(m, plan.Nonce, p.twin, in.known); err != nil {
 		return nil, err
 	}
 	p.plan.Plan, err = shownOnly(p.plan.Plan, in.examples)

@@ -183,7 +183,8 @@ func TestNothingIsUnknownWithoutReason(t *testing.T) {
 		"an uncertain object": func(p *stack.Plan) {
 			p.Members[2].Uncertain = append(p.Members[2].Uncertain, p.Members[2].Plan.Report.Changes[0].Object)
 		},
-		"no nonce": func(p *stack.Plan) { p.Members[1].Plan.Nonce = "" },
+		"a digest of what is known": func(p *stack.Plan) { p.Members[2].InputsDigest = "hmac-sha256:00" },
+		"no nonce":                  func(p *stack.Plan) { p.Members[1].Plan.Nonce = "" },
 		"a nonce that is a label": func(p *stack.Plan) {
 			p.Members[1].Plan.Nonce = strings.Repeat("g", 32)
 		},

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -31,7 +32,9 @@ func planLabel(mp *MemberPlan, revision int) string {
 // planNow plans a member again, now that what was unknown is known, and refuses what
 // the reviewed plan has not shown.
 func (a *application) planNow(ctx context.Context, m *member, e *engine.Engine, mp *MemberPlan, r engine.Release, in inputs) (*engine.Plan, error) {
-	if mp.inputs == nil || mp.Plan.Cluster != "" { // of this process it may name none, as for the engine
+	// As Engine.Apply does: a plan that this process has made, whose author may not read
+	// the namespace, names no cluster, and is not checked.
+	if mp.inputs == nil || mp.Plan.Cluster != "" {
 		if err := e.CheckCluster(ctx, mp.Plan); err != nil {
 			return nil, err
 		}
@@ -42,7 +45,7 @@ func (a *application) planNow(ctx context.Context, m *member, e *engine.Engine, 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.notOutdated(ctx, e, mp, plan); err != nil {
+	if err := mp.notOutdated(ctx, e, plan); err != nil {
 		return nil, err
 	}
 	if a.opts.UnsafeBeyond {
@@ -65,20 +68,20 @@ func (a *application) planNow(ctx context.Context, m *member, e *engine.Engine, 
 
 // notOutdated refuses the plan of a member whose release has a newer revision, unless
 // that was recorded for the same plan by a call that did not end.
-func (a *application) notOutdated(ctx context.Context, e *engine.Engine, mp *MemberPlan, now *engine.Plan) error {
-	if now.From == mp.Plan.From {
+func (m *MemberPlan) notOutdated(ctx context.Context, e *engine.Engine, now *engine.Plan) error {
+	if now.From == m.Plan.From {
 		return nil
 	}
-	if now.From > mp.Plan.From {
+	if now.From > m.Plan.From {
 		newest, err := e.Get(ctx, now.Key, now.From)
 		if err != nil {
 			return err
 		}
-		if newest.Revision.Labels[LabelPlan] == planLabel(mp, now.From) {
+		if newest.Revision.Labels[LabelPlan] == planLabel(m, now.From) {
 			return nil
 		}
 	}
-	return &engine.StalePlanError{Key: now.Key, Then: revisionText(mp.Plan.From), Now: revisionText(now.From)}
+	return &engine.StalePlanError{Key: now.Key, Then: revisionText(m.Plan.From), Now: revisionText(now.From)}
 }
 
 func revisionText(n int) string {
@@ -92,10 +95,11 @@ func revisionText(n int) string {
 // others than when the plan was made. Without Options.PlanKey that is found by what
 // the plan shows alone, which a plan that must be signed does not rely on.
 func (a *application) sameInputs(m *member, mp *MemberPlan, rendered *twin, in inputs) error {
+	known := maps.Clone(in.known)
 	for _, u := range mp.Unknown {
-		delete(in.known, u.Path)
+		delete(known, u.Path)
 	}
-	is, err := a.digestInputs(m, mp.Plan.Nonce, rendered, in)
+	is, err := a.digestInputs(m, mp.Plan.Nonce, rendered, known)
 	if err != nil {
 		return err
 	}
@@ -112,8 +116,9 @@ func (a *application) sameInputs(m *member, mp *MemberPlan, rendered *twin, in i
 }
 
 // digestInputs is a digest of what a member is rendered from: its chart, and its
-// values with the inputs that are known; empty without Options.PlanKey.
-func (s *Stack) digestInputs(m *member, nonce string, rendered *twin, in inputs) (string, error) {
+// values with the inputs that were known when the plan was made, by path; empty without
+// Options.PlanKey.
+func (s *Stack) digestInputs(m *member, nonce string, rendered *twin, known map[string]any) (string, error) {
 	secret := s.settings[m.engine].PlanKey
 	if len(secret) == 0 {
 		return "", nil
@@ -125,15 +130,15 @@ func (s *Stack) digestInputs(m *member, nonce string, rendered *twin, in inputs)
 	if err != nil {
 		return "", fmt.Errorf("derive the key of the digest: %w", err)
 	}
-	known := map[string]any{}
+	given := map[string]any{}
 	paths := []string{}
-	for path, value := range in.known {
+	for path, value := range known {
 		names, _ := splitPath(path)
-		put(known, names, value)
+		put(given, names, value)
 		paths = append(paths, path)
 	}
 	slices.Sort(paths)
-	values, err := over(m.Release.Values, known)
+	values, err := over(m.Release.Values, given)
 	if err != nil {
 		return "", err
 	}
