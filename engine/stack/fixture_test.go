@@ -129,6 +129,20 @@ func (f *fixture) data(name string) map[string]string {
 	return c.Data
 }
 
+// thingDefinition is a CustomResourceDefinition of the fixture's own group.
+func (f *fixture) thingDefinition() string {
+	group := f.namespace + ".example.com"
+	return `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.` + group + `}
+spec:
+  group: ` + group + `
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}, host: {type: string}}}}}}}]
+`
+}
+
 func (f *fixture) deleteNamespace(name string) {
 	if err := f.client.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil {
 		f.Log(err)

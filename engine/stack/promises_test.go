@@ -16,20 +16,6 @@ import (
 	"github.com/fairlead-dev/fairlead/engine/stack"
 )
 
-// thingDefinition is a CustomResourceDefinition of the fixture's own group.
-func (f *fixture) thingDefinition() string {
-	group := f.namespace + ".example.com"
-	return `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: things.` + group + `}
-spec:
-  group: ` + group + `
-  names: {kind: Thing, plural: things}
-  scope: Namespaced
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
-`
-}
-
 // Taking back leaves the definitions of crds/ directories, and the namespaces of
 // CreateNamespace.
 func TestTakeBackLeavesDefinitionsAndNamespaces(t *testing.T) {

@@ -198,16 +198,7 @@ func TestAssumedDefinitionAndNamespace(t *testing.T) {
 	f := newFixture(t)
 	group, later := f.namespace+".example.com", f.namespace+"-later"
 	t.Cleanup(func() { f.deleteNamespace(later) })
-	crd := `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: things.` + group + `}
-spec:
-  group: ` + group + `
-  names: {kind: Thing, plural: things}
-  scope: Namespaced
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}, host: {type: string}}}}}}}]
-`
-	definitions := f.member("definitions", map[string]string{"crd.yaml": crd})
+	definitions := f.member("definitions", map[string]string{"crd.yaml": f.thingDefinition()})
 	first := f.member("first", map[string]string{"a.yaml": service})
 	first.Release.Namespace, first.Release.CreateNamespace = later, true
 	user := f.member("user", map[string]string{"a.yaml": "apiVersion: " + group + "/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: {{ .Values.size }}, host: {{ .Values.host }}}\n", "b.yaml": service}, "size=3")
