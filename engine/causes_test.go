@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -122,45 +120,14 @@ func (f *fixture) create(text string) {
 		if _, err = res.Create(f.ctx, &obj, metav1.CreateOptions{}); err != nil {
 			f.Fatal(err)
 		}
-		f.awaitAdmission(res, &obj)
+		if obj.GetKind() == "ResourceQuota" {
+			f.cluster.AwaitQuota(f, f.namespace, obj.GetName())
+		} else {
+			f.cluster.AwaitLimitRange(f, f.namespace)
+		}
 	default:
 		f.Fatalf("no resource for %s", obj.GetKind())
 	}
-}
-
-// awaitAdmission waits until a quota is counted, and the admission plug-in's own watch
-// has it or a LimitRange: what refuses every small pod is known by a pod that is
-// refused.
-func (f *fixture) awaitAdmission(res dynamic.ResourceInterface, obj *unstructured.Unstructured) {
-	f.Helper()
-	testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
-		got, err := res.Get(ctx, obj.GetName(), metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		// The API server itself creates it with an empty status.
-		if used, _, _ := unstructured.NestedMap(got.Object, "status", "used"); len(used) == 0 && obj.GetKind() == "ResourceQuota" {
-			return errors.New("the quota is not counted yet")
-		}
-		return nil
-	})
-	refusal := "minimum memory usage"
-	if obj.GetKind() == "ResourceQuota" {
-		if pods, _, _ := unstructured.NestedString(obj.Object, "spec", "hard", "pods"); pods != "0" {
-			time.Sleep(200 * time.Millisecond)
-			return
-		}
-		refusal = "exceeded quota"
-	}
-	small := corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a", Resources: small}}}}
-	testcluster.Eventually(f, time.Minute, func(ctx context.Context) error {
-		_, err := f.client.CoreV1().Pods(f.namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if err == nil || !strings.Contains(err.Error(), refusal) {
-			return fmt.Errorf("a pod is not refused yet: %v", err)
-		}
-		return nil
-	})
 }
 
 func (f *fixture) labelNamespace(key, value string) {

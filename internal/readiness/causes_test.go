@@ -252,33 +252,17 @@ func TestCausesInTheControlPlane(t *testing.T) {
 				}
 			}
 			for _, s := range c.before {
-				b.counted(b.apply(s))
-			}
-			if len(c.before) > 0 {
-				time.Sleep(500 * time.Millisecond) // until the API server's own watch has it
+				switch made := b.apply(s); made.Kind {
+				case "ResourceQuota":
+					testcluster.Shared(t).AwaitQuota(t, b.ns, made.Name)
+				case "LimitRange":
+					testcluster.Shared(t).AwaitLimitRange(t, b.ns)
+				}
 			}
 			since := time.Now()
 			failure(t, b.wait(Options{Limits: fast()}, b.apply(c.apply)), since, c.cause, c.texts...)
 		})
 	}
-}
-
-// counted waits until a quota is counted; before, it refuses everything.
-func (b *bench) counted(target Target) {
-	b.t.Helper()
-	if target.Kind != "ResourceQuota" {
-		return
-	}
-	testcluster.Eventually(b.t, time.Minute, func(ctx context.Context) error {
-		quota, err := b.client.Resource(target.GVR).Namespace(b.ns).Get(ctx, target.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		if used, _, _ := unstructured.NestedMap(quota.Object, "status", "used"); len(used) == 0 {
-			return errors.New("the quota is not counted yet")
-		}
-		return nil
-	})
 }
 
 func TestAnObjectThatIsNotThere(t *testing.T) {
