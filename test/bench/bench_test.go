@@ -142,6 +142,20 @@ func TestRivals(t *testing.T) {
 	}
 }
 
+// An operation of Fairlead's that failed is no comparison, and misses the goal.
+func TestFailedOperationMissesItsGoal(t *testing.T) {
+	const section = "200 mixed objects"
+	failed := rounds(section, opPlan, fairleadName, nil)
+	failed.Error = "timed out"
+	r := newReport([]*result{
+		rounds(section, opInstall, fluxName, map[int]int{0: 100}), rounds(section, opInstall, fairleadName, map[int]int{0: 50}),
+		rounds(section, opPlan, fluxName, map[int]int{0: 100}), failed,
+	}, "v1.0.0", time.Minute)
+	if len(r.Goals) != 1 || r.Goals[0].Holds || !strings.Contains(r.Goals[0].Found, string(opPlan)+" failed") {
+		t.Errorf("%+v", r.Goals)
+	}
+}
+
 func sectionOf(name string) section {
 	return section{name: name, peers: peerNames, ops: []operation{opInstall, opPlan}}
 }

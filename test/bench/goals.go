@@ -181,6 +181,9 @@ func (c check) judge(r *report) (g goal, ok bool) {
 		found = append(found, text)
 	}
 	for _, op := range c.operations(r) {
+		if r.failure(c.section, op, c.peer()) != "" {
+			found, g.Holds = append(found, fmt.Sprintf("**%s failed**", op)), false
+		}
 		if own := r.find(c.section, op, c.peer()); own != nil {
 			w, f, holds := c.absolute(own.Summary)
 			wanted, found = append(wanted, w...), append(found, f...)

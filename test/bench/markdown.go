@@ -48,7 +48,7 @@ func (r *report) page(images string) string {
 }
 
 // notMeasured names those that a reader may miss.
-const notMeasured = "Not measured: Nelm (`github.com/werf/nelm`) and kluctl (`github.com/kluctl/kluctl/v2`), because the Go module proxy that this run builds from serves neither (\"403 Forbidden: This module version is not available\").\n"
+const notMeasured = "Not measured: Nelm (`github.com/werf/nelm`) and kluctl (`github.com/kluctl/kluctl/v2`), because their modules could not be downloaded where the comparison was made.\n"
 
 var explanation = fmt.Sprintf(`
 - Every peer runs in a process of its own, of the same binary; CPU time is that process's. Memory is the highest resident size above that of the process at its start. A *fresh process* makes its clients, reads the chart and does one operation; otherwise one process serves all, and has deployed something else before it is measured. Caches on disk were filled by an earlier process.
@@ -120,10 +120,8 @@ func (r *report) wallTable(b *strings.Builder, section string) {
 
 // missing returns why there is no figure.
 func (r *report) missing(section string, op operation, peer string) string {
-	for _, w := range r.Rows {
-		if w.Section == section && w.Operation == op && w.Peer == peer && w.Error != "" {
-			return "failed: " + strings.NewReplacer("|", "\\|", "\n", " ", "\t", " ").Replace(w.Error)
-		}
+	if why := r.failure(section, op, peer); why != "" {
+		return "failed: " + strings.NewReplacer("|", "\\|", "\n", " ", "\t", " ").Replace(why)
 	}
 	return "–"
 }

@@ -70,6 +70,16 @@ func (r *report) find(section string, op operation, peer string) *row {
 	return nil
 }
 
+// failure returns why a peer's operation failed; empty if it did not.
+func (r *report) failure(section string, op operation, peer string) string {
+	for _, w := range r.Rows {
+		if w.Section == section && w.Operation == op && w.Peer == peer && w.Error != "" {
+			return w.Error
+		}
+	}
+	return ""
+}
+
 // sections returns the sections in the order of their measurement.
 func (r *report) sections() []string {
 	var out []string
