@@ -61,14 +61,11 @@ func newPasses(config *rest.Config) (*passes, error) {
 // newWatching returns passes with Options.Cache, while Engine.Watch says which
 // releases are touched.
 func newWatching(config, outside *rest.Config) (*passes, error) {
-	f, err := newFairlead(config, engine.Options{Concurrency: defaultInFlight})
+	f, err := newFairlead(config, engine.Options{Concurrency: defaultInFlight, Cache: true})
 	if err != nil {
 		return nil, err
 	}
 	p := &passes{fairlead: f}
-	if p.engine, err = engine.New(config, engine.Options{Concurrency: defaultInFlight, Cache: true}); err != nil {
-		return nil, err
-	}
 	if p.outside, err = kubernetes.NewForConfig(outside); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/engine"
@@ -65,21 +66,13 @@ func (c *clusters) fleet(ctx context.Context, tasks []task, workers int) ([]time
 		}
 		parts[p] = append(parts[p], t)
 	}
-	var running sync.WaitGroup
-	errs := make(chan error, len(parts))
+	var group errgroup.Group
 	each := max(1, workers/len(parts))
 	for p, part := range parts {
-		running.Go(func() {
+		group.Go(func() error {
 			_, err := p.fleet(ctx, part, each)
-			errs <- err
+			return err
 		})
 	}
-	running.Wait()
-	close(errs)
-	for err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	return nil, group.Wait()
 }
