@@ -31,7 +31,7 @@ func (t Target) displaced(obj *unstructured.Unstructured) (trouble, bool) {
 const maxLost = 3
 
 // overwritten says who has changed which fields of the spec since the object was
-// applied; empty if none has.
+// applied; empty if no one has.
 func (t Target) overwritten(obj *unstructured.Unstructured) string {
 	if t.Written == "" || obj.GetGeneration() <= t.Generation {
 		return "" // its spec is as it was

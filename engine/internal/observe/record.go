@@ -36,7 +36,7 @@ type record struct {
 	revision int
 	status   string
 	matches  bool   // the labels of the release
-	holder   uint64 // hash of who works on it; 0: nobody
+	holder   uint64 // hash of who works on it; 0: no one
 	mark     uint64 // hash of what the holder has written last
 }
 
