@@ -188,7 +188,8 @@ func hideStatus(status *engine.Status, r *diff.Redactor) *engine.Status {
 			}
 		}
 		for j := range d.Events {
-			d.Events[j].Message = r.String(d.Events[j].Message)
+			e := &d.Events[j]
+			e.Reason, e.Message = r.String(e.Reason), r.String(e.Message)
 		}
 	}
 	return &out
