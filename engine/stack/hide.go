@@ -54,12 +54,12 @@ func (p *planned) secrets() []*unstructured.Unstructured {
 	return out
 }
 
-// recorded are the Secrets of the newest revision, if the plan changes the release.
-func (p *planned) recorded(ctx context.Context) ([]*unstructured.Unstructured, error) {
+// readEarlier reads what earlier keeps.
+func (p *planned) readEarlier(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	if p.plan.Plan.From == 0 || !p.plan.Plan.Changed() && !p.plan.Later() {
 		return nil, nil
 	}
-	return p.member.recorded(ctx, p.plan.Plan.From)
+	return p.recorded(ctx, p.plan.Plan.From)
 }
 
 // hides are the Secrets that an output of the member may show: those that it is given,

@@ -101,7 +101,7 @@ func (pl *planner) plan(ctx context.Context, m *member, before map[string]*plann
 		in.add(path, m.Inputs[path], r)
 	}
 	p := &planned{member: m, release: m.Release, twin: &twin{source: m.Release.Source}}
-	p.earlier = sync.OnceValues(func() ([]*unstructured.Unstructured, error) { return p.recorded(ctx) })
+	p.earlier = sync.OnceValues(func() ([]*unstructured.Unstructured, error) { return p.readEarlier(ctx) })
 	p.plan = MemberPlan{Member: m.Name, Needs: m.needs, Unknown: in.unknown, inputs: &knownInputs{in.known}}
 	p.plan.NoLongerNeeds = pl.noLongerNeeds(m, have)
 	var err error

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/engine"
 )
@@ -53,12 +54,7 @@ func (s *Stack) checkSignature(p *Plan) error {
 
 // signedOnly reports whether one of the engines applies nothing but signed plans.
 func (s *Stack) signedOnly() bool {
-	for _, e := range s.engines {
-		if len(s.settings[e].PlanSigners) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.engines, func(e *engine.Engine) bool { return len(s.settings[e].PlanSigners) > 0 })
 }
 
 // settingsOf are the options of an engine.
