@@ -71,13 +71,20 @@ func TestRequestsGrowLinearly(t *testing.T) {
 		}
 		costs[n] = c
 	}
-	t.Logf("requests of 4, 8 and 12 releases: %+v", costs)
-	for what, of := range map[string]func(cost) int{
+	wantLinear(t, costs, map[string]func(cost) int{
 		"install": func(c cost) int { return c.install }, "plan": func(c cost) int { return c.plan }, "apply without changes": func(c cost) int { return c.again },
-	} {
+	})
+}
+
+// wantLinear checks what was counted for 4, 8 and 12 members: each four more cost the
+// same.
+func wantLinear[C any](t *testing.T, costs map[int]C, counts map[string]func(C) int) {
+	t.Helper()
+	t.Logf("requests of 4, 8 and 12 members: %+v", costs)
+	for what, of := range counts {
 		first, second := of(costs[8])-of(costs[4]), of(costs[12])-of(costs[8])
 		if second > first+first/4+4 {
-			t.Errorf("%s: 4 releases more cost %d requests, and 4 more %d", what, first, second)
+			t.Errorf("%s: 4 members more cost %d requests, and 4 more %d", what, first, second)
 		}
 	}
 }
@@ -128,15 +135,9 @@ func TestReadingChainsGrowsLinearly(t *testing.T) {
 			history: count(func() error { _, err := s.History(f.ctx); return err }),
 		}
 	}
-	t.Logf("requests of 4, 8 and 12 members: %+v", costs)
-	for what, of := range map[string]func(cost) int{
+	wantLinear(t, costs, map[string]func(cost) int{
 		"status": func(c cost) int { return c.status }, "drift": func(c cost) int { return c.drift }, "history": func(c cost) int { return c.history },
-	} {
-		first, second := of(costs[8])-of(costs[4]), of(costs[12])-of(costs[8])
-		if second > first+first/4+4 {
-			t.Errorf("%s: 4 members more cost %d requests, and 4 more %d", what, first, second)
-		}
-	}
+	})
 }
 
 // BenchmarkStack plans and applies a stack of 50 releases of 5 objects, which
