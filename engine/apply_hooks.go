@@ -293,7 +293,9 @@ func (r *run) awaitHook(ctx context.Context, created createdHook, id string, tim
 		r.notes.setHook(id, note)
 	}
 	o := r.completionOptions()
-	return r.waitAs(ctx, "hook "+id, timeout, []readiness.Target{readinessTarget(created.target, created.live)}, o, newWaitReporter(ctx, r, true))
+	t := readinessTarget(created.target, created.live)
+	t.Applied = created.live
+	return r.waitAs(ctx, "hook "+id, timeout, []readiness.Target{t}, o, newWaitReporter(ctx, r, true))
 }
 
 // hookTarget locates a hook, and writes its namespace into it.

@@ -163,7 +163,8 @@ func (r *run) waitFor(ctx context.Context, op string, steps []int) error {
 	var targets []readiness.Target
 	for _, i := range steps {
 		if live := r.state.live(i); live != nil && readiness.Assess(live, r.e.rules).State != readiness.Ready {
-			targets = append(targets, readinessTarget(r.w.steps[i].object.target, live))
+			s := r.w.steps[i]
+			targets = append(targets, s.written(readinessTarget(s.object.target, live), live))
 		}
 	}
 	err := r.wait(ctx, waitName(op, r.w.steps, steps), targets, r.waitOptions())

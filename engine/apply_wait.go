@@ -26,9 +26,18 @@ func (r *run) waitReady(ctx context.Context) error {
 	}
 	var targets []readiness.Target
 	for s, live := range r.awaited() {
-		targets = append(targets, r.e.waitTarget(ctx, s.object.target, live))
+		targets = append(targets, s.written(r.e.waitTarget(ctx, s.object.target, live), live))
 	}
 	return r.wait(ctx, "ready", targets, r.waitOptions())
+}
+
+// written is t with the object as it was written, if this call has: what it was
+// before may be out of date by now.
+func (s step) written(t readiness.Target, live *unstructured.Unstructured) readiness.Target {
+	if live != s.object.live {
+		t.Applied = live
+	}
+	return t
 }
 
 // awaited are the steps whose objects are to become ready, each with its live object.

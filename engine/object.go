@@ -45,6 +45,16 @@ type object struct {
 
 	candidates []candidate // for base, oldest first
 	unread     error       // why it could not be read: the permission is missing
+
+	// asked is the dry-run that showed that the object does not exist; nil: it was
+	// read instead.
+	asked *askedCreate
+}
+
+// askedCreate is a dry-run of creating an object.
+type askedCreate struct {
+	body    *unstructured.Unstructured // that was applied
+	created *unstructured.Unstructured // the result
 }
 
 // reading is the resource by which the live object is read.

@@ -56,6 +56,12 @@ const (
 	immediate
 )
 
+// trusts reports whether a new object needs no dry-run: the write is as good a
+// question.
+func (p purpose) trusts(u *unstructured.Unstructured) bool {
+	return p != forReview && isPlain(u) && isOrdinary(u)
+}
+
 // asking is how a plan is made.
 type asking struct {
 	DryRun  DryRun

@@ -37,13 +37,17 @@ func (r *reader) readLive(ctx context.Context) error {
 
 func (r *reader) get(ctx context.Context, o *object) error { return r.liveReader().get(ctx, o) }
 
-func (r *reader) liveReader() liveReader { return liveReader{r.e, r.key, r.namespace.missing} }
+func (r *reader) liveReader() liveReader {
+	return liveReader{r.e, r.key, r.namespace.missing, r.expectsNone}
+}
 
 // liveReader fills in the live state of objects that are being collected.
 type liveReader struct {
 	e                *Engine
 	key              Key
 	namespaceMissing bool // nothing can exist in the release's own namespace
+	// expectsNone are the objects that probably do not exist; nil: none.
+	expectsNone func(*object) bool
 }
 
 // read fails with ErrForbidden, naming all permissions that are missing, if
@@ -69,22 +73,36 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 		}
 		groups[g] = append(groups[g], o)
 	}
+	var probes []probe
 	work := parallel.New(ctx, l.e.opts.Concurrency)
 	for _, g := range order {
 		members := groups[g]
-		if len(members) < listFrom {
-			for _, o := range members {
-				work.Do(func(ctx context.Context) error { return l.get(ctx, o) })
-			}
-			continue
+		expected, others := l.expectedAbsent(members)
+		switch {
+		case len(members) < listFrom:
+			l.each(work, l.askOrGet, expected)
+			l.each(work, l.get, others)
+		case len(expected) > 0 && len(others) < listFrom:
+			probes = append(probes, probe{expected, others})
+			l.each(work, l.askOrGet, expected[:1])
+		default:
+			work.Do(func(ctx context.Context) error { return l.list(ctx, members) })
 		}
-		work.Do(func(ctx context.Context) error { return l.list(ctx, members) })
 	}
 	if err := work.Wait(); err != nil {
 		return err
 	}
+	if err := l.readProbed(ctx, probes); err != nil {
+		return err
+	}
 	noted.addObjects(objects)
 	return l.unreadable(objects)
+}
+
+func (l liveReader) each(work *parallel.Group, read func(context.Context, *object) error, objects []*object) {
+	for _, o := range objects {
+		work.Do(func(ctx context.Context) error { return read(ctx, o) })
+	}
 }
 
 // unreadable is an error that names all permissions to read that were missing;

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// explainAfter is when warnings start to be watched: most waits are over
-	// before and need none.
+	// explainAfter is when what explains a delay starts to be watched: most waits
+	// are over before.
 	explainAfter = time.Second
 	farAway      = time.Hour
 )
@@ -88,8 +88,8 @@ func (w *waiter) nextLook(now time.Time) time.Duration {
 	return max(time.Until(next), time.Millisecond)
 }
 
-// explain opens the watches that explain a delay, once there is one: pods and
-// ReplicaSets when a workload was seen not to be ready, warnings later.
+// explain opens the watches that explain a delay, once there is one: pods,
+// ReplicaSets and warnings. A look reads pods and ReplicaSets at once.
 func (w *waiter) explain(now time.Time) {
 	late := now.Sub(w.began) >= explainAfter
 	for name, s := range w.spaces {
@@ -108,11 +108,11 @@ func (w *waiter) explain(now time.Time) {
 			sets = sets || pods && (gk.Kind == "Deployment" || !diff.IsBuiltinGroup(gk.Group))
 			events = events || pods || gk.Group == "" && (gk.Kind == "Pod" || isClaim(tr.Target))
 		}
-		if workers && !s.workers {
+		if workers && !s.workers && (late || w.once) {
 			s.workers = true
 			w.open(&feed{client: w.o.Client, gvr: podsGVR, namespace: name, auxiliary: true})
 		}
-		if sets && !s.sets {
+		if sets && !s.sets && (late || w.once) {
 			s.sets = true
 			w.open(&feed{client: w.o.Client, gvr: replicaSetsGVR, namespace: name, auxiliary: true})
 		}

@@ -22,6 +22,7 @@ type feed struct {
 	gvr       schema.GroupVersionResource
 	namespace string // empty: cluster scope
 	selector  string // field selector; empty: all objects
+	version   string // begin to watch from here; empty: list first
 	auxiliary bool   // not of targets: pods, ReplicaSets and events, for the diagnosis
 }
 
@@ -82,7 +83,7 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 		}
 	}
 	var (
-		version      string // resume from here; empty: list first
+		version      = f.version // resume from here; empty: list first
 		everWorked   bool
 		refusedSince time.Time
 		pause        backoff

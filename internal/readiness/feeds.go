@@ -1,7 +1,10 @@
 package readiness
 
 import (
+	"cmp"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // start opens one feed for each kind and namespace, narrowed to the object
@@ -21,8 +24,33 @@ func (w *waiter) start() {
 		if len(ids) == 1 {
 			f.selector = byName(ids[0].Name)
 		}
+		if !w.once {
+			f.version = w.appliedVersion(ids)
+		}
 		w.open(f)
 	}
+}
+
+// appliedVersion is the resource version from which a watch shows all changes of
+// objects since they were applied; empty: it is not known, and they are listed.
+func (w *waiter) appliedVersion(ids []identity) string {
+	first := ""
+	for _, id := range ids {
+		for _, tr := range w.byName[id] {
+			if tr.Applied == nil {
+				return ""
+			}
+			version := tr.Applied.GetResourceVersion()
+			order, err := resourceversion.CompareResourceVersion(version, cmp.Or(first, version))
+			if err != nil {
+				return ""
+			}
+			if first == "" || order < 0 {
+				first = version
+			}
+		}
+	}
+	return first
 }
 
 // narrow replaces a forbidden feed by one for each object: a role may permit

@@ -12,20 +12,22 @@ import (
 // builtinRules is read only. Kinds of Kubernetes that are missing here are
 // ready once they exist.
 var builtinRules = map[schema.GroupKind]func(*unstructured.Unstructured) Status{
-	{Group: "apps", Kind: "Deployment"}:                               deployment,
-	{Group: "apps", Kind: "StatefulSet"}:                              statefulSet,
-	{Group: "apps", Kind: "DaemonSet"}:                                daemonSet,
-	{Group: "apps", Kind: "ReplicaSet"}:                               replicaSet,
-	{Kind: "ReplicationController"}:                                   replicaSet,
-	{Group: "batch", Kind: "Job"}:                                     job,
-	{Kind: "Pod"}:                                                     pod,
-	{Kind: "PersistentVolumeClaim"}:                                   claim,
-	{Kind: "PersistentVolume"}:                                        volume,
-	{Kind: "Service"}:                                                 service,
-	{Kind: "Namespace"}:                                               namespace,
+	{Group: "apps", Kind: "Deployment"}:  deployment,
+	{Group: "apps", Kind: "StatefulSet"}: statefulSet,
+	{Group: "apps", Kind: "DaemonSet"}:   daemonSet,
+	{Group: "apps", Kind: "ReplicaSet"}:  replicaSet,
+	{Kind: "ReplicationController"}:      replicaSet,
+	{Group: "batch", Kind: "Job"}:        job,
+	{Kind: "Pod"}:                        pod,
+	{Kind: "PersistentVolumeClaim"}:      claim,
+	{Kind: "PersistentVolume"}:           volume,
+	serviceKind:                          service,
+	{Kind: "Namespace"}:                  namespace,
 	{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: definition,
 	{Group: "apiregistration.k8s.io", Kind: "APIService"}:             apiService,
 }
+
+var serviceKind = schema.GroupKind{Kind: "Service"}
 
 // claim is ready when bound. The object alone does not show whether a pending
 // claim waits for its first consumer; the wait reads the class for that.

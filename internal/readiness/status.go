@@ -135,6 +135,15 @@ func mountsClaims(u *unstructured.Unstructured) bool {
 	return false
 }
 
+// mayChange reports whether a target can be anything but ready from now on. A
+// Service other than a load balancer is ready once it exists.
+func (t Target) mayChange(rules map[schema.GroupKind]Rule) bool {
+	if _, ruled := rules[t.GroupKind()]; !ruled && t.Applied != nil && t.GroupKind() == serviceKind && text(t.Applied, "spec", "type") != "LoadBalancer" {
+		return false
+	}
+	return Watched(t.GroupKind(), rules)
+}
+
 // Watched reports whether objects of this kind can be anything but ready
 // once they were written. Other kinds cost the wait no request.
 func Watched(gk schema.GroupKind, rules map[schema.GroupKind]Rule) bool {

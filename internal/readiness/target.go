@@ -30,6 +30,10 @@ type Target struct {
 	// reported; a number of replicas does not count. Empty: not compared.
 	Written string
 
+	// Applied is the object as the write returned it, which Wait begins with: what
+	// changes from then on is watched, without a LIST first. nil: it is read.
+	Applied *unstructured.Unstructured
+
 	// EndsByTTL: the object is a Job that the cluster deletes once it has
 	// finished, so that it may be gone before it was seen to finish.
 	EndsByTTL bool

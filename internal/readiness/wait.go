@@ -99,7 +99,11 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 	}
 	for _, t := range targets {
 		tr := &tracked{Target: t, seen: map[string]*sighting{}, moved: now}
-		if Watched(t.GroupKind(), o.Rules) {
+		if t.mayChange(o.Rules) {
+			tr.obj, tr.known = t.Applied, t.Applied != nil
+			if tr.known {
+				tr.since = now
+			}
 			tr.status = Status{State: Progressing, Reason: ReasonNotSeen, Message: "not read yet"}
 			w.byName[t.identity()] = append(w.byName[t.identity()], tr)
 		} else {
@@ -117,7 +121,9 @@ func (w *waiter) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for _, tr := range w.all {
-		w.report(tr)
+		if w.report(tr); tr.known {
+			w.judge(tr)
+		}
 	}
 	for {
 		now := time.Now()
