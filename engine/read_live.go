@@ -84,7 +84,7 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 			l.each(work, l.get, others)
 		case len(expected) > 0 && len(others) < listFrom:
 			probes = append(probes, probe{expected, others})
-			l.each(work, l.askOrGet, expected[:1])
+			work.Do(func(ctx context.Context) error { l.absent(ctx, expected[0]); return nil })
 		default:
 			work.Do(func(ctx context.Context) error { return l.list(ctx, members) })
 		}

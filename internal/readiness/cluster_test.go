@@ -81,6 +81,17 @@ func (b *bench) apply(text string) Target {
 	return Target{GVR: gvr, Kind: got.GetKind(), Namespace: got.GetNamespace(), Name: got.GetName(), UID: got.GetUID(), Generation: got.GetGeneration()}
 }
 
+// applied is t with the object as it is now.
+func (b *bench) applied(t Target) Target {
+	b.t.Helper()
+	obj, err := b.client.Resource(t.GVR).Namespace(t.Namespace).Get(b.ctx, t.Name, metav1.GetOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	t.Applied = obj
+	return t
+}
+
 // workload is a Deployment or StatefulSet whose pod statuses the test writes.
 func workload(kind, name, image string, replicas int, extra string) string {
 	return fmt.Sprintf(`

@@ -99,7 +99,7 @@ func (w *waiter) explain(now time.Time) {
 		}
 		workers, events, sets := false, false, false
 		for _, tr := range w.all {
-			if tr.Namespace != name || !tr.known || tr.status.State == Ready {
+			if tr.Namespace != name || !tr.known || tr.status.State == Ready || w.once && tr.Applied != nil {
 				continue
 			}
 			gk := tr.GroupKind()

@@ -14,6 +14,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/fairlead-dev/fairlead/internal/testcluster"
@@ -103,7 +104,10 @@ func TestWatchesThatEnd(t *testing.T) {
 		"server error":         func() *http.Response { return response(500, "{}") },
 		"busy":                 func() *http.Response { return response(503, "{}") },
 	}
-	for name, fault := range cases {
+	run := func(name string, applied bool, fault func() *http.Response) {
+		if applied {
+			name += ", from what was applied"
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
@@ -127,18 +131,26 @@ func TestWatchesThatEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := b.wait(Options{Client: client}, b.apply(workload("Deployment", "web", "web:1", 1, "")))
+			target, atLeast := b.apply(workload("Deployment", "web", "web:1", 1, "")), int32(2)
+			if applied {
+				target, atLeast = b.applied(target), 1
+			}
+			w := b.wait(Options{Client: client}, target)
 			b.play(b.pods("web", "web:1", 1)[0].GetName(), playReady)
 			if err := w.end(t); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasPrefix(name, "410") && lists.Load() < 2 {
+			if strings.HasPrefix(name, "410") && lists.Load() < atLeast {
 				t.Errorf("%d lists: an expired version must lead to a new one", lists.Load())
 			}
 			if n := watches.Load() + lists.Load(); n > 40 {
 				t.Errorf("%d requests: retried without a pause", n)
 			}
 		})
+	}
+	for name, fault := range cases {
+		run(name, false, fault)
+		run(name, true, fault)
 	}
 }
 
@@ -221,6 +233,42 @@ func TestRequestsOfAWait(t *testing.T) {
 	}})
 	if err != nil || last.Load() != Ready {
 		t.Errorf("%v, last state %v", err, last.Load())
+	}
+}
+
+// A wait that begins with what was applied watches each kind from there, lists
+// nothing, and needs nothing to know that a Service exists; a look at it takes no
+// request at all.
+func TestRequestsForWhatWasApplied(t *testing.T) {
+	b := newBench(t)
+	cfg, record := testcluster.Record(testcluster.Shared(t).Config())
+	client, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := []Target{
+		b.applied(b.apply(workload("Deployment", "a", "a:1", 0, ""))),
+		b.applied(b.apply(workload("Deployment", "b", "b:1", 0, ""))),
+		b.applied(b.apply("apiVersion: v1\nkind: Service\nmetadata: {name: c}\nspec: {ports: [{port: 80}]}")),
+	}
+	for i := range targets[:2] { // as the write returned them
+		unstructured.RemoveNestedField(targets[i].Applied.Object, "status")
+	}
+	if _, _, _, err := Look(b.ctx, targets, Options{Client: client}, Memory{}, time.Hour); !errors.Is(err, ErrInProgress) {
+		t.Errorf("a look at what was just applied: %v", err)
+	}
+	if n := record.Count(nil); n > 0 {
+		t.Errorf("a look took %d requests: %v", n, record.Requests())
+	}
+	for i := range targets[:2] {
+		later := b.apply(workload("Deployment", targets[i].Name, "new:1", 0, ""))
+		targets[i].Generation = later.Generation
+	}
+	if _, err := Wait(b.ctx, targets, Options{Client: client}); err != nil {
+		t.Fatal(err)
+	}
+	if n := record.Count(func(r testcluster.Request) bool { return !r.Watch() || !strings.HasSuffix(r.Path, "/deployments") }); n > 0 {
+		t.Errorf("requests other than watches of Deployments: %v", record.Requests())
 	}
 }
 

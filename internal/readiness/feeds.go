@@ -8,8 +8,11 @@ import (
 )
 
 // start opens one feed for each kind and namespace, narrowed to the object
-// where there is only one.
+// where there is only one. A look needs none for what was just applied.
 func (w *waiter) start() {
+	for _, tr := range w.all {
+		w.judge(tr)
+	}
 	type place struct {
 		identity
 	}
@@ -24,10 +27,9 @@ func (w *waiter) start() {
 		if len(ids) == 1 {
 			f.selector = byName(ids[0].Name)
 		}
-		if !w.once {
-			f.version = w.appliedVersion(ids)
+		if f.version = w.appliedVersion(ids); f.version == "" || !w.once {
+			w.open(f)
 		}
-		w.open(f)
 	}
 }
 

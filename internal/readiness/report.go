@@ -45,6 +45,14 @@ func (w *waiter) report(tr *tracked) {
 	}
 }
 
+// isLate reports whether anything in a namespace should have become ready: what a
+// look was given as just applied has had no time to.
+func (w *waiter) isLate(namespace string) bool {
+	return slices.ContainsFunc(w.all, func(tr *tracked) bool {
+		return tr.Namespace == namespace && tr.status.State != Ready && (!w.once || tr.Applied == nil)
+	})
+}
+
 // notReady returns the error that ends the wait. If the caller cancelled it, or
 // the API server is unreachable, the error is made at once of what is known;
 // otherwise a short time is spent on finding the cause.
@@ -59,7 +67,7 @@ func (w *waiter) notReady(ctx context.Context, why error) error {
 		read = &reader{ctx: grace, o: w.o}
 		for name, s := range w.spaces {
 			// Before the watch of warnings was opened, or returned anything.
-			if name != "" && now.Sub(w.began) < 2*explainAfter {
+			if name != "" && now.Sub(w.began) < 2*explainAfter && w.isLate(name) {
 				read.warnings(name, s.view)
 			}
 		}

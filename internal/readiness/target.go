@@ -30,8 +30,9 @@ type Target struct {
 	// reported; a number of replicas does not count. Empty: not compared.
 	Written string
 
-	// Applied is the object as the write returned it, which Wait begins with: what
-	// changes from then on is watched, without a LIST first. nil: it is read.
+	// Applied is the object as the write has just returned it. Wait begins with it
+	// and watches what changes from then on, without a LIST first; Look takes it as it
+	// is. nil: the object is read.
 	Applied *unstructured.Unstructured
 
 	// EndsByTTL: the object is a Job that the cluster deletes once it has

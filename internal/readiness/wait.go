@@ -121,9 +121,7 @@ func (w *waiter) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for _, tr := range w.all {
-		if w.report(tr); tr.known {
-			w.judge(tr)
-		}
+		w.report(tr)
 	}
 	for {
 		now := time.Now()
