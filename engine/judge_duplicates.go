@@ -28,17 +28,3 @@ func duplicates(refusal string) (message string, found bool) {
 	}
 	return strings.Join(parts, "; "), found
 }
-
-// namesTwice reports whether two items of a list have the same name.
-func namesTwice(u *unstructured.Unstructured, field string) bool {
-	list, _ := u.Object[field].([]any)
-	seen := map[string]bool{}
-	for _, item := range list {
-		name := nameOf(item)
-		if seen[name] {
-			return true
-		}
-		seen[name] = true
-	}
-	return false
-}

@@ -30,7 +30,7 @@ func (r *reader) expectsNone(o *object) bool {
 // would give. Whatever else the API server says, the object is to be read.
 func (l liveReader) absent(ctx context.Context, o *object) bool {
 	ctx, warned := cluster.WithWarnings(ctx)
-	u, err := apiServer{l.e}.dryRunApply(ctx, o.target, o.desired, false)
+	u, err := l.e.serverSideApply(ctx, o.target, o.desired, false, true)
 	if err != nil || u.GetResourceVersion() != "" { // only what is not stored has none
 		return false
 	}

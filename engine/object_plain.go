@@ -121,3 +121,17 @@ func holdsOrdinary(u *unstructured.Unstructured) bool {
 	}
 	return total < maxData/2 // well below, whatever else counts
 }
+
+// namesTwice reports whether two items of a list have the same name.
+func namesTwice(u *unstructured.Unstructured, field string) bool {
+	list, _ := u.Object[field].([]any)
+	seen := map[string]bool{}
+	for _, item := range list {
+		name := nameOf(item)
+		if seen[name] {
+			return true
+		}
+		seen[name] = true
+	}
+	return false
+}
