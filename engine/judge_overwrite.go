@@ -247,12 +247,6 @@ func lookUp(desired, have any, path []string) (any, bool) {
 	return desired, true
 }
 
-func nameOf(v any) string {
-	m, _ := v.(map[string]any)
-	name, _ := m["name"].(string)
-	return name
-}
-
 // setAt replaces the value at a path; false if it is not there, or equal.
 func setAt(have any, path []string, value any) bool {
 	last := path[len(path)-1]

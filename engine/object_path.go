@@ -80,3 +80,10 @@ func putAt(object any, p fieldpath.Path, value any) bool {
 	}
 	return true
 }
+
+// nameOf is the name of a list item; empty if it has none.
+func nameOf(v any) string {
+	m, _ := v.(map[string]any)
+	name, _ := m["name"].(string)
+	return name
+}
