@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -62,7 +63,9 @@ func digest(ch Change) string {
 	if keys > 0 {
 		say("%s: %s", plural(keys, "key", "keys"), strings.Join(names, ", "))
 	}
-	for _, unknown := range ch.Unknown() {
+	asked := ch
+	asked.Fields = slices.DeleteFunc(slices.Clone(ch.Fields), func(f Field) bool { return f.Cause == Default }) // the API server sets these
+	for _, unknown := range asked.Unknown() {
 		say("%s %s", oneLine(unknown), unknownText)
 	}
 	return strings.Join(parts, ", ")

@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -78,6 +79,40 @@ func (c Change) MarkUnknown(first, second, live *unstructured.Unstructured) (Cha
 	if c.Fields = fields; c.Action == Unchanged && len(fields) > 0 {
 		c.Action = Updated
 	}
+	return c, nil
+}
+
+// MarkAllocated returns the change with Unknown in place of what the API server
+// chooses anew with each request: what merged, which c was computed with, and
+// other, which has other examples there, do not agree on. Unlike MarkUnknown it
+// leaves fields as they are that show a part of merged, such as the items of a
+// list that come from the manifest.
+func (c Change) MarkAllocated(merged, other *unstructured.Unstructured) (Change, error) {
+	a, err := stateOf(c.Object, merged)
+	if err != nil {
+		return c, fmt.Errorf("mark what is allocated in %s: %w", c.Object, err)
+	}
+	b, err := stateOf(c.Object, other)
+	if err != nil {
+		return c, fmt.Errorf("mark what is allocated in %s: %w", c.Object, err)
+	}
+	m := marker{first: a, second: b}
+	fields := slices.Clone(c.Fields)
+	for i, f := range fields {
+		p, err := parsePath(f.Path)
+		if err != nil {
+			return c, fmt.Errorf("mark what is allocated in %s: %w", c.Object, err)
+		}
+		if f.Desired == nil || !reflect.DeepEqual(p.find(a), f.Desired) {
+			continue
+		}
+		if shown := m.shown(p).String(); shown != f.Path {
+			fields[i].Path, fields[i].Desired = shown, Unknown{}
+			continue
+		}
+		fields[i].Desired = m.desired(p, f.Desired)
+	}
+	c.Fields = fields
 	return c, nil
 }
 

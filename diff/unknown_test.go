@@ -117,3 +117,44 @@ func TestPlanned(t *testing.T) {
 		}
 	}
 }
+
+// What is allocated is unknown where a field shows it, and nowhere else: not in a
+// list of which the field shows what the manifest has.
+func TestMarkAllocated(t *testing.T) {
+	const manifest = "spec: {items: [{name: a}], volumes: [{name: v}], ip: x}"
+	merged := parse(t, "spec: {items: [{name: a, port: 30001}], volumes: [{name: v}, {name: token-a}], ip: x, ips: [x, 10.0.0.1]}")
+	other := parse(t, "spec: {items: [{name: a, port: 1}], volumes: [{name: v}, {name: token-b}], ip: x, ips: [x, y]}")
+	ch, err := Compare(Input{Desired: parse(t, manifest), Merged: merged}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ch.Fields {
+		if ch.Fields[i].Path == "spec.volumes" { // as of a list that is merged by key
+			ch.Fields[i].Desired = []any{map[string]any{"name": "v"}}
+		}
+	}
+	ch.Fields = append(ch.Fields, Field{Path: `spec.volumes[name="token-a"]`, Desired: map[string]any{"name": "token-a"}, Cause: Default})
+	before := slices.Clone(ch.Fields)
+	marked, err := ch.MarkAllocated(merged, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(before, ch.Fields) {
+		t.Error("the change itself is marked")
+	}
+	got := map[string]any{}
+	for _, f := range marked.Fields {
+		got[f.Path] = f.Desired
+	}
+	for path, want := range map[string]any{
+		"spec.ip": "x", "spec.ips": []any{"x", Unknown{}}, "spec.volumes": []any{map[string]any{"name": "v"}},
+		`spec.volumes[name="(known after apply)"]`: Unknown{},
+	} {
+		if !reflect.DeepEqual(got[path], want) {
+			t.Errorf("%s is %v, want %v; all: %v", path, got[path], want, got)
+		}
+	}
+	if text, _ := json.Marshal(marked); strings.Contains(string(text), "30001") || strings.Contains(string(text), "10.0.0.1") || strings.Contains(string(text), "token-a") {
+		t.Errorf("what a dry-run chose is shown: %s", text)
+	}
+}

@@ -173,6 +173,11 @@ func (j *judge) judgeWanted(ctx context.Context, o *object) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	if f.confirmed && merged != o.live {
+		if change, err = markAllocated(change, merged, in.live, in.body); err != nil {
+			return verdict{}, err
+		}
+	}
 	f.merged = merged
 	change.Local = !f.confirmed
 	if change.Action == diff.Adopted && (o.origin == fromCRDs || owner(o.live) == j.key) {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -43,37 +42,4 @@ func (in intended) withoutForeignMetadata(to *unstructured.Unstructured) *unstru
 			}
 		}
 	})
-}
-
-// withoutAllocated is a target of a patch without the addresses and ports of a
-// Service that it has neither now nor in the manifest: a dry-run invents them, and
-// the API server may refuse them when they are written.
-func (in intended) withoutAllocated(to *unstructured.Unstructured) *unstructured.Unstructured {
-	if to.GetKind() != "Service" || to.GroupVersionKind().Group != "" {
-		return to
-	}
-	live, _ := in.live.Object["spec"].(map[string]any)
-	body, _ := in.body.Object["spec"].(map[string]any)
-	to = to.DeepCopy()
-	spec, _ := to.Object["spec"].(map[string]any)
-	for _, field := range []string{"clusterIP", "clusterIPs", "healthCheckNodePort"} {
-		if live[field] == nil && body[field] == nil {
-			delete(spec, field)
-		}
-	}
-	known := map[string]bool{} // by their text, as a manifest may have anything there
-	for _, have := range []map[string]any{live, body} {
-		ports, _ := have["ports"].([]any)
-		for _, p := range ports {
-			p, _ := p.(map[string]any)
-			known[fmt.Sprint(p["nodePort"])] = true
-		}
-	}
-	ports, _ := spec["ports"].([]any)
-	for _, p := range ports {
-		if p, ok := p.(map[string]any); ok && !known[fmt.Sprint(p["nodePort"])] {
-			delete(p, "nodePort")
-		}
-	}
-	return to
 }

@@ -140,7 +140,7 @@ func (j *judge) replaced(ctx context.Context, in intended, f prediction, v verdi
 		v.change.Warnings = append(v.change.Warnings, w)
 	}
 	v.write.body = keepLiveReplicas(in.object, f.body)
-	return j.tryRecreate(ctx, in.object, v)
+	return j.tryRecreate(ctx, in, f, v)
 }
 
 // forbidsReplacing is why a policy cannot be followed; empty: it can.
@@ -201,7 +201,8 @@ func consequence(kind string, policy ReplacePolicy) string {
 
 // tryRecreate finds out whether the object could be created, which the API
 // server does not say while it exists: it is asked about one of another name.
-func (j *judge) tryRecreate(ctx context.Context, o *object, v verdict) (verdict, error) {
+func (j *judge) tryRecreate(ctx context.Context, in intended, f prediction, v verdict) (verdict, error) {
+	o := in.object
 	if j.asking.DryRun == DryRunNone || o.isDefinition() { // a CRD's name follows from its spec
 		return v, nil
 	}
@@ -210,10 +211,13 @@ func (j *judge) tryRecreate(ctx context.Context, o *object, v verdict) (verdict,
 	body := v.write.body.DeepCopy()
 	body.SetName(twin.id.Name)
 	removeAllocated(body)
-	_, err := j.dryRun.dryRunApply(ctx, twin, body, v.write.force)
+	created, err := j.dryRun.dryRunApply(ctx, twin, body, v.write.force)
 	switch {
 	case err == nil:
 		v.change.Local = false
+		if v.change.Fields, err = j.withReallocated(in, f, v.change.Fields, created); err != nil {
+			return verdict{}, err
+		}
 	case apierrors.IsForbidden(err) && lacksPermission(err):
 		v.missing = append(v.missing, permissionTo("patch", o.target), permissionTo("create", o.target))
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isUntyped(err):

@@ -25,6 +25,7 @@ func (p *Plan) Summary() string {
 		}
 		problems += len(m.Plan.Problems)
 		for _, ch := range m.Plan.Report.Changes {
+			ch.Fields = slices.DeleteFunc(slices.Clone(ch.Fields), func(f diff.Field) bool { return f.Cause == diff.Default }) // the API server sets these
 			unknown += len(ch.Unknown())
 		}
 	}
