@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -115,90 +115,40 @@ func (e *Engine) observe(ctx context.Context, opts WatchOptions) (*observe.Obser
 					Status: string(m.Status), Matches: selector.Matches(labels.Set(m.Labels)),
 				}
 				r.Holder, r.Mark, r.Content = storage.WatchedMark(o)
+				r.Kinds, r.HasKinds = storage.WatchedKinds(o)
 				return r, ok
+			},
+			Noted: func(r observe.Release, text string) ([]observe.Use, bool) {
+				kinds, ok := storage.ParseKinds(text)
+				return usesIn(r, kinds), ok
 			},
 			Uses: e.usesOf,
 		},
 	}), nil
 }
 
-// manyRevisions is the number of revisions from which pages of all of them are
-// read instead of each one.
-const manyRevisions = 8
-
-// usesOf reads which kinds revisions have objects of.
-func (e *Engine) usesOf(ctx context.Context, wanted map[observe.Release][]int, each func(observe.Release, int, []observe.Use, error)) error {
-	hand := func(m storage.Meta, r *storage.Record, broken *storage.DecodeError) {
-		release := observe.Release{Namespace: m.Namespace, Name: m.Name}
-		if broken != nil {
-			each(release, m.Revision, nil, broken)
-			return
-		}
-		uses, err := kindsUsedBy(r)
-		each(release, m.Revision, uses, err)
+// usesOf reads which kinds a revision has objects of.
+func (e *Engine) usesOf(ctx context.Context, r observe.Release, revision int) ([]observe.Use, error) {
+	kinds, err := e.store.Kinds(ctx, r.Namespace, r.Name, revision)
+	var broken *storage.DecodeError
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, observe.ErrGone
+	case errors.As(err, &broken):
+		return nil, &observe.UnreadableError{Err: err}
+	case err != nil:
+		return nil, err
 	}
-	listed := map[int]storage.Meta{}
-	if len(wanted) >= manyRevisions {
-		for release, numbers := range wanted {
-			for _, n := range numbers {
-				listed[len(listed)] = storage.Meta{Namespace: release.Namespace, Name: release.Name, Revision: n}
-			}
-		}
-		namespace := commonNamespace(wanted)
-		err := e.store.Bodies(ctx, namespace, true, listed, func(i int, r *storage.Record, broken *storage.DecodeError) {
-			hand(listed[i], r, broken)
-		})
-		return err
-	}
-	for release, numbers := range wanted {
-		for _, n := range numbers {
-			r, err := e.store.Get(ctx, release.Namespace, release.Name, n)
-			var broken *storage.DecodeError
-			if errors.Is(err, storage.ErrNotFound) {
-				continue
-			}
-			if err != nil && !errors.As(err, &broken) {
-				return err
-			}
-			hand(storage.Meta{Namespace: release.Namespace, Name: release.Name, Revision: n}, r, broken)
-		}
-	}
-	return nil
+	return usesIn(r, kinds), nil
 }
 
-// commonNamespace is that of all releases; empty if they have several.
-func commonNamespace(releases map[observe.Release][]int) string {
-	out, first := "", true
-	for r := range releases {
-		if first {
-			out, first = r.Namespace, false
-		}
-		if r.Namespace != out {
-			return ""
-		}
+// usesIn are kinds as they are watched for a release.
+func usesIn(r observe.Release, kinds []storage.Kind) []observe.Use {
+	out := make([]observe.Use, len(kinds))
+	for i, k := range kinds {
+		out[i] = observe.Use{Kind: k.GroupVersionKind, Namespace: cmp.Or(k.Namespace, r.Namespace)}
 	}
 	return out
-}
-
-// kindsUsedBy are the kinds of the objects of a revision.
-func kindsUsedBy(r *storage.Record) ([]observe.Use, error) {
-	manifest, err := parseManifest(r.Manifest.String())
-	if err != nil {
-		return nil, fmt.Errorf("read the manifest of revision %d: %w", r.Revision, err)
-	}
-	var out []observe.Use
-	seen := map[observe.Use]bool{}
-	for _, o := range manifest {
-		u := observe.Use{Kind: o.GroupVersionKind(), Namespace: o.GetNamespace()}
-		if u.Namespace == "" {
-			u.Namespace = r.Namespace
-		}
-		if !seen[u] {
-			seen[u] = true
-			out = append(out, u)
-		}
-	}
-	return out, nil
 }
 
 // watchError explains the error that ends a watch.

@@ -13,10 +13,10 @@
 // deployers of one revision one wins.
 //
 // Four things are added, which Helm passes over. Annotations (fairlead.dev/…)
-// repeat what a listing shows, so that histories are read without a body. The
-// cause of a change is one of them; it stands after a dash in the description
-// that helm history prints too, because Helm drops annotations when it marks a
-// revision superseded. The key "fairlead.dev-key" of the Secret's data holds
+// repeat what a listing or a watch shows, so that histories, and which kinds
+// releases have objects of, are read without a body. The cause of a change is one
+// of them; it stands after a dash in the description that helm history prints
+// too, because Helm drops annotations when it marks a revision superseded. The key "fairlead.dev-key" of the Secret's data holds
 // random bytes: who may not read the Secret can compute no digest that is keyed
 // with them. The JSON says apply_method: csa, so that Helm 4 goes on with
 // patches from the client's side, as Helm 3 does: its server-side apply would

@@ -142,6 +142,11 @@ func newSecret(r *Record, e *encoded, stamp string, now time.Time) *corev1.Secre
 			a[name] = value
 		}
 	}
+	if text, ok := kindsText(r); ok {
+		a[annotationKinds] = text
+	} else {
+		delete(a, annotationKinds)
+	}
 	if delete(a, annotationHolder); r.Mark != nil && r.Status.Unfinished() {
 		a[annotationHolder] = r.Mark.text()
 	}

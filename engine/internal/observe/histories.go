@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
+	"unique"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,9 +24,11 @@ type Histories struct {
 	Namespace string
 	// Revision reads what is stored; ok is false for what is not of a release.
 	Revision func(metav1.ObjectMeta) (r Revision, ok bool)
-	// Uses reads which kinds revisions have objects of, by the numbers of the
-	// revisions; each is called one at a time. One that is gone is left out.
-	Uses func(ctx context.Context, wanted map[Release][]int, each func(Release, int, []Use, error)) error
+	// Noted reads what Revision.Kinds notes; ok is false for what is no such note.
+	Noted func(r Release, kinds string) (uses []Use, ok bool)
+	// Uses reads which kinds a revision has objects of from its body. It returns
+	// ErrGone, an *UnreadableError, or why it has to be tried again.
+	Uses func(ctx context.Context, r Release, revision int) ([]Use, error)
 }
 
 // Revision is what the metadata say of a stored revision.
@@ -35,6 +38,10 @@ type Revision struct {
 	Status  string
 	// Matches: its labels are selected.
 	Matches bool
+	// Kinds notes of which kinds it has objects, if HasKinds. It is a hint: a wrong one
+	// makes the observer follow other kinds.
+	Kinds    string
+	HasKinds bool
 	// Holder works on it, and has written Mark last; Content is what else the
 	// metadata say.
 	Holder, Mark, Content string
@@ -117,6 +124,9 @@ func (o *Observer) revision(m *metav1.PartialObjectMetadata) *item {
 	if r.Holder != "" {
 		i.holder = hash(r.Holder)
 	}
+	if r.HasKinds {
+		i.kinds = unique.Make(r.Kinds)
+	}
 	i.addManagers(o.reducer.seed, m.ManagedFields)
 	return i
 }
@@ -198,7 +208,7 @@ func (o revisions) set(f *feed, i *item, first, own bool) {
 	kept := i.record
 	r := o.releases[kept.release]
 	if r == nil {
-		r = &release{key: kept.release, revisions: map[name]*record{}, uses: map[int][]Use{}, found: !first}
+		r = &release{key: kept.release, revisions: map[name]*record{}, uses: map[int]used{}, found: !first}
 		o.releases[kept.release] = r
 	}
 	f.records[i.at()], r.revisions[i.at()] = &kept, &kept

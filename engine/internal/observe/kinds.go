@@ -3,6 +3,7 @@ package observe
 import (
 	"slices"
 	"time"
+	"unique"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -10,71 +11,64 @@ import (
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 )
 
-// findKinds reads which kinds the releases have objects of that have changed. It
-// returns false if that has to be tried again.
-func (o *Observer) findKinds() bool {
-	wanted := map[Release][]int{}
-	o.mu.Lock()
-	for r := range o.dirty {
-		known := o.releases[r]
-		if known == nil {
-			continue
-		}
-		var missing []int
-		for _, n := range known.counting() {
-			if _, ok := known.uses[n]; !ok {
-				missing = append(missing, n)
-			}
-		}
-		if len(missing) > 0 {
-			wanted[r] = missing
-		}
-	}
-	if len(o.dirty) > 0 {
-		o.resolve = true
-	}
-	o.mu.Unlock()
-	if len(wanted) > 0 {
-		err := o.opts.Histories.Uses(o.ctx, wanted, func(r Release, n int, uses []Use, err error) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			if known := o.releases[r]; known != nil {
-				if known.uses[n] = uses; err != nil {
-					o.touch(r, Event{Reason: Unwatched, Err: err})
-				}
-			}
-		})
-		if err != nil {
-			if o.ctx.Err() == nil {
-				o.logger.Info("Cannot read which kinds releases use; trying again", "err", err)
-			}
-			return false
-		}
-	}
+// findKinds finds out which kinds the releases have objects of that have changed, from
+// what the metadata of their revisions note. It leaves the others to readKinds.
+func (o *Observer) findKinds() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for r := range o.dirty {
 		known := o.releases[r]
 		if known == nil {
 			delete(o.dirty, r)
+			o.resolve = true
 			continue
 		}
-		counting, read := known.counting(), true
-		for _, n := range counting {
-			if _, ok := known.uses[n]; !ok {
-				read = false // it is gone, which the history will show
+		for _, rev := range known.unread() {
+			if rev.kinds == (unique.Handle[string]{}) {
+				continue
+			}
+			if uses, ok := o.opts.Histories.Noted(r, rev.kinds.Value()); ok {
+				known.uses[rev.revision] = used{rev.uid, rev.kinds, uses}
 			}
 		}
-		if !read {
-			continue
-		}
-		for n := range known.uses {
-			if !slices.Contains(counting, n) {
-				delete(known.uses, n)
+		if len(known.unread()) > 0 {
+			o.unread[r] = true
+		} else {
+			counting := known.counting()
+			for n := range known.uses {
+				if !slices.ContainsFunc(counting, func(rev *record) bool { return rev.revision == n }) {
+					delete(known.uses, n)
+				}
 			}
+			delete(o.dirty, r)
 		}
-		delete(o.dirty, r)
+		if !o.resolve && !o.isFollowed(known) {
+			o.resolve = true
+		}
+		o.reportFound(r, known)
 	}
+	if len(o.unread) > 0 {
+		wake(o.wakeReader)
+	}
+}
+
+// isFollowed notes which feeds a release needs, and reports whether these are just
+// those that it needed before, and more that there are already. The caller has locked.
+func (o *Observer) isFollowed(r *release) bool {
+	followed := o.placesOf(r, o.kinds)
+	if slices.ContainsFunc(r.followed, func(at place) bool { return !slices.Contains(followed, at) }) {
+		return false
+	}
+	for _, u := range r.allUses() {
+		if _, known := o.kinds[u.Kind]; !known {
+			return false
+		}
+	}
+	if slices.ContainsFunc(followed, func(at place) bool { return o.feeds[at] == nil }) {
+		return false
+	}
+	r.followed = followed
+	o.reportUnwatched(r.key, r)
 	return true
 }
 
@@ -90,9 +84,9 @@ func (o *Observer) followKinds() bool {
 	o.resolve = false
 	kinds := map[schema.GroupVersionKind]*meta.RESTMapping{}
 	for _, r := range o.releases {
-		for _, uses := range r.uses {
-			for _, u := range uses {
-				kinds[u.Kind] = nil
+		for _, u := range r.uses {
+			for _, use := range u.uses {
+				kinds[use.Kind] = nil
 			}
 		}
 	}
@@ -100,6 +94,7 @@ func (o *Observer) followKinds() bool {
 	complete := o.mapKinds(kinds)
 
 	o.mu.Lock()
+	o.kinds = kinds
 	wanted := o.places(kinds)
 	var stopped, started []*feed
 	for at, f := range o.feeds {
@@ -160,20 +155,14 @@ func (o *Observer) mapKinds(kinds map[schema.GroupVersionKind]*meta.RESTMapping)
 func (o *Observer) places(kinds map[schema.GroupVersionKind]*meta.RESTMapping) map[place]*meta.RESTMapping {
 	out := map[place]*meta.RESTMapping{}
 	for _, r := range o.releases {
-		r.followed = r.followed[:0]
-		for _, uses := range r.uses {
-			for _, u := range uses {
+		r.followed = o.placesOf(r, kinds)
+		for _, used := range r.uses {
+			for _, u := range used.uses {
 				m := kinds[u.Kind]
 				if m == nil {
 					continue
 				}
-				at := place{resource: m.Resource.GroupResource()}
-				if cluster.Namespaced(m) && (len(o.opts.Namespaces) > 0 || o.narrow[at.resource]) {
-					at.namespace = u.Namespace
-				}
-				if !slices.Contains(r.followed, at) {
-					r.followed = append(r.followed, at)
-				}
+				at := o.placeOf(u, m)
 				if have := out[at]; have == nil || o.prefers(at, m, have) {
 					out[at] = m
 				}
@@ -181,6 +170,31 @@ func (o *Observer) places(kinds map[schema.GroupVersionKind]*meta.RESTMapping) m
 		}
 	}
 	return out
+}
+
+// placesOf are those in which a release has objects, as far as their kinds are served.
+// The caller has locked.
+func (o *Observer) placesOf(r *release, kinds map[schema.GroupVersionKind]*meta.RESTMapping) []place {
+	var out []place
+	for _, used := range r.uses {
+		for _, u := range used.uses {
+			if m := kinds[u.Kind]; m != nil {
+				if at := o.placeOf(u, m); !slices.Contains(out, at) {
+					out = append(out, at)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// placeOf is where objects of a use are followed. The caller has locked.
+func (o *Observer) placeOf(u Use, m *meta.RESTMapping) place {
+	at := place{resource: m.Resource.GroupResource()}
+	if cluster.Namespaced(m) && (len(o.opts.Namespaces) > 0 || o.narrow[at.resource]) {
+		at.namespace = u.Namespace
+	}
+	return at
 }
 
 // prefers reports whether of two versions of a kind the first one is to be watched:

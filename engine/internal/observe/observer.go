@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 
@@ -84,15 +85,17 @@ type Observer struct {
 	feeds    map[place]*feed // of objects
 	narrow   map[schema.GroupResource]bool
 	releases map[Release]*release
-	dirty    map[Release]bool // whose kinds are to be found out
-	resolve  bool             // the feeds do not match the kinds in use
+	dirty    map[Release]bool                              // whose kinds are to be found out
+	unread   map[Release]bool                              // those of them that have revisions whose bodies are to be read
+	resolve  bool                                          // the feeds do not match the kinds in use
+	kinds    map[schema.GroupVersionKind]*meta.RESTMapping // in use, when feeds were matched last
 	changes  map[string]*definitionChange
 	changed  map[string]uint64 // by group, epoch.definitions when one of its definitions changed
 	epoch    Epoch
 	queue    queue
 	fatal    error
 
-	wakeWorker chan struct{}
+	wakeWorker, wakeReader chan struct{}
 
 	// By the worker alone:
 	refreshed time.Time
@@ -104,8 +107,8 @@ func Start(ctx context.Context, opts Options) *Observer {
 	o := &Observer{
 		opts: opts, reducer: reducer{maphash.MakeSeed(), opts.Rules},
 		feeds: map[place]*feed{}, narrow: map[schema.GroupResource]bool{}, releases: map[Release]*release{},
-		dirty: map[Release]bool{}, changes: map[string]*definitionChange{}, changed: map[string]uint64{},
-		queue: newQueue(), wakeWorker: make(chan struct{}, 1),
+		dirty: map[Release]bool{}, unread: map[Release]bool{}, changes: map[string]*definitionChange{}, changed: map[string]uint64{},
+		queue: newQueue(), wakeWorker: make(chan struct{}, 1), wakeReader: make(chan struct{}, 1),
 	}
 	ctx = opts.Cluster.Quiet(ctx)
 	o.ctx, o.cancel = context.WithCancel(ctx)
@@ -115,6 +118,7 @@ func Start(ctx context.Context, opts Options) *Observer {
 		f.start(o.ctx, o.logger)
 	}
 	o.group.Go(o.work)
+	o.group.Go(o.readKinds)
 	return o
 }
 
@@ -176,7 +180,8 @@ func (o *Observer) work() {
 		now := time.Now()
 		next, changed := o.refreshDefinitions(now)
 		next = min(next, o.refreshKinds(now, changed))
-		if o.findKinds() && o.followKinds() {
+		o.findKinds()
+		if o.followKinds() {
 			failures = 0
 		} else {
 			failures = min(failures+1, 8)
@@ -186,9 +191,11 @@ func (o *Observer) work() {
 	}
 }
 
-func (o *Observer) wake() {
+func (o *Observer) wake() { wake(o.wakeWorker) }
+
+func wake(c chan struct{}) {
 	select {
-	case o.wakeWorker <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

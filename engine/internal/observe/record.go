@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -38,6 +39,9 @@ type record struct {
 	matches  bool   // the labels of the release
 	holder   uint64 // hash of who works on it; 0: no one
 	mark     uint64 // hash of what the holder has written last
+	// kinds notes the kinds of its objects; most revisions share one. Zero: its body has
+	// to be read.
+	kinds unique.Handle[string]
 }
 
 // entry is one of an object's managedFields.

@@ -2,8 +2,10 @@ package observe
 
 import (
 	"slices"
+	"unique"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Use is a kind that a release has objects of, in a namespace.
@@ -16,15 +18,26 @@ type Use struct {
 type release struct {
 	key       Release
 	revisions map[name]*record
-	uses      map[int][]Use // by the number of a revision, for those that count
-	found     bool          // it was handed out as Found, or came later
-	followed  []place       // whose feeds have its objects
-	reported  []place       // those of them that were reported as Unwatched
+	uses      map[int]used // by the number of a revision, for those that count
+	found     bool         // it was handed out as Found, or came later
+	followed  []place      // whose feeds have its objects
+	reported  []place      // those of them that were reported as Unwatched
 }
 
+// used are the kinds of a revision's objects, as its metadata noted or its body had
+// them.
+type used struct {
+	uid   types.UID
+	kinds unique.Handle[string]
+	uses  []Use
+}
+
+// of reports whether the kinds are those of a revision as it is now.
+func (u used) of(r *record) bool { return u.uid == r.uid && u.kinds == r.kinds }
+
 // newest is the newest revision, and the newest that is deployed if that is
-// another one; 0: there is none.
-func (r *release) newest() (last *record, live int) {
+// another one; nil: there is none.
+func (r *release) newest() (last, live *record) {
 	for _, rev := range r.revisions {
 		if rev.revision == 0 {
 			continue
@@ -32,12 +45,12 @@ func (r *release) newest() (last *record, live int) {
 		if last == nil || rev.revision > last.revision {
 			last = rev
 		}
-		if rev.status == deployed {
-			live = max(live, rev.revision)
+		if rev.status == deployed && (live == nil || rev.revision > live.revision) {
+			live = rev
 		}
 	}
-	if last != nil && live == last.revision {
-		live = 0
+	if live == last {
+		live = nil
 	}
 	return last, live
 }
@@ -48,25 +61,34 @@ func (r *release) matches() bool {
 	return last == nil || last.matches
 }
 
-// counting are the numbers of the revisions whose objects may be live.
-func (r *release) counting() []int {
+// counting are the revisions whose objects may be live.
+func (r *release) counting() []*record {
 	last, live := r.newest()
 	switch {
 	case last == nil, last.status == uninstalled:
 		return nil
-	case live != 0:
-		return []int{last.revision, live}
+	case live != nil:
+		return []*record{last, live}
 	}
-	return []int{last.revision}
+	return []*record{last}
+}
+
+// unread are the revisions that count of which it is not known yet which kinds they
+// have objects of.
+func (r *release) unread() []*record {
+	return slices.DeleteFunc(r.counting(), func(rev *record) bool {
+		u, ok := r.uses[rev.revision]
+		return ok && u.of(rev)
+	})
 }
 
 // allUses are the kinds of all revisions that count, each once.
 func (r *release) allUses() []Use {
 	var out []Use
-	for _, uses := range r.uses {
-		for _, u := range uses {
-			if !slices.Contains(out, u) {
-				out = append(out, u)
+	for _, u := range r.uses {
+		for _, use := range u.uses {
+			if !slices.Contains(out, use) {
+				out = append(out, use)
 			}
 		}
 	}
