@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -279,6 +280,55 @@ data: {colour: {{ $n | len | quote }}}
 	c.stop()
 	c.wantSome("Status", "although there is no watch")
 	c.wantSome("Status", "although there is no watch")
+}
+
+// An engine for another identity remembers what it has read itself, while the first
+// engine watches, and after some minutes reads again: its permissions may be others.
+func TestCacheOfAnotherIdentity(t *testing.T) {
+	c := newCaching(t, map[string]string{"config.yaml": configMap})
+	user := c.cluster.User(t, c.namespace, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"get", "list", "patch", "update", "create"}})
+	who, err := c.engine.As(user.Impersonate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitNone := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			call := remembering[name]
+			testcluster.Eventually(t, time.Minute, func(context.Context) error {
+				if n := c.requested(func() error { return call(c, who) }); n > 0 {
+					return fmt.Errorf("%s takes %d requests: %v", name, n, c.requests.Requests())
+				}
+				return nil
+			})
+		}
+	}
+	awaitNone(slices.Collect(maps.Keys(remembering))...)
+	c.paint("pink")
+	c.await(c.key, painted)
+	if d, err := who.Drift(c.ctx, c.key); err != nil || !slices.ContainsFunc(d.Changes, diff.Change.Changed) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if p, err := who.ReconcileCorrection(c.ctx, c.key, engine.ReconcileOptions{}); err != nil || !p.Changed {
+		t.Errorf("%+v, %v", p, err)
+	}
+	awaitNone("ReconcileCorrection", "Drift", "Status")
+
+	if err := c.client.RbacV1().RoleBindings(c.namespace).DeleteCollection(c.ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	testcluster.Eventually(t, time.Minute, func(context.Context) error {
+		who.AgeCache(6 * time.Minute)
+		if s, err := who.Status(c.ctx, c.key); !errors.Is(err, engine.ErrForbidden) {
+			return fmt.Errorf("%+v, %v", s, err)
+		}
+		return nil
+	})
+	c.awaitNone("Status")
+	c.engine.AgeCache(6 * time.Minute)
+	if n := c.requested(func() error { return remembering["Status"](c, c.engine) }); n > 0 {
+		t.Errorf("%d requests although the engine watches itself", n)
+	}
 }
 
 // What is remembered of one release is kept while another is written.

@@ -82,9 +82,13 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 // connections, OnEvent, and what is the same for everybody: the kinds that the
 // API server serves and their schemas, which are still read by the first
 // engine's credentials. Those must be allowed to impersonate; who replaces
-// Options.As. A watch, and what Options.Cache
-// remembers, serve one engine alone. A who without UserName is an error that wraps ErrInvalidOptions:
+// Options.As. A who without UserName is an error that wraps ErrInvalidOptions:
 // nothing would be impersonated.
+//
+// What Options.Cache remembers serves one engine alone: keep the engine of each
+// who. A Watch of this engine confirms what the new one has read, for five minutes,
+// after which it reads again, so that a permission that was taken away is noticed;
+// a Watch of its own confirms it for longer.
 func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	opts := e.opts
 	opts.As = who
@@ -108,7 +112,7 @@ func (e *Engine) As(who rest.ImpersonationConfig) (*Engine, error) {
 	}
 	out := *e
 	out.opts, out.cluster, out.store, out.leases = opts, c, at.store, at.leases
-	out.watches, out.cache = &watches{}, newResultCache()
+	out.watches, out.cache = &watches{lent: e.watches}, newResultCache()
 	return &out, nil
 }
 

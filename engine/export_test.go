@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -66,3 +67,13 @@ func WatchedKinds(e *Engine) map[string]bool {
 
 // Update is the flag by which tests rewrite what they compare with.
 var Update = update
+
+// AgeCache makes all that the engine remembers older.
+func (e *Engine) AgeCache(by time.Duration) {
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	for _, el := range e.cache.by {
+		in := el.Value.(*cachedResult).inputs
+		in.taken = in.taken.Add(-by)
+	}
+}

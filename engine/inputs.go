@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/observe"
@@ -15,6 +16,7 @@ import (
 // without being noted here, makes it uncertain; then nothing is remembered. The
 // methods of a nil inputs do nothing. It is safe for concurrent use.
 type inputs struct {
+	taken    time.Time // when reading began
 	requests *cluster.Unaccounted
 	before   counts
 	epochs   []epoch
@@ -40,6 +42,7 @@ type inputsKey struct{}
 // it with.
 func (e *Engine) newInputs(ctx context.Context, k Key) (context.Context, *inputs) {
 	in := &inputs{
+		taken:  time.Now(),
 		before: e.countWrites(k),
 		read:   observe.Inputs{Release: observe.Release(k), Objects: map[observe.Object]string{}},
 	}
@@ -141,12 +144,20 @@ func (in *inputs) size() int {
 	return n
 }
 
+// maxLent is how long a result is confirmed by a watch of another identity: such a
+// watch does not show that a permission of this one was taken away.
+const maxLent = 5 * time.Minute
+
 // hold reports whether all inputs are as they were read.
 func (in *inputs) hold(e *Engine) bool {
 	if e.countWrites(Key(in.read.Release)) != in.before {
 		return false
 	}
-	for _, o := range e.watches.all() {
+	watches := e.watches.all()
+	if time.Since(in.taken) > maxLent {
+		watches = e.watches.own()
+	}
+	for _, o := range watches {
 		for _, at := range in.epochs {
 			if at.observer == o && o.Confirms(&in.read, at.then) {
 				return true

@@ -136,7 +136,7 @@ type Options struct {
 	CacheDir string
 	// Cache remembers the results of Reconcile, ReconcileCorrection, Drift and Status
 	// for releases that are as wanted, up to 64 MiB, while a Watch of this engine, or
-	// of one that it was made from by With, is running: as long as the watch shows that
+	// of one that it was made from by With or As, is running: as long as the watch shows that
 	// nothing they were computed from has changed, the next call returns the same
 	// without a request. What the engine has written itself counts as changed until
 	// the watch has seen it; what others write is seen as soon as the watch shows it,

@@ -166,8 +166,11 @@ func watchError(err error) error {
 	return &Error{Op: "watch", Hint: hint, Err: &classified{ErrForbidden, err}}
 }
 
-// watches are those that run.
+// watches are those that run as one identity.
 type watches struct {
+	// lent are those of the engine that As has made this one's from; nil: there is none.
+	lent *watches
+
 	mu      sync.Mutex
 	running []*observe.Observer
 }
@@ -184,9 +187,18 @@ func (w *watches) add(o *observe.Observer) (end func()) {
 	}
 }
 
-// all returns them.
-func (w *watches) all() []*observe.Observer {
+// own returns those of this identity.
+func (w *watches) own() []*observe.Observer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.running)
+}
+
+// all returns those that are lent too.
+func (w *watches) all() []*observe.Observer {
+	out := w.own()
+	if w.lent != nil {
+		out = append(out, w.lent.all()...)
+	}
+	return out
 }
