@@ -36,7 +36,8 @@ type Options struct {
 	// Applications that name none. Empty: they have the operator's own permissions.
 	DefaultServiceAccount string
 	// Watch notices at once what others do to releases; it takes the permissions to read
-	// what releases have, and all that keep revisions. False: Resync notices it.
+	// what releases have, and all that keep revisions. While it does, a pass over a release
+	// that nothing has touched takes no request. False: Resync notices it.
 	Watch bool
 	// Resync is how often a release that is as wanted is looked at again. 0: a minute.
 	Resync time.Duration
@@ -55,11 +56,13 @@ type reconciler struct {
 	events  recorder.EventRecorder
 	metrics *passMetrics
 	seen    versions
+
+	identities identities
 }
 
 // Setup adds the controller to a manager.
 func Setup(mgr ctrl.Manager, opts Options) error {
-	eng, err := engine.New(mgr.GetConfig(), engine.Options{})
+	eng, err := engine.New(mgr.GetConfig(), engine.Options{Cache: true})
 	if err != nil {
 		return err
 	}

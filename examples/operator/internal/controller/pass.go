@@ -27,6 +27,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.client.Get(ctx, req.NamespacedName, app); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.seen.forget(req.NamespacedName)
+			r.identities.forget(req.NamespacedName)
 			r.charts.Forget(req.String())
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,46 +8,12 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fairlead-dev/fairlead/engine"
 	"github.com/fairlead-dev/fairlead/examples/operator/api/v1alpha1"
 	"github.com/fairlead-dev/fairlead/render"
 )
-
-// identity is who reads and writes for an Application.
-type identity struct {
-	engine *engine.Engine
-	reader client.Reader // from the API server
-}
-
-// identity returns who acts for the Application: its ServiceAccount, whose
-// permissions the operator need not have, and by its rules of ownership.
-func (r *reconciler) identity(app *v1alpha1.Application) (identity, error) {
-	eng, reader := r.engine, r.live
-	if account := cmp.Or(app.Spec.ServiceAccountName, r.DefaultServiceAccount); account != "" {
-		as := rest.ImpersonationConfig{UserName: fmt.Sprintf("system:serviceaccount:%s:%s", app.Namespace, account)}
-		config := rest.CopyConfig(r.config)
-		config.Impersonate = as
-		var err error
-		if eng, err = r.engine.As(as); err != nil {
-			return identity{}, err
-		}
-		if reader, err = client.New(config, client.Options{Scheme: r.client.Scheme(), Mapper: r.client.RESTMapper()}); err != nil {
-			return identity{}, err
-		}
-	}
-	eng, err := eng.With(func(o *engine.Options) {
-		for _, rule := range app.Spec.Drift.Ignore {
-			o.Ownership = append(o.Ownership, engine.Ownership{Manager: rule.Manager, Kind: rule.Kind, Path: rule.Path, Settle: engine.Yield})
-		}
-		if app.Spec.Drift.Mode == v1alpha1.DriftCorrect {
-			o.Ownership = append(o.Ownership, engine.Ownership{Settle: engine.Take})
-		}
-	})
-	return identity{eng, reader}, err
-}
 
 func keyOf(app *v1alpha1.Application) engine.Key {
 	return engine.Key{Namespace: app.Namespace, Name: app.Name}
