@@ -305,6 +305,7 @@ func (e *Engine) renderBesideReading(ctx context.Context, r Release, a asking, h
 				Seed: render.FetchSeed(seeding.fetch), Now: at,
 				PostRender: r.PostRender, PostRenderScope: r.PostRenderScope, Limits: r.Limits, Share: r.Share,
 				Strict: r.Strict, SkipSchema: r.SkipSchema, SchemaLoader: r.SchemaLoader, Helm: r.Helm,
+				DeferCRDs: e.opts.CRDs == CRDsSkip,
 			})
 			return nil
 		},

@@ -16,7 +16,8 @@ import (
 // Both engines side by side on generated charts. helm and first load the chart
 // and render it; helm-again and again render a loaded one. On both sides a
 // render ends with objects and hooks apart and in order, which for Helm is
-// what its install action does after its engine. BENCH_CHARTS is a folder with
+// what its install action does after its engine. CRDs below crds/ are checked and not
+// decoded, but in first-whole. BENCH_CHARTS is a folder with
 // more charts; those that Helm does not render with their own values are left out.
 func BenchmarkRender(b *testing.B) {
 	shapes, err := oracle.Shapes(b.TempDir())
@@ -40,23 +41,31 @@ func BenchmarkRender(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		in := Input{Name: "demo", Namespace: "prod", Values: values}
+		in := Input{Name: "demo", Namespace: "prod", Values: values, DeferCRDs: true} // Helm's render does not decode them either
+		whole := in
+		whole.DeferCRDs = false
 		b.Run(shape.Name+"/helm", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				helmWhole(b, shape, values)
 			}
 		})
-		b.Run(shape.Name+"/first", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				c, err := LoadFS(shape.FS())
-				if err != nil {
-					b.Fatal(err)
+		first := func(in Input) func(b *testing.B) {
+			return func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					c, err := LoadFS(shape.FS())
+					if err != nil {
+						b.Fatal(err)
+					}
+					size(b, c, in)
 				}
-				size(b, c, in)
 			}
-		})
+		}
+		b.Run(shape.Name+"/first", first(in))
+		if hasCRDs(b, shape, in) {
+			b.Run(shape.Name+"/first-whole", first(whole))
+		}
 		b.Run(shape.Name+"/helm-again", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -121,7 +130,20 @@ func size(b *testing.B, c *Chart, in Input) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if len(m.Objects)+len(m.CRDs)+len(m.Files) == 0 {
+	if len(m.Objects)+len(m.crds)+len(m.Files) == 0 {
 		b.Fatal("nothing is rendered")
 	}
+}
+
+// hasCRDs reports whether a chart has definitions below crds/.
+func hasCRDs(b *testing.B, shape oracle.Shape, in Input) bool {
+	c, err := LoadFS(shape.FS())
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := c.Render(b.Context(), in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return len(m.crds) > 0
 }

@@ -54,6 +54,10 @@ type Input struct {
 	Helm HelmVersion
 	// Strict makes a missing value an error, as helm lint --strict does.
 	Strict bool
+	// DeferCRDs leaves the definitions of the folders crds/ out of [Manifest].CRDs;
+	// [Manifest.DecodeCRDs] has them, decoded when it is called. Their YAML is checked
+	// all the same. Sources other than a [Chart] may ignore it. False: all are decoded.
+	DeferCRDs bool
 	// SkipSchema leaves out the check of the values against values.schema.json.
 	SkipSchema bool
 	// SchemaLoader loads what values.schema.json refers to outside of the chart,

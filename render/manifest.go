@@ -20,7 +20,8 @@ type Manifest struct {
 	// those of one event in the order in which they run.
 	Hooks []Hook `json:"hooks,omitempty"`
 	// CRDs of the folders crds/ of the chart and its enabled subcharts, in
-	// Helm's order. They are not templates.
+	// Helm's order. They are not templates. With [Input].DeferCRDs, those that are
+	// left out here are among [Manifest.DecodeCRDs].
 	CRDs []Object `json:"crds,omitempty"`
 	// Notes is the rendered templates/NOTES.txt of the chart, "" if none.
 	Notes string `json:"notes,omitempty"`
@@ -40,6 +41,9 @@ type Manifest struct {
 	// documents are what was printed, in order, when Lists were expanded, so
 	// that WriteYAML shows them as Helm does. Else nil.
 	documents []document
+	// crds are what CRDs is made of, and with Input.DeferCRDs more than that. Nil
+	// where CRDs are all there are.
+	crds []crd
 }
 
 // A document is a YAML document as Helm would print it.
@@ -137,8 +141,34 @@ type manifestJSON struct {
 	Documents []document `json:"documents,omitempty"`
 }
 
+// DecodeCRDs returns all CRDs of the folders crds/ in Helm's order: CRDs, and those
+// that [Input].DeferCRDs left out of them. These are decoded by the first call, once
+// for all renders of the chart. It may be called by any number of goroutines.
+func (m *Manifest) DecodeCRDs() []Object {
+	if m.crds == nil {
+		return m.CRDs
+	}
+	return objectsOf(m.crds)
+}
+
+func objectsOf(crds []crd) []Object {
+	var objects []Object
+	for _, c := range crds {
+		objects = append(objects, c.object())
+	}
+	return objects
+}
+
 // MarshalJSON writes all of the manifest.
 func (m Manifest) MarshalJSON() ([]byte, error) {
+	if m.crds != nil {
+		m.CRDs = make([]Object, len(m.crds))
+		for i, c := range m.crds {
+			if m.CRDs[i] = (Object{Source: c.source, Text: c.text}); c.text == "" {
+				m.CRDs[i] = c.object()
+			}
+		}
+	}
 	return json.Marshal(manifestJSON{(*plainManifest)(&m), m.documents})
 }
 

@@ -63,7 +63,7 @@ func (m *Manifest) postRender(ctx context.Context, scope PostRenderScope, by []P
 		}
 	}
 	if scope == PostRenderAll {
-		for _, crd := range m.CRDs {
+		for _, crd := range m.DecodeCRDs() {
 			// What is below its metadata is shared with all renders of the chart: a
 			// post-renderer that changes it in place all the same changes its own.
 			given = append(given, Object{crd.DeepCopy(), crd.Source, crd.Text})
@@ -84,7 +84,7 @@ func (m *Manifest) postRender(ctx context.Context, scope PostRenderScope, by []P
 		m.Hooks = nil
 	}
 	if scope == PostRenderAll {
-		m.CRDs = nil
+		m.CRDs, m.crds = nil, nil
 	}
 	for _, o := range given {
 		if err := m.place(o, scope, was); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-dev/fairlead/internal/account"
@@ -50,6 +51,11 @@ func (c *Chart) render(ctx context.Context, in Input) (*Manifest, error) {
 			return nil, err
 		}
 	}
+	if !in.DeferCRDs {
+		m.CRDs, m.crds = objectsOf(m.crds), nil
+	} else {
+		m.CRDs = objectsOf(slices.DeleteFunc(slices.Clone(m.crds), func(c crd) bool { return c.deferred }))
+	}
 	if err := m.postRender(ctx, in.PostRenderScope, in.PostRender); err != nil {
 		return nil, err
 	}
@@ -74,6 +80,7 @@ func (c *Chart) renderFiles(ctx context.Context, spent *account.Account, in Inpu
 	if err != nil {
 		return nil, nil, c.valuesError(err)
 	}
+	defer c.readAhead(ctx, instance.CRDs())()
 	values, err := instance.Coalesce(in.Values.merged(), meter)
 	if err != nil {
 		return nil, nil, c.valuesError(err)

@@ -97,7 +97,7 @@ func lookAt[T string | []byte](text T) look {
 				l.special = true
 			} else if i >= checked && !l.special {
 				r, n := utf8.DecodeRuneInString(string(text[i:min(i+utf8.UTFMax, len(text))]))
-				l.special = r < 0xA0 || r == 0x2028 || r == 0x2029 || r == 0xFEFF || r >= 0xFFFD && r < 0x10000
+				l.special = specialRune(r)
 				checked = i + n
 			}
 		}
@@ -107,6 +107,12 @@ func lookAt[T string | []byte](text T) look {
 	}
 	l.aliases = anchor && star
 	return l
+}
+
+// specialRune reports whether YAML treats a character beyond ASCII in a special way
+// wherever it stands, or not as one: utf8.RuneError is among these.
+func specialRune(r rune) bool {
+	return r < 0xA0 || r == 0x2028 || r == 0x2029 || r == 0xFEFF || r >= 0xFFFD && r < 0x10000
 }
 
 // mayBeBinary reports whether a text may begin with a tag that makes base64 of one, or

@@ -66,7 +66,7 @@ func (r *reader) flowMap(s string, depth int) (any, string, bool) {
 	}
 	for {
 		key, rest, ok := flowKey(s)
-		if _, double := m[key]; !ok || double {
+		if !ok {
 			return nil, "", false
 		}
 		value, rest, ok := r.flow(rest, depth+1)

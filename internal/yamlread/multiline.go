@@ -17,7 +17,7 @@ func (r *reader) plainLines(s string, indent int) string {
 			break
 		}
 		text, commented := cutComment(trimSpaces(line[spaces:]))
-		if r.hasTab(line) || colon(text) >= 0 {
+		if r.hasTab(line) || hasKey(text) {
 			r.fail()
 			return ""
 		}

@@ -1,6 +1,9 @@
 package yamlread
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
 // Numbers says which Go types numbers become.
 type Numbers bool
@@ -24,6 +27,10 @@ func mapping(text string, seen look, numbers Numbers) (map[string]any, bool) {
 		return nil, false
 	}
 	r := reader{text: text, tabs: seen.tabs, integers: bool(numbers)}
+	return r.document()
+}
+
+func (r *reader) document() (map[string]any, bool) {
 	r.advance()
 	if r.end || r.failed || isDash(r.line) {
 		return nil, false
@@ -46,12 +53,14 @@ type reader struct {
 	text     string
 	integers bool
 	tabs     bool   // the text has tabs
+	start    int    // where this line begins
 	next     int    // where the line after this one begins
 	indent   int    // of this line, in spaces
 	line     string // what follows the indentation, without spaces at its end
 	end      bool   // there is no such line
 	failed   bool   // this is not a simple text
 	folded   []byte // the scalar of several lines that is being read
+	nodes    int64  // that were skipped: see [Decoder.Outline]
 }
 
 func (r *reader) fail() { r.failed, r.end = true, true }
@@ -63,17 +72,18 @@ func (r *reader) advance() {
 			r.end = true
 			return
 		}
+		start := r.next
+		indent := leadingSpaces(r.text[start:])
 		var line string
-		line, r.next = r.lineAt(r.next)
-		indent := leadingSpaces(line)
-		if indent == len(line) || line[indent] == '#' {
+		line, r.next = r.lineAt(start + indent)
+		if line == "" || line[0] == '#' {
 			continue
 		}
 		if indent == 0 && (strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")) || r.hasTab(line) {
 			r.fail()
 			return
 		}
-		r.indent, r.line = indent, trimSpaces(line[indent:])
+		r.start, r.indent, r.line = start, indent, trimSpaces(line)
 		return
 	}
 }
@@ -91,15 +101,27 @@ func (r *reader) lineAt(at int) (line string, after int) {
 func (r *reader) hasTab(line string) bool { return r.tabs && strings.IndexByte(line, '\t') >= 0 }
 
 func leadingSpaces(line string) int {
-	const eight = "        "
 	n := 0
-	for len(line)-n >= len(eight) && line[n:n+len(eight)] == eight {
-		n += len(eight)
+	for len(line)-n >= 8 {
+		if other := eightBytes(line[n:]) ^ ' '*everyByte; other != 0 {
+			return n + bits.TrailingZeros64(other)/8
+		}
+		n += 8
 	}
 	for n < len(line) && line[n] == ' ' {
 		n++
 	}
 	return n
+}
+
+// everyByte has a one in each byte.
+const everyByte = 0x0101010101010101
+
+// eightBytes returns the first eight bytes of a text that has them, the first one lowest.
+func eightBytes(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func trimSpaces(line string) string {
@@ -150,11 +172,7 @@ func (r *reader) mapping(indent, depth int) map[string]any {
 		} else {
 			v = r.inline(rest, indent)
 		}
-		keys := len(m)
-		if m[key] = v; len(m) == keys {
-			r.fail() // a key that stands there twice
-			return nil
-		}
+		m[key] = v // of a key that stands there twice, the last one counts
 	}
 	if !r.end && r.indent > indent {
 		r.fail()
@@ -211,7 +229,7 @@ func splitKey(line string) (key, rest string, ok bool) {
 		if at <= 0 || !startsPlain(line) {
 			return "", "", false
 		}
-		key, rest = strings.TrimRight(line[:at], " "), line[at+1:]
+		key, rest = trimSpaces(line[:at]), line[at+1:]
 		if Typed(key) || key == "<<" || key == "=" {
 			return "", "", false
 		}
@@ -235,6 +253,9 @@ func colon(line string) int {
 	}
 	return -1
 }
+
+// hasKey reports whether a colon makes a key of the text, which has no comment.
+func hasKey(text string) bool { return strings.IndexByte(text, ':') >= 0 && colon(text) >= 0 }
 
 // startsPlain says that no indicator begins the text.
 func startsPlain(s string) bool {

@@ -53,7 +53,7 @@ func (r *reader) plain(s string, indent int) any {
 		return nil
 	}
 	s, commented := cutComment(s)
-	if colon(s) >= 0 {
+	if hasKey(s) {
 		r.fail()
 		return nil
 	}

@@ -15,7 +15,7 @@ func Typed(s string) bool {
 	}
 	switch s[0] {
 	case 'y', 'Y', 'n', 'N', 't', 'T', 'f', 'F', 'o', 'O', '~':
-		return len(s) <= 5 && s != "type" && yamlWords[s]
+		return len(s) <= 5 && s != "type" && s != "name" && yamlWords[s]
 	case '.':
 		if yamlWords[s] {
 			return true

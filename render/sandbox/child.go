@@ -151,7 +151,7 @@ func (c *child) render(r *renderRequest) *done {
 	in := render.Input{
 		Name: r.Name, Namespace: r.Namespace, Revision: r.Revision, Upgrade: r.Upgrade,
 		Values: r.Values, Capabilities: r.Capabilities, Limits: r.Limits, Strict: r.Strict, SkipSchema: r.SkipSchema, Helm: r.Helm,
-		Now: r.Now,
+		Now: r.Now, DeferCRDs: true, // objects are sent as texts
 	}
 	if r.Seed {
 		in.Seed = render.FetchSeed(c.fetchSeed)
