@@ -24,7 +24,7 @@ func (h *helm3) install(ctx context.Context, folder string, values map[string]an
 		return err
 	}
 	install := action.NewInstall(h.cfg)
-	install.ReleaseName, install.Namespace = releaseName, h.namespace
+	install.ReleaseName, install.Namespace, install.Timeout = releaseName, h.namespace, hookTimeout
 	_, err = install.RunWithContext(ctx, c, values)
 	return err
 }
@@ -46,19 +46,21 @@ func (h *helm3) upgrade(ctx context.Context, folder string, values map[string]an
 		return err
 	}
 	upgrade := action.NewUpgrade(h.cfg)
-	upgrade.Namespace, upgrade.ReuseValues = h.namespace, true
+	upgrade.Namespace, upgrade.ReuseValues, upgrade.Timeout = h.namespace, true, hookTimeout
 	_, err = upgrade.RunWithContext(ctx, releaseName, c, values)
 	return err
 }
 
 func (h *helm3) rollback(revision int) error {
 	rollback := action.NewRollback(h.cfg)
-	rollback.Version = revision
+	rollback.Version, rollback.Timeout = revision, hookTimeout
 	return rollback.Run(releaseName)
 }
 
 func (h *helm3) uninstall() error {
-	_, err := action.NewUninstall(h.cfg).Run(releaseName)
+	uninstall := action.NewUninstall(h.cfg)
+	uninstall.Timeout = hookTimeout
+	_, err := uninstall.Run(releaseName)
 	return err
 }
 

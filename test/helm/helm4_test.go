@@ -16,7 +16,8 @@ type helm4 struct {
 	serverSide bool // for an install; other operations use the recorded method
 }
 
-// hookTimeout bounds how long Helm 4 waits for hooks.
+// hookTimeout bounds each wait of Helm's. Without it Helm 3 waits without end for a
+// hook that never completes, whatever its context says.
 const hookTimeout = time.Minute
 
 func openHelm4(kubeconfig, namespace string, serverSide bool) (helm, error) {

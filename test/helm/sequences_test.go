@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,14 +51,30 @@ func patch(path string, kind types.PatchType, text string) func(*place) error {
 	}
 }
 
+// toolTimeout bounds one tool's playing of a sequence, which takes seconds; the
+// longest of its waits is for a quota, which the controller may leave uncounted
+// for half a minute while it learns of new kinds.
+const toolTimeout = 3 * time.Minute
+
 // place is where one tool plays a sequence: a namespace, and a chart's folder.
 type place struct {
+	steps     []string // what took how long
 	ctx       context.Context
 	client    kubernetes.Interface
 	dynamic   dynamic.Interface
 	namespace string
 	folder    string
 }
+
+// timed notes how long a step takes.
+func (p *place) timed(step string, do func() error) error {
+	begun := time.Now()
+	err := do()
+	p.steps = append(p.steps, fmt.Sprintf("%s took %v", step, time.Since(begun).Round(time.Millisecond)))
+	return err
+}
+
+func (p *place) timing() string { return strings.Join(p.steps, ", ") }
 
 func (p *place) name(text string) string { return strings.ReplaceAll(text, "NAME", p.namespace) }
 
@@ -101,8 +118,18 @@ type tool struct {
 	rollback         func() error // to the first revision
 }
 
+// timedTool is t, noting how long its operations take.
+func (p *place) timedTool(t tool) tool {
+	return tool{
+		install:  func() error { return p.timed("install", t.install) },
+		upgrade:  func() error { return p.timed("upgrade", t.upgrade) },
+		rollback: func() error { return p.timed("rollback", t.rollback) },
+	}
+}
+
 // play plays the sequence, and returns the error of its last step.
 func (s sequence) play(p *place, t tool) error {
+	t = p.timedTool(t)
 	if err := errors.Join(p.write(s.before), t.install()); err != nil {
 		return fmt.Errorf("install: %w", err)
 	}
@@ -144,17 +171,21 @@ func TestSequencesAsHelmEndsThem(t *testing.T) {
 		for name, s := range all {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-				t.Cleanup(cancel)
 				ends := map[string]bool{}
 				texts := []string{fmt.Sprintf("%-45s", name)}
 				for _, who := range []string{"Helm", "engine", "engine after Helm"} {
+					// Each tool has its own time, so that none of them is cut off by another.
+					ctx, cancel := context.WithTimeout(context.Background(), toolTimeout)
+					t.Cleanup(cancel)
 					p := &place{
 						ctx: ctx, client: kubernetes.NewForConfigOrDie(cluster.Config()), dynamic: things, namespace: cluster.Namespace(t), folder: t.TempDir(),
 					}
 					played, undo, err := s.playedBy(p, who, cluster)
 					if err != nil {
 						t.Fatal(err)
+					}
+					if ctx.Err() != nil {
+						t.Fatalf("%s has not played it within %v (%s): %v", who, toolTimeout, p.timing(), played)
 					}
 					o, err := p.live(s.path)
 					if strings.Contains(s.before, "NAME") { // what is cluster-scoped; the rest goes with its namespace
@@ -228,13 +259,35 @@ func helmTool(p *place, h helm) tool {
 			// Helm waits for no quota to be counted that it has just created: what comes
 			// after it is refused if the API server has seen it before the controller has.
 			for p.ctx.Err() == nil && err != nil && strings.Contains(err.Error(), "status unknown for quota") {
-				time.Sleep(100 * time.Millisecond)
-				err = h.upgrade(p.ctx, p.folder, nil)
+				if err = p.quotasCounted(); err == nil {
+					err = h.upgrade(p.ctx, p.folder, nil)
+				}
 			}
 			return err
 		},
 		upgrade:  func() error { return h.upgrade(p.ctx, p.folder, nil) },
 		rollback: func() error { return h.rollback(1) },
+	}
+}
+
+// quotasCounted waits until the controller has counted what the quotas of the
+// namespace limit.
+func (p *place) quotasCounted() error {
+	ctx, cancel := context.WithTimeout(p.ctx, hookTimeout)
+	defer cancel()
+	for {
+		list, err := p.client.CoreV1().ResourceQuotas(p.namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("wait for quotas to be counted: %w", err)
+		}
+		if !slices.ContainsFunc(list.Items, func(q corev1.ResourceQuota) bool { return len(q.Status.Used) < len(q.Spec.Hard) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("quotas are not counted within %v: %w", hookTimeout, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
@@ -276,7 +329,9 @@ func defineThings(ctx context.Context, t *testing.T, cluster *testcluster.Cluste
 		return err
 	})
 	t.Cleanup(func() {
-		if err := crds.Delete(context.Background(), u.GetName(), metav1.DeleteOptions{}); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := crds.Delete(ctx, u.GetName(), metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
