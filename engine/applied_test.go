@@ -33,13 +33,23 @@ func (f *fixture) object(path string) map[string]any {
 	return out
 }
 
+// clusterScoped are resources that are in no namespace.
+var clusterScoped = map[string]bool{
+	"clusterroles": true, "clusterrolebindings": true, "priorityclasses": true, "storageclasses": true, "csidrivers": true,
+	"volumeattributesclasses": true, "runtimeclasses": true, "ingressclasses": true, "persistentvolumes": true,
+	"validatingwebhookconfigurations": true, "validatingadmissionpolicybindings": true, "prioritylevelconfigurations": true,
+}
+
 func (f *fixture) path(path string) string {
 	parts := strings.Split(path, "/")
+	switch {
+	case parts[0] == "v1" && clusterScoped[parts[1]]:
+		return "/api/" + path
+	case clusterScoped[parts[min(2, len(parts)-1)]]:
+		return "/apis/" + path
+	}
 	if parts[0] == "v1" {
 		return "/api/v1/namespaces/" + f.namespace + "/" + strings.Join(parts[1:], "/")
-	}
-	if parts[0] == "rbac.authorization.k8s.io" && parts[2] == "clusterroles" || parts[0] == "scheduling.k8s.io" {
-		return "/apis/" + path
 	}
 	return "/apis/" + parts[0] + "/" + parts[1] + "/namespaces/" + f.namespace + "/" + strings.Join(parts[2:], "/")
 }

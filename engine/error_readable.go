@@ -30,7 +30,27 @@ func readable(text string, secret bool) string {
 	if list {
 		return strings.TrimSpace(lines[0] + strings.Join(lines[1:], "; "))
 	}
-	return strings.TrimSpace(withoutGoValues(strings.Join(lines, "\n")))
+	return strings.TrimSpace(withoutGoValues(strings.Join(withoutDifference(lines), "\n")))
+}
+
+// hunk matches the line that begins a difference of two values.
+var hunk = regexp.MustCompile(`^@@ -\d+(,\d+)? \+\d+(,\d+)? @@`)
+
+// withoutDifference are the lines of a message without differences of values in
+// Go's notation, of which each line begins with a sign or a space.
+func withoutDifference(lines []string) []string {
+	var out []string
+	within := false
+	for _, line := range lines {
+		if hunk.MatchString(line) {
+			within = true
+			continue
+		}
+		if within = within && line != "" && strings.Contains("+- \u00a0", line[:1]); !within {
+			out = append(out, line)
+		}
+	}
+	return out
 }
 
 // dotted matches the dot before a path at the beginning of a message.
@@ -143,10 +163,21 @@ func goType(t string) string {
 // its own, with signs in front of it.
 var goValue = regexp.MustCompile(`(?:\n[-+\s\x{a0}]*)?(?:&|\*)*(?:\[\d*\]|map\[[^\]\s]*\])*(?:[a-z][A-Za-z0-9]*\.[A-Z][A-Za-z0-9]*|\b(?:string|int32|int64))\{`)
 
+// goJSON matches the beginning of a value as JSON whose fields have Go's names.
+var goJSON = regexp.MustCompile(`Invalid value: \{"[A-Z]`)
+
 // withoutGoValues is a message without composite values in Go's notation. What
 // they are the value of is kept: "Invalid value: v1.LabelSelector{...}: field is
 // immutable" becomes "field is immutable".
 func withoutGoValues(text string) string {
+	for {
+		at := goJSON.FindStringIndex(text)
+		if at == nil {
+			break
+		}
+		open := at[0] + strings.IndexByte(text[at[0]:at[1]], '{')
+		text = text[:at[0]] + strings.TrimPrefix(text[closing(text, open+1):], ": ")
+	}
 	var b strings.Builder
 	for {
 		at := goValue.FindStringIndex(text)

@@ -52,6 +52,13 @@ func TestReadable(t *testing.T) {
 			text: "Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than `a`,`b`\n  core.PodSpec{\n- \tA: \"}\",\n+ \tA: \"2\",\n  }\n",
 			want: "Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than `a`,`b`",
 		},
+		"a unified difference": {
+			text: "[spec.persistentvolumesource: Forbidden: is immutable after creation\n@@ -2,7 +2,7 @@\n {\n- \"A\": 1\n+ \"A\": 2\n }\n, spec.volumeMode: Invalid value: \"Block\": field is immutable]",
+			want: "[spec.persistentvolumesource: Forbidden: is immutable after creation\n, spec.volumeMode: Invalid value: \"Block\": field is immutable]",
+		},
+		"JSON of Go's names": {
+			text: `nodeAffinity: Invalid value: {"Required":{"A":[{"B":"}"}]}}: field is immutable`, want: "nodeAffinity: field is immutable",
+		},
 		"JSON stays": {
 			text: `spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: field is immutable`, want: `spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: field is immutable`,
 		},

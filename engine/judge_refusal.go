@@ -60,6 +60,7 @@ func refusalOf(o diff.Object, exists bool, err error, redactor *diff.Redactor) r
 		if field == "" { // of a policy
 			continue
 		}
+		field = cmp.Or(misnamed[field], field)
 		if exists && saysImmutable.MatchString(c.Message) {
 			immutable.Fields = appendNew(immutable.Fields, field)
 		} else {
@@ -166,4 +167,14 @@ func walkQuantities(v any, path string, within bool, each func(path, value strin
 
 // saysImmutable matches the API server's ways of saying that a field may not
 // change; there is no status reason for it.
-var saysImmutable = regexp.MustCompile(`(?i)immutable|may not be changed|may not be set to 'None'|updates to \w+ spec for fields other than|may not change|updates to \w+ are forbidden|cannot (be )?chang|is forbidden.*updat|can not be decreased|field can not be less than`)
+var saysImmutable = regexp.MustCompile(`(?i)immutable|may not be (changed|updated|modified|added|removed)|may not be set to 'None'|may not (add|remove|change)|` +
+	`updates to \w+ spec for fields other than|updates? (to \w+ )?(is|are) forbidden|is forbidden.*updat|once set|` +
+	`cannot (be )?chang|can ?not be (modified|updated|unset|cleared|removed|decreased)|field can not be less than`)
+
+// misnamed are fields under the names that the API server gives them when it
+// refuses a change.
+var misnamed = map[string]string{
+	"spec.persistentvolumesource": "spec", // one of the many sources in it
+	"nodeAffinity":                "spec.nodeAffinity",
+	"spec.attachedRequired":       "spec.attachRequired",
+}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/fairlead-dev/fairlead/diff"
@@ -30,12 +31,16 @@ var frozenFields = map[string]frozen{
 	}},
 	"/Service":               {fields: []string{"spec.clusterIP", "spec.clusterIPs", "spec.loadBalancerClass"}},
 	"/PersistentVolumeClaim": {fields: []string{"spec"}, except: []string{"spec.resources.requests", "spec.volumeAttributesClassName"}},
-	"/PersistentVolume":      {fields: []string{"spec.volumeMode"}},
+	"/PersistentVolume": {fields: []string{"spec"}, except: []string{
+		"spec.capacity", "spec.accessModes", "spec.claimRef", "spec.persistentVolumeReclaimPolicy", "spec.storageClassName",
+		"spec.mountOptions", "spec.volumeAttributesClassName", "spec.nodeAffinity",
+	}},
 	"/Pod": {fields: []string{"spec"}, except: []string{
 		"spec.containers", "spec.initContainers", "spec.activeDeadlineSeconds", "spec.tolerations", "spec.terminationGracePeriodSeconds",
 	}},
 	"/Secret":                                       {fields: []string{"type"}},
 	"storage.k8s.io/StorageClass":                   {fields: []string{"provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"}},
+	"storage.k8s.io/CSIDriver":                      {fields: []string{"spec.attachRequired", "spec.volumeLifecycleModes"}},
 	"storage.k8s.io/VolumeAttributesClass":          {fields: []string{"driverName", "parameters"}},
 	"rbac.authorization.k8s.io/RoleBinding":         {fields: []string{"roleRef"}},
 	"rbac.authorization.k8s.io/ClusterRoleBinding":  {fields: []string{"roleRef"}},
@@ -92,3 +97,20 @@ func markImmutable(o *object, fields []diff.Field, reported []string) (marked []
 var inBrackets = regexp.MustCompile(`\[[^\]]*\]`)
 
 func withoutItems(path string) string { return inBrackets.ReplaceAllString(path, "") }
+
+// stuckFields are fields that the release no longer sets and that the API server
+// keeps as they are in an object that exists, although without them it would be
+// another one: a headless Service stays headless. merged is nil if it is not known.
+func stuckFields(in intended, merged *unstructured.Unstructured) []diff.Field {
+	if in.id.Group != "" || in.id.Kind != "Service" || in.base == nil || in.unwritten || merged == nil {
+		return nil
+	}
+	ip := func(u *unstructured.Unstructured) string {
+		ip, _, _ := unstructured.NestedString(u.Object, "spec", "clusterIP")
+		return ip
+	}
+	if ip(in.base) != corev1.ClusterIPNone || ip(merged) != corev1.ClusterIPNone || ip(in.body) != "" {
+		return nil
+	}
+	return []diff.Field{{Path: "spec.clusterIP", Base: corev1.ClusterIPNone, Live: corev1.ClusterIPNone, Cause: diff.Removed}}
+}

@@ -59,8 +59,15 @@ func (p premise) replacePolicy(o *object) (ReplacePolicy, []Problem) {
 // that cannot, by the policy for it, or that is a problem. It adds to v, and
 // changes nothing of it but the marks of such fields.
 func (j *judge) judgeReplacement(ctx context.Context, in intended, f prediction, v verdict) (verdict, error) {
-	if in.live == nil || f.confirmed {
+	var stuck []diff.Field
+	if in.live != nil {
+		stuck = stuckFields(in, f.merged)
+	}
+	if in.live == nil || f.confirmed && len(stuck) == 0 {
 		return v, nil // what the API server accepts can change
+	}
+	if f.confirmed {
+		v.change.Fields, v.change.Action = append(slices.Clip(v.change.Fields), stuck...), diff.Updated
 	}
 	refused := f.refusal.immutable
 	var reported []string
