@@ -124,6 +124,14 @@ func eightBytes(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
+// skipSpaces returns what follows the spaces, which are few.
+func skipSpaces(s string) string {
+	for s != "" && s[0] == ' ' {
+		s = s[1:]
+	}
+	return s
+}
+
 func trimSpaces(line string) string {
 	for line != "" && line[len(line)-1] == ' ' {
 		line = line[:len(line)-1]
@@ -186,7 +194,7 @@ func (r *reader) sequence(indent, depth int) []any {
 		r.fail()
 	}
 	for !r.end && r.indent == indent && isDash(r.line) {
-		rest := strings.TrimLeft(r.line[1:], " ")
+		rest := skipSpaces(r.line[1:])
 		if rest == "" || rest[0] == '#' {
 			r.advance()
 			if !r.end && r.indent > indent {
@@ -234,7 +242,8 @@ func splitKey(line string) (key, rest string, ok bool) {
 			return "", "", false
 		}
 	}
-	return key, strings.TrimLeft(rest, " "), len(line)-len(rest) < maxKey
+	rest = skipSpaces(rest)
+	return key, rest, len(line)-len(rest) < maxKey
 }
 
 // colon is where the colon after a key is, -1 if there is none before a comment.

@@ -107,7 +107,7 @@ func (r *reader) skipSequence(indent, depth int) {
 	}
 	for !r.end && r.indent == indent && isDash(r.line) {
 		r.nodes++
-		rest := strings.TrimLeft(r.line[1:], " ")
+		rest := skipSpaces(r.line[1:])
 		if rest == "" || rest[0] == '#' {
 			r.advance()
 			if !r.end && r.indent > indent {
@@ -134,8 +134,8 @@ func (r *reader) skipInline(s string, indent int) {
 		r.skipBlockScalar(s, indent)
 		return
 	case '"', '\'':
-		if _, rest, ok := quoted(s); !ok || !ends(rest) {
-			r.inline(s, indent)
+		if rest, ok := r.skipQuoted(s, indent); !ok || !ends(rest) {
+			r.fail()
 			return
 		}
 	case '{', '[':
@@ -150,6 +150,52 @@ func (r *reader) skipInline(s string, indent int) {
 	r.advance()
 	if !r.end && r.indent > indent {
 		r.fail()
+	}
+}
+
+// skipQuoted skips what quoted and quotedLines read. It is false where neither does.
+func (r *reader) skipQuoted(s string, indent int) (rest string, ok bool) {
+	quote := s[0]
+	rest, closed, ok := closing(s[1:], quote)
+	for ok && !closed && r.next < len(r.text) {
+		spaces := leadingSpaces(r.text[r.next:])
+		line, after := r.lineAt(r.next + spaces)
+		if r.next = after; line == "" {
+			continue
+		}
+		if spaces <= indent || r.hasTab(line) {
+			return "", false
+		}
+		rest, closed, ok = closing(trimSpaces(line), quote)
+	}
+	return rest, ok && closed
+}
+
+// closing returns what follows the closing quote on a line, as appendQuoted does.
+func closing(s string, quote byte) (rest string, closed, ok bool) {
+	for {
+		i := strings.IndexByte(s, quote)
+		inside := s
+		if i >= 0 {
+			inside = s[:i]
+		}
+		if quote == '"' {
+			if j := strings.IndexByte(inside, '\\'); j >= 0 {
+				if j+1 == len(s) || strings.IndexByte(`nt"\`, s[j+1]) < 0 {
+					return "", false, false
+				}
+				s = s[j+2:]
+				continue
+			}
+		}
+		switch {
+		case i < 0:
+			return "", false, true
+		case quote == '\'' && i+1 < len(s) && s[i+1] == quote:
+			s = s[i+2:]
+		default:
+			return s[i+1:], true, true
+		}
 	}
 }
 
@@ -184,12 +230,39 @@ func (r *reader) skipPlain(s string, indent int) {
 	}
 	// It goes on, unless there is a comment in between.
 	r.next = next
-	if !r.readable(r.plainLines(text, indent)) {
-		r.fail()
+	if mayBeTyped(text[0]) {
+		if !r.readable(r.plainLines(text, indent)) {
+			r.fail()
+		}
+	} else {
+		r.skipPlainLines(indent)
 	}
 	r.advance()
 	if !r.end && r.indent > indent {
 		r.fail()
+	}
+}
+
+// skipPlainLines goes over the lines that plainLines would read.
+func (r *reader) skipPlainLines(indent int) {
+	for r.next < len(r.text) {
+		spaces := leadingSpaces(r.text[r.next:])
+		line, after := r.lineAt(r.next + spaces)
+		if line == "" {
+			r.next = after
+			continue
+		}
+		if spaces <= indent || line[0] == '#' {
+			return
+		}
+		text, commented := cutComment(trimSpaces(line))
+		if r.hasTab(line) || hasKey(text) {
+			r.fail()
+			return
+		}
+		if r.next = after; commented {
+			return
+		}
 	}
 }
 

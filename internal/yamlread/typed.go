@@ -7,11 +7,23 @@ import (
 	"time"
 )
 
+// mayBeTyped is false for the first character of scalars that are strings for sure.
+func mayBeTyped(first byte) bool {
+	switch first {
+	case 'y', 'Y', 'n', 'N', 't', 'T', 'f', 'F', 'o', 'O', '~', '.', '+', '-':
+		return true
+	}
+	return first >= '0' && first <= '9'
+}
+
 // Typed reports whether a plain scalar would be read as something else than a
 // string by the rules of YAML 1.1.
 func Typed(s string) bool {
 	if s == "" {
 		return true
+	}
+	if !mayBeTyped(s[0]) {
+		return false
 	}
 	switch s[0] {
 	case 'y', 'Y', 'n', 'N', 't', 'T', 'f', 'F', 'o', 'O', '~':
