@@ -82,16 +82,7 @@ func (f *fixture) begin(namespace string, releases int) *watchStart {
 		f.Fatal(err)
 	}
 	w := f.watch(e, engine.WatchOptions{Namespaces: []string{namespace}})
-	found := map[engine.Key]bool{}
-	testcluster.Eventually(f, time.Minute, func(context.Context) error {
-		for _, t := range w.take() {
-			found[t.Key] = true
-		}
-		if len(found) < releases {
-			return fmt.Errorf("%d of %d releases are found", len(found), releases)
-		}
-		return nil
-	})
+	w.awaitAll(releases)
 	w.stop()
 	for _, r := range requests.Requests() {
 		if strings.Contains(r.Path, "/secrets") {
@@ -100,6 +91,23 @@ func (f *fixture) begin(namespace string, releases int) *watchStart {
 	}
 	slices.Sort(s.requests)
 	return s
+}
+
+// awaitAll waits until so many releases are found.
+func (w *watcher) awaitAll(releases int) {
+	w.t.Helper()
+	found := map[engine.Key]bool{}
+	testcluster.Eventually(w.t, time.Minute, func(context.Context) error {
+		for _, t := range w.take() {
+			if t.Touches[0].Reason == engine.TouchFound {
+				found[t.Key] = true
+			}
+		}
+		if len(found) < releases {
+			return fmt.Errorf("%d of %d releases are found", len(found), releases)
+		}
+		return nil
+	})
 }
 
 type countedBody struct {
@@ -141,15 +149,21 @@ func TestWatchReadsWhatNotesNoKinds(t *testing.T) {
 		f.strip(f.namespace, name, 3)
 	}
 	reading := make(chan struct{})
+	var refused atomic.Bool // of app-2
+	refused.Store(true)
 	f.config = rest.CopyConfig(f.config)
 	f.config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(req *http.Request) (*http.Response, error) {
-			if strings.Contains(req.URL.Path, "/secrets/sh.helm") {
-				select {
-				case <-reading:
-				case <-req.Context().Done():
-					return nil, req.Context().Err()
-				}
+			if !strings.Contains(req.URL.Path, "/secrets/sh.helm") {
+				return next.RoundTrip(req)
+			}
+			select {
+			case <-reading:
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			}
+			if strings.Contains(req.URL.Path, "app-2") && refused.Load() {
+				return &http.Response{StatusCode: http.StatusForbidden, Request: req, Body: http.NoBody, Header: http.Header{}}, nil
 			}
 			return next.RoundTrip(req)
 		})
@@ -159,11 +173,35 @@ func TestWatchReadsWhatNotesNoKinds(t *testing.T) {
 	w.awaitReason(key("app-0"), engine.TouchFound)
 	close(reading)
 	w.awaitReason(key("app-1"), engine.TouchFound)
-	read := f.requests.Paths()
-	for path, n := range read {
+	refused.Store(false) // what cannot be read is tried again
+	w.awaitReason(key("app-2"), engine.TouchFound)
+	for path, n := range f.requests.Paths() {
 		if strings.Contains(path, "/secrets/sh.helm") && (n > 1 || !strings.HasSuffix(path, ".v3")) {
 			t.Errorf("%s is read %d times", path, n)
 		}
+	}
+}
+
+// An install takes the same requests while a watch is running that follows its kinds
+// already.
+func TestWatchCostsAnInstallNoRequest(t *testing.T) {
+	f := newFixture(t)
+	r := f.release(f.chart(map[string]string{"config.yaml": configMap}))
+	f.deploy(r)
+	install := func(name string) []testcluster.Request {
+		t.Helper()
+		r.Key.Name = name
+		f.requests.Reset()
+		f.deploy(r)
+		return f.requests.Requests()
+	}
+	without := install("without")
+	w := f.watch(f.engine, engine.WatchOptions{Namespaces: []string{f.namespace}, Own: true})
+	w.awaitAll(2)
+	with := install("with")
+	w.await(engine.Key{Namespace: f.namespace, Name: "with"}, func(t engine.Touch) bool { return t.Reason == engine.TouchHistory })
+	if with = append(with, f.requests.Requests()[len(with):]...); len(with) != len(without) {
+		t.Errorf("%d requests with a watch, %d without: %v, %v", len(with), len(without), with, without)
 	}
 }
 

@@ -203,7 +203,7 @@ func (r *fleetReport) page() string {
 	b.WriteString(`| Peer | Is |
 | --- | --- |
 | Helm 3 | its SDK: install with wait, and an upgrade for each pass |
-| Helm 3 and Flux ssa | as Flux's helm-controller works: Helm's SDK to install and upgrade; where nothing has changed, the newest revision is read and each object compared by a dry-run. helm-controller itself is not measured: its reconciler is in an internal package, which no other program can drive, and running it as a program takes its module, which was not to be had where this page is made, and a source-controller that serves it the charts |
+| Helm 3 and Flux ssa | as Flux's helm-controller works: Helm's SDK to install and upgrade; where nothing has changed, the newest revision is read and each object compared by a dry-run. helm-controller itself is not measured: its reconciler is in an internal package, which this program cannot import; as a program of its own it needs a source-controller beside it, and its module cannot be downloaded where this page is made |
 | Fairlead | ` + "`Deploy`" + `, which blocks, ten calls at once |
 | Fairlead, passes | a queue and ten workers over ` + "`Reconcile`" + `, which never waits |
 | Fairlead, passes with cache | the same with ` + "`Options.Cache`" + `, while ` + "`Engine.Watch`" + ` says which releases are touched. The requests of watching are counted with the first row |
