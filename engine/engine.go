@@ -35,6 +35,8 @@ type Engine struct {
 	watches *watches        // by this identity
 	counts  *writeCounts    // by this engine and those made from it
 	cache   *resultCache    // with these options, by this identity
+	// whereabouts are shared by this engine and those made from it.
+	whereabouts *whereabouts
 }
 
 // New returns an Engine for the API server of cfg. It sends no request. cfg is
@@ -73,7 +75,7 @@ func newEngine(cfg *rest.Config, opts Options, known discovery.CachedDiscoveryIn
 	writes := &observe.Writes{}
 	return &Engine{
 		opts: opts, cluster: c, store: opts.Storage.noting(at.store, writes), leases: at.leases, rules: rules,
-		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{}, counts: &writeCounts{}, cache: newResultCache(),
+		events: emitter{dispatcher: newDispatcher(opts.OnEvent)}, rivals: &rivals{}, writes: writes, watches: &watches{}, counts: &writeCounts{}, cache: newResultCache(), whereabouts: newWhereabouts(),
 	}, nil
 }
 

@@ -161,7 +161,7 @@ func (e *Engine) readDeploy(ctx context.Context, r Release, a asking) (deployInp
 	var in deployInput
 	err := parallel.All(ctx,
 		func(ctx context.Context) (err error) {
-			list := func(ctx context.Context) (*history, error) { return e.listHistory(ctx, r.Key) }
+			list := func(ctx context.Context) (*history, error) { return e.besideLive(ctx, r.Key, e.listHistory) }
 			in.history, in.namespace, err = e.readNamespaceFor(ctx, r.Key, a, r.CreateNamespace, a.assume.namespaces()[r.Namespace], list)
 			return err
 		},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+
 	"github.com/fairlead-dev/fairlead/diff"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 )
@@ -122,6 +124,11 @@ func (b *builder) missingPermissions(ctx context.Context, needed []Permission) (
 // lacking is asked for by itself.
 func (b *builder) notGranted(ctx context.Context, namespace string, needed []Permission) (lacking []Permission, sure bool, err error) {
 	rules := b.rules
+	if rules == nil && b.asking.purpose != forReview && b.e.cluster.RecentlyGranted(namespace, func(rules []authorizationv1.ResourceRule) bool {
+		return !slices.ContainsFunc(needed, func(n Permission) bool { return !slices.ContainsFunc(rules, n.grantedBy) })
+	}) {
+		return nil, false, nil
+	}
 	if namespace != b.key.Namespace || rules == nil {
 		if rules, err = b.e.rulesIn(ctx, namespace); err != nil {
 			return nil, false, err

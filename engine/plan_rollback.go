@@ -68,7 +68,7 @@ func (e *Engine) readRestore(ctx context.Context, op string, k Key, a asking) (r
 	}
 	var in restoreInput
 	var err error
-	in.history, in.namespace, err = e.readNamespaceFor(ctx, k, a, true, false, func(ctx context.Context) (*history, error) { return e.readHistory(ctx, k) })
+	in.history, in.namespace, err = e.readNamespaceFor(ctx, k, a, true, false, func(ctx context.Context) (*history, error) { return e.besideLive(ctx, k, e.readHistory) })
 	in.namespace.missing = false // what was in it is gone, and is reported as missing
 	if err == nil && in.history.last == nil {
 		err = notFound(op, k)

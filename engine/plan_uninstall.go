@@ -28,7 +28,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, k Key, opts PlanOptions) (*P
 }
 
 func (e *Engine) planUninstall(ctx context.Context, k Key, a asking) (*Plan, error) {
-	h, err := e.readHistory(ctx, k)
+	h, err := e.besideLive(ctx, k, e.readHistory)
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,7 @@ func (e *Engine) read(ctx context.Context, p premise, want wanted) (reading, err
 			return reading{}, err
 		}
 	}
+	e.whereabouts.note(p.key, r.objects)
 	return r.reading, nil
 }
 

@@ -27,7 +27,7 @@ func (r *reader) readLive(ctx context.Context) error {
 	return parallel.All(ctx,
 		func(ctx context.Context) error { return r.liveReader().read(ctx, r.objects) },
 		func(ctx context.Context) (err error) {
-			if r.recordsAnyway {
+			if r.recordsAnyway && !(r.asking.purpose != forReview && r.e.cluster.KnowsRules(r.key.Namespace)) {
 				r.rules, err = r.e.rulesIn(ctx, r.key.Namespace)
 			}
 			return err
@@ -38,7 +38,7 @@ func (r *reader) readLive(ctx context.Context) error {
 func (r *reader) get(ctx context.Context, o *object) error { return r.liveReader().get(ctx, o) }
 
 func (r *reader) liveReader() liveReader {
-	return liveReader{r.e, r.key, r.namespace.missing, r.expectsNone}
+	return liveReader{r.e, r.key, r.namespace.missing, r.expectsNone, r.history.early}
 }
 
 // liveReader fills in the live state of objects that are being collected.
@@ -48,13 +48,22 @@ type liveReader struct {
 	namespaceMissing bool // nothing can exist in the release's own namespace
 	// expectsNone are the objects that probably do not exist; nil: none.
 	expectsNone func(*object) bool
+	early       early // what was read already
 }
 
 // read fails with ErrForbidden, naming all permissions that are missing, if
 // objects may not be read.
 func (l liveReader) read(ctx context.Context, objects []*object) error {
-	noted := inputsOf(ctx)
-	ctx = cluster.Accounted(ctx)
+	if err := l.fetch(cluster.Accounted(ctx), objects); err != nil {
+		return err
+	}
+	inputsOf(ctx).addObjects(objects)
+	return l.unreadable(objects)
+}
+
+// fetch is read without the account of it, and without an error for what may not
+// be read.
+func (l liveReader) fetch(ctx context.Context, objects []*object) error {
 	type group struct {
 		resource  schema.GroupVersionResource
 		namespace string
@@ -65,6 +74,10 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 		// An unknown kind may be served all the same: discovery lags behind.
 		if o.mapping == nil || l.e.blocked(l.key, o.id, o.desired) != nil ||
 			l.namespaceMissing && o.id.Namespace == l.key.Namespace && cluster.Namespaced(o.mapping) {
+			continue
+		}
+		if at := l.early.of(o); at != nil {
+			o.live, o.readWarnings = at.live, at.readWarnings
 			continue
 		}
 		g := group{o.reading().Resource, o.id.Namespace}
@@ -92,11 +105,7 @@ func (l liveReader) read(ctx context.Context, objects []*object) error {
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	if err := l.readProbed(ctx, probes); err != nil {
-		return err
-	}
-	noted.addObjects(objects)
-	return l.unreadable(objects)
+	return l.readProbed(ctx, probes)
 }
 
 func (l liveReader) each(work *parallel.Group, read func(context.Context, *object) error, objects []*object) {

@@ -98,7 +98,11 @@ func TestRequestsOfEachVerb(t *testing.T) {
 		return
 	}
 	for verb, want := range requestsOf(text[begin:end]) {
-		if got := requestsOf(table)[verb]; !maps.Equal(got, want) {
+		got := requestsOf(table)[verb]
+		if !strings.HasPrefix(verb, "Plan") { // which asks anew; others do after a minute
+			delete(got, "create selfsubjectrulesreviews")
+		}
+		if !maps.Equal(got, want) {
 			t.Errorf("%s sends\n%v\nand docs/requests.md has\n%v\n(rewrite it with -update)", verb, got, want)
 		}
 	}

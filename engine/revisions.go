@@ -17,6 +17,8 @@ type history struct {
 	// base are the revisions whose objects may be in the cluster, oldest first:
 	// the last healthy one, and every attempt since.
 	base []*storage.Record
+	// early are live objects that were read beside it; nil: none.
+	early early
 }
 
 // newestHealthy is the index of the newest revision that was healthy once, or

@@ -41,6 +41,7 @@ type Cluster struct {
 
 	cfg    *rest.Config // complete; not changed
 	logger klog.Logger
+	rules  *recentRules
 	*kinds
 }
 
@@ -94,7 +95,7 @@ func open(cfg *rest.Config, opts Options, k *kinds, note func(http.RoundTripper)
 	cfg.WarningHandler = nil
 	cfg.WarningHandlerWithContext = collectWarnings{}
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return note(resend.New(next, opts.Logger)) })
-	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(opts.Logger.Handler())), kinds: k}
+	c := &Cluster{cfg: cfg, logger: klog.Logger(logr.FromSlogHandler(opts.Logger.Handler())), rules: newRecentRules(), kinds: k}
 	if opts.CacheDir != "" {
 		c.server, c.cache = cfg.Host+cfg.APIPath, &cache{dir: opts.CacheDir, logger: opts.Logger}
 		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return revalidate{next, c.cache, c.server} })
@@ -123,7 +124,7 @@ func open(cfg *rest.Config, opts Options, k *kinds, note func(http.RoundTripper)
 func (c *Cluster) As(who rest.ImpersonationConfig) (*Cluster, error) {
 	cfg := rest.CopyConfig(c.cfg)
 	cfg.Impersonate = who
-	as := &Cluster{Merger: c.Merger, cfg: cfg, logger: c.logger, kinds: c.kinds}
+	as := &Cluster{Merger: c.Merger, cfg: cfg, logger: c.logger, rules: newRecentRules(), kinds: c.kinds}
 	_, err := as.connect()
 	return as, err
 }
@@ -137,6 +138,7 @@ func (c *Cluster) connect() (*http.Client, error) {
 	if c.cfg.ExecProvider != nil || c.cfg.AuthProvider != nil || c.cfg.BearerTokenFile != "" {
 		client.Transport = resend.Renew(client.Transport, c.cfg.BearerTokenFile) // above what adds the token
 	}
+	client.Transport = forgetsRules{client.Transport, c.rules}
 	if c.Dynamic, err = dynamic.NewForConfigAndClient(c.cfg, client); err != nil {
 		return nil, fmt.Errorf("make the dynamic client: %w", err)
 	}

@@ -2,10 +2,14 @@ package cluster
 
 import (
 	"context"
+	"net/http"
+	"sync"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/lru"
 )
 
 // Rules are the RBAC rules of these credentials in a namespace.
@@ -26,8 +30,82 @@ func (c *Cluster) Rules(ctx context.Context, namespace string) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{got.Status.ResourceRules, !got.Status.Incomplete}, nil
+	out := &Rules{got.Status.ResourceRules, !got.Status.Incomplete}
+	c.rules.note(namespace, out)
+	return out, nil
 }
+
+// KnowsRules reports whether Rules was called for a namespace a short time ago, and
+// nothing was forbidden to these credentials since.
+func (c *Cluster) KnowsRules(namespace string) bool { return c.rules.of(namespace) != nil }
+
+// RecentlyGranted reports whether the rules that were returned a short time ago for
+// a namespace satisfy granted; false if there are none, or anything was forbidden to
+// these credentials since.
+func (c *Cluster) RecentlyGranted(namespace string, granted func([]authorizationv1.ResourceRule) bool) bool {
+	known := c.rules.of(namespace)
+	return known != nil && granted(known.List)
+}
+
+const (
+	// rulesLast is how long rules are remembered: many releases of a namespace are
+	// deployed one after the other. Whether a write is allowed decides the API server.
+	rulesLast = time.Minute
+	// rulesNamespaces bounds of how many namespaces.
+	rulesNamespaces = 1024
+)
+
+// recentRules are the rules of these credentials, by namespace. They are safe for
+// concurrent use.
+type recentRules struct {
+	mu    sync.Mutex
+	known *lru.Cache // of datedRules
+}
+
+type datedRules struct {
+	*Rules
+	at time.Time
+}
+
+func newRecentRules() *recentRules { return &recentRules{known: lru.New(rulesNamespaces)} }
+
+func (r *recentRules) note(namespace string, rules *Rules) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known.Add(namespace, datedRules{rules, time.Now()})
+}
+
+func (r *recentRules) of(namespace string) *Rules {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.known.Get(namespace)
+	if !ok || time.Since(known.(datedRules).at) > rulesLast {
+		return nil
+	}
+	return known.(datedRules).Rules
+}
+
+func (r *recentRules) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known.Clear()
+}
+
+// forgetsRules forgets what is remembered of rules when anything is forbidden.
+type forgetsRules struct {
+	next  http.RoundTripper
+	rules *recentRules
+}
+
+func (f forgetsRules) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := f.next.RoundTrip(req)
+	if err == nil && res.StatusCode == http.StatusForbidden {
+		f.rules.forget()
+	}
+	return res, err
+}
+
+func (f forgetsRules) WrappedRoundTripper() http.RoundTripper { return f.next }
 
 // Allowed reports whether these credentials have a permission. It returns
 // true if the API server does not allow the question.
