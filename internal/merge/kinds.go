@@ -37,41 +37,49 @@ func readKinds(r io.Reader) (*kinds, error) {
 		TypeConverter: managedfields.NewDeducedTypeConverter(), byKind: map[schema.GroupVersionKind]managedfields.TypeConverter{},
 		nulls: map[schema.GroupVersionKind]*Nullable{},
 	}
-	d := json.NewDecoder(r)
-	err := jsonstream.Object(d, func(member string) error {
-		switch member {
-		case "paths": // most of a document, not needed here
-			return jsonstream.Object(d, func(string) error { return jsonstream.Skip(d) })
-		case "components":
-			return jsonstream.Object(d, func(member string) error {
-				if member != "schemas" {
-					return jsonstream.Skip(d)
-				}
-				return jsonstream.Object(d, func(name string) error { return k.add(d, name) })
-			})
+	d := jsonstream.NewReader(r)
+	var text []byte
+	err := d.Object(func(member string) error {
+		if member != "components" { // such as paths: most of a document
+			return d.Skip()
 		}
-		return jsonstream.Skip(d)
+		return d.Object(func(member string) error {
+			if member != "schemas" {
+				return d.Skip()
+			}
+			return d.Object(func(name string) (err error) {
+				if text, err = d.Raw(text[:0]); err != nil {
+					return err
+				}
+				return k.add(name, bytes.Clone(text))
+			})
+		})
 	})
 	return k, err
 }
 
-func (k *kinds) add(d *json.Decoder, name string) error {
-	var text json.RawMessage
-	if err := d.Decode(&text); err != nil {
-		return err
-	}
-	var is struct {
-		Kinds []struct{ Group, Version, Kind string } `json:"x-kubernetes-group-version-kind"`
-	}
-	if err := json.Unmarshal(text, &is); err != nil {
-		return fmt.Errorf("schema %s: %w", name, err)
+func (k *kinds) add(name string, text []byte) error {
+	var kinds []struct{ Group, Version, Kind string }
+	if bytes.Contains(text, []byte(gvkExtension)) {
+		d := jsonstream.Of(text)
+		if err := d.Object(func(member string) error {
+			if member != gvkExtension {
+				return d.Skip()
+			}
+			return d.Decode(&kinds)
+		}); err != nil {
+			return fmt.Errorf("schema %s: %w", name, err)
+		}
 	}
 	k.texts[name] = text
-	for _, kind := range is.Kinds {
+	for _, kind := range kinds {
 		k.names[schema.GroupVersionKind(kind)] = name
 	}
 	return nil
 }
+
+// gvkExtension are the kinds that a schema is of.
+const gvkExtension = "x-kubernetes-group-version-kind"
 
 // ObjectToTyped implements managedfields.TypeConverter.
 func (k *kinds) ObjectToTyped(o runtime.Object, opts ...typed.ValidationOptions) (*typed.TypedValue, error) {

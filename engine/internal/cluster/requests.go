@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	stdjson "encoding/json"
 	"fmt"
 	"strconv"
 
@@ -103,21 +102,21 @@ func (c *Cluster) ListLabelled(ctx context.Context, m *meta.RESTMapping, namespa
 		return list, err
 	}
 	defer body.Close()
-	d := stdjson.NewDecoder(body)
-	var text stdjson.RawMessage
-	err = jsonstream.Object(d, func(member string) error {
+	d := jsonstream.NewReader(body)
+	var text []byte
+	err = d.Object(func(member string) error {
 		switch member {
 		case "metadata":
 			return d.Decode(&list)
 		case "items":
-			return jsonstream.Array(d, func() error {
-				if err := d.Decode(&text); err != nil {
+			return d.Array(func() (err error) {
+				if text, err = d.Raw(text[:0]); err != nil {
 					return err
 				}
 				return each(text)
 			})
 		}
-		return jsonstream.Skip(d)
+		return d.Skip()
 	})
 	if err != nil {
 		return metav1.ListMeta{}, fmt.Errorf("decode the response: %w", err)
