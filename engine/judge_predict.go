@@ -51,9 +51,9 @@ func (c *conflictOf) problem(o diff.Object) Problem {
 		"leave these fields out of the chart, resolve them by Options.Ownership, or take them with Force, of the Release or the options of the call", c.fields...)
 }
 
-// predict works out what applying would make of the object: first by a local
-// merge with the API server's schema, then, where that shows a change or cannot
-// decide, by a dry-run.
+// predict works out what applying would make of the object: of a new one by a
+// dry-run, of others first by a local merge with the API server's schema, and where
+// that shows a change or cannot decide, by a dry-run as well.
 func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 	if in.live == nil && j.asking.purpose.trusts(in.body) {
 		return prediction{body: in.body}, nil
@@ -61,7 +61,20 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 	if in.live != nil && j.asking.DryRun != DryRunAll && merge.Settled(in.live, in.body, j.manager, j.mayBeFormer) {
 		return prediction{body: in.body, merged: in.live, confirmed: j.mayAsk(in.object), settled: true}, nil
 	}
+	ask := j.mayAsk(in.object)
+	unasked := prediction{body: in.body}
+	if in.live == nil && ask { // there is nothing to merge it with, and no schema is needed
+		f, known, err := j.askServer(ctx, in, unasked, merge.Result{})
+		if err != nil {
+			return prediction{}, err
+		}
+		if known {
+			return j.cured(ctx, in, f)
+		}
+		unasked, ask = f, false
+	}
 	f, local, err := j.mergeLocally(ctx, in)
+	f.missing, f.notes, f.pending = unasked.missing, append(unasked.notes, f.notes...), unasked.pending
 	var invalid *merge.InvalidError
 	var undecided *merge.UndecidedError
 	switch {
@@ -71,12 +84,11 @@ func (j *judge) predict(ctx context.Context, in intended) (prediction, error) {
 	case err != nil:
 		return prediction{}, err
 	}
-	ask := j.mayAsk(in.object)
 	if err == nil && ask && j.asking.DryRun != DryRunAll {
 		if ask, err = j.worthAsking(in, f, local); err != nil {
 			return prediction{}, err
 		}
-		f.confirmed = !ask && in.live != nil
+		f.confirmed = !ask
 	}
 	if ask {
 		asked, known, err := j.askServer(ctx, in, f, local)
@@ -176,9 +188,6 @@ func (j *judge) needsSecond(ctx context.Context, in intended, f prediction) (pre
 // worthAsking reports whether a dry-run of an object that was merged locally
 // can find out more than the merge has.
 func (j *judge) worthAsking(in intended, f prediction, local merge.Result) (bool, error) {
-	if in.live == nil {
-		return true, nil
-	}
 	change, err := j.compare(in, f, local.Merged, nil)
 	if err != nil {
 		return false, err

@@ -43,6 +43,7 @@ func TestFirstRevisionAsksOnce(t *testing.T) {
 	if err := f.client.CoreV1().Secrets(f.namespace).DeleteCollection(f.ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "owner=helm"}); err != nil {
 		t.Fatal(err)
 	}
+	f.engine = f.newEngineWith(engine.Options{}) // which remembers nothing of them
 	f.requests.Reset()
 	if _, err := f.engine.Deploy(f.ctx, f.release(c), engine.ApplyOptions{NoWait: true}); err != nil {
 		t.Fatal(err)
@@ -66,6 +67,7 @@ func TestFirstRevisionAsksOnce(t *testing.T) {
 	if _, err := f.client.CoreV1().Services(f.namespace).Update(f.ctx, other, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	f.engine = f.newEngineWith(engine.Options{})
 	f.requests.Reset()
 	p := f.plan(f.release(c, "app=b"))
 	if !slices.ContainsFunc(p.Problems, func(p engine.Problem) bool { return p.Object.Name == "s3" && p.Kind == engine.ProblemUnowned }) {

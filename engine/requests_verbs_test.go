@@ -164,6 +164,9 @@ func (r *rounds) reset() {
 
 func (r *rounds) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(req.URL.Path, "/openapi/") { // once for each engine
+			return next.RoundTrip(req)
+		}
 		r.mu.Lock()
 		last := len(r.sent) - 1
 		r.sent[last] = append(r.sent[last], req)
