@@ -111,6 +111,7 @@ func (r ruleSet) addWaits(p *Plan) {
 			s.change.Action == diff.Replaced:
 			await(o.target)
 		case p.Kind == PlanUninstall, o.desired == nil, o.mapping == nil:
+		case s.change.Changed() && readiness.ReadyOnceWritten(o.desired, p.work.rules):
 		case readiness.Watched(o.groupKind(), p.work.rules):
 			await(o.target)
 			r.addDiagnosis(o.target, o.desired)

@@ -81,25 +81,16 @@ func TestForegroundDeletion(t *testing.T) {
 	f := newFixture(t)
 	c := f.chart(map[string]string{"a.yaml": configMap, "b.yaml": "{{ if .Values.web }}" + deployment + "{{ end }}"})
 	f.deploy(f.release(c, "web=true"))
-	d, err := f.client.AppsV1().Deployments(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Finalizers = []string{"example.com/look"} // so that its deletion can be observed
-	if _, err := f.client.AppsV1().Deployments(f.namespace).Update(f.ctx, d, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	f.edit("deployments", "shop", "test", `{"metadata":{"finalizers":["example.com/look"]}}`) // so that its deletion can be observed
 	if _, err := f.engine.Deploy(f.ctx, f.release(c, "web=false"), engine.ApplyOptions{Foreground: true}); err != nil {
 		t.Fatal(err)
 	}
-	if d, err = f.client.AppsV1().Deployments(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{}); err != nil {
+	d, err := f.client.AppsV1().Deployments(f.namespace).Get(f.ctx, "shop", metav1.GetOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(strings.Join(d.Finalizers, " "), metav1.FinalizerDeleteDependents) {
 		t.Errorf("it goes with finalizers %v", d.Finalizers)
 	}
-	d.Finalizers = nil
-	if _, err := f.client.AppsV1().Deployments(f.namespace).Update(f.ctx, d, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	f.edit("deployments", "shop", "test", `{"metadata":{"finalizers":null}}`)
 }

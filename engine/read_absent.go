@@ -17,7 +17,7 @@ func (r *reader) expectsNone(o *object) bool {
 		return false
 	case o.desired == nil, o.origin != fromManifest, o.isDefinition(), isNamespace(o.id):
 		return false
-	case o.readAs != nil, o.pending, r.asking.purpose.trusts(o.desired):
+	case o.readAs != nil, o.pending, isPlain(o.desired) && isOrdinary(o.desired):
 		return false
 	case o.id.Namespace != "" && (o.id.Namespace != r.key.Namespace || r.asking.assume.namespaces()[o.id.Namespace]):
 		return false

@@ -6,7 +6,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 )
 
@@ -38,13 +37,9 @@ func Diagnose(ctx context.Context, t Target, o Options) (Diagnosis, error) {
 		st = read.claimStatus(obj, st)
 	}
 	if obj != nil && st.State != Ready && t.Namespace != "" {
-		for _, gvr := range []schema.GroupVersionResource{podsGVR, replicaSetsGVR} {
-			if !ownsPods(t) {
-				break
-			}
-			if list, err := o.Client.Resource(gvr).Namespace(t.Namespace).List(ctx, metav1.ListOptions{}); err == nil {
-				v.replace(gvr, list.Items)
-			}
+		if ownsPods(t) {
+			read.list(podsGVR, t.Namespace, v)
+			read.list(replicaSetsGVR, t.Namespace, v)
 		}
 		read.warnings(t.Namespace, v)
 	}

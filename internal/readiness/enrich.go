@@ -30,6 +30,13 @@ func (r *reader) warnings(namespace string, v *view) {
 	}
 }
 
+// list reads all objects of a kind in a namespace into a view.
+func (r *reader) list(gvr schema.GroupVersionResource, namespace string, v *view) {
+	if list, err := r.o.Client.Resource(gvr).Namespace(namespace).List(r.ctx, metav1.ListOptions{}); err == nil {
+		v.replace(gvr, list.Items)
+	}
+}
+
 // exists reports whether an object exists; known is false when it cannot be
 // read. The object itself is not kept.
 func (r *reader) exists(gvr schema.GroupVersionResource, namespace, name string) (there, known bool) {

@@ -105,7 +105,7 @@ func (w *waiter) explain(now time.Time) {
 			gk := tr.GroupKind()
 			pods := ownsPods(tr.Target)
 			workers = workers || pods
-			sets = sets || pods && (gk.Kind == "Deployment" || !diff.IsBuiltinGroup(gk.Group))
+			sets = sets || ownsSets(tr.Target)
 			events = events || pods || gk.Group == "" && (gk.Kind == "Pod" || isClaim(tr.Target))
 		}
 		if workers && !s.workers && (late || w.once) {
@@ -123,6 +123,11 @@ func (w *waiter) explain(now time.Time) {
 			}
 		}
 	}
+}
+
+// ownsSets reports whether the pods of a target's kind may be those of ReplicaSets.
+func ownsSets(t Target) bool {
+	return ownsPods(t) && (t.Kind == "Deployment" || !diff.IsBuiltinGroup(t.GVR.Group))
 }
 
 // ownsPods reports whether the readiness of a target's kind depends on pods. A

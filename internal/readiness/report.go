@@ -45,6 +45,23 @@ func (w *waiter) report(tr *tracked) {
 	}
 }
 
+// readFamily reads the pods and ReplicaSets in a namespace that are not watched yet,
+// and would explain a failure.
+func (w *waiter) readFamily(read *reader, namespace string, s *space) {
+	pods, sets := false, false
+	for _, tr := range w.all {
+		if tr.Namespace == namespace && tr.status.State != Ready {
+			pods, sets = pods || ownsPods(tr.Target), sets || ownsSets(tr.Target)
+		}
+	}
+	if pods && !s.workers {
+		read.list(podsGVR, namespace, s.view)
+	}
+	if sets && !s.sets {
+		read.list(replicaSetsGVR, namespace, s.view)
+	}
+}
+
 // isLate reports whether anything in a namespace should have become ready: what a
 // look was given as just applied has had no time to.
 func (w *waiter) isLate(namespace string) bool {
@@ -69,6 +86,7 @@ func (w *waiter) notReady(ctx context.Context, why error) error {
 			// Before the watch of warnings was opened, or returned anything.
 			if name != "" && now.Sub(w.began) < 2*explainAfter && w.isLate(name) {
 				read.warnings(name, s.view)
+				w.readFamily(read, name, s)
 			}
 		}
 	}

@@ -135,13 +135,19 @@ func mountsClaims(u *unstructured.Unstructured) bool {
 	return false
 }
 
-// mayChange reports whether a target can be anything but ready from now on. A
-// Service other than a load balancer is ready once it exists.
+// mayChange reports whether a target can be anything but ready from now on.
 func (t Target) mayChange(rules map[schema.GroupKind]Rule) bool {
-	if _, ruled := rules[t.GroupKind()]; !ruled && t.Applied != nil && t.GroupKind() == serviceKind && text(t.Applied, "spec", "type") != "LoadBalancer" {
+	return Watched(t.GroupKind(), rules) && !ReadyOnceWritten(t.Applied, rules)
+}
+
+// ReadyOnceWritten reports whether an object of a kind that is watched is ready once
+// it was written: a Service other than a load balancer.
+func ReadyOnceWritten(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) bool {
+	if obj == nil || obj.GroupVersionKind().GroupKind() != serviceKind || text(obj, "spec", "type") == "LoadBalancer" {
 		return false
 	}
-	return Watched(t.GroupKind(), rules)
+	_, ruled := rules[serviceKind]
+	return !ruled
 }
 
 // Watched reports whether objects of this kind can be anything but ready
