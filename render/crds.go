@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -72,7 +73,7 @@ func (c *Chart) readAhead(ctx context.Context, crds []chartfile.File) (end func(
 	c.crds.ahead.Do(func() {
 		g.Go(func() { c.digest() })
 		g.Go(func() {
-			for _, file := range crds {
+			for _, file := range slices.Backward(crds) { // the render comes from the other end
 				if ctx.Err() == nil && len(file.Data) > 0 {
 					c.crds.outlinesOf(file)
 				}
