@@ -19,10 +19,11 @@ import (
 )
 
 // Engine plans and applies releases on one cluster. It is safe for concurrent
-// use, over many releases. It keeps caches (API discovery, and up to 16 MiB of
+// use, over many releases. It keeps caches (API discovery; up to 16 MiB of
 // revisions that it has read or written last, each used only if it is still the stored
-// one) and no state: any number of engines in any number of processes can work side by
-// side.
+// one; where the objects of releases are, to read them early; permissions that it had a
+// moment ago) and no state: any number of engines in any number of processes can work
+// side by side.
 type Engine struct {
 	opts    Options
 	cluster *cluster.Cluster

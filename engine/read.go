@@ -77,7 +77,9 @@ func (e *Engine) read(ctx context.Context, p premise, want wanted) (reading, err
 			return reading{}, err
 		}
 	}
-	e.whereabouts.note(p.key, r.objects)
+	if r.mode != rollingOut { // which is about one object of many
+		e.whereabouts.note(p.key, r.objects)
+	}
 	return r.reading, nil
 }
 

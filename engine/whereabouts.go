@@ -2,7 +2,6 @@ package engine
 
 import (
 	"strings"
-	"sync"
 
 	"k8s.io/utils/lru"
 
@@ -19,27 +18,22 @@ const (
 // whereabouts remembers which objects the plans of releases were about last, so that
 // the next one can read them beside the history, in place of after it. Nothing
 // relies on it being right. It is safe for concurrent use.
-type whereabouts struct {
-	mu       sync.Mutex
-	releases *lru.Cache // of []location, by Key
-}
+type whereabouts struct{ releases *lru.Cache } // of []location, by Key
 
-func newWhereabouts() *whereabouts { return &whereabouts{releases: lru.New(earlyReleases)} }
+func newWhereabouts() *whereabouts { return &whereabouts{lru.New(earlyReleases)} }
 
 func (w *whereabouts) of(k Key) []location {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	at, _ := w.releases.Get(k)
 	out, _ := at.([]location)
 	return out
 }
 
-// note remembers where the objects of a release are, if there are not too many: of
-// a big release they take longer to read than the history.
+// note remembers where the objects are that a release wants, if there are not too
+// many: of a big release they take longer to read than the history.
 func (w *whereabouts) note(k Key, objects []*object) {
 	var at []location
 	for _, o := range objects {
-		if o.mapping == nil || o.readAs != nil || o.pending {
+		if o.desired == nil || o.mapping == nil || o.readAs != nil || o.pending {
 			continue
 		}
 		l := o.location
@@ -48,8 +42,6 @@ func (w *whereabouts) note(k Key, objects []*object) {
 		l.id.Group, l.id.Version, l.id.Kind = l.mapping.GroupVersionKind.Group, l.mapping.GroupVersionKind.Version, l.mapping.GroupVersionKind.Kind
 		at = append(at, l)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if len(at) == 0 || len(at) > earlyObjects {
 		w.releases.Remove(k)
 		return

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -57,27 +56,20 @@ const (
 
 // recentRules are the rules of these credentials, by namespace. They are safe for
 // concurrent use.
-type recentRules struct {
-	mu    sync.Mutex
-	known *lru.Cache // of datedRules
-}
+type recentRules struct{ known *lru.Cache } // of datedRules
 
 type datedRules struct {
 	*Rules
 	at time.Time
 }
 
-func newRecentRules() *recentRules { return &recentRules{known: lru.New(rulesNamespaces)} }
+func newRecentRules() *recentRules { return &recentRules{lru.New(rulesNamespaces)} }
 
 func (r *recentRules) note(namespace string, rules *Rules) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.known.Add(namespace, datedRules{rules, time.Now()})
 }
 
 func (r *recentRules) of(namespace string) *Rules {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	known, ok := r.known.Get(namespace)
 	if !ok || time.Since(known.(datedRules).at) > rulesLast {
 		return nil
@@ -85,11 +77,7 @@ func (r *recentRules) of(namespace string) *Rules {
 	return known.(datedRules).Rules
 }
 
-func (r *recentRules) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.known.Clear()
-}
+func (r *recentRules) forget() { r.known.Clear() }
 
 // forgetsRules forgets what is remembered of rules when anything is forbidden.
 type forgetsRules struct {
