@@ -146,6 +146,8 @@ func short(field diff.Field, value any) string {
 	switch {
 	case value == nil:
 		return "none"
+	case value == diff.Unknown{}:
+		return diff.Unknown{}.String()
 	case field.Secret:
 		return "secret"
 	}
