@@ -20,7 +20,8 @@ import (
 func (f *fixture) created(path, manifest string) map[string]any {
 	f.Helper()
 	u := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(manifest), &u.Object); err != nil {
+	docs := strings.Split(manifest, "---\n") // the last one is of the object
+	if err := yaml.Unmarshal([]byte(docs[len(docs)-1]), &u.Object); err != nil {
 		f.Fatal(err)
 	}
 	u.SetName("created-anew")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"sync"
 
@@ -56,6 +57,38 @@ func readKinds(r io.Reader) (*kinds, error) {
 		})
 	})
 	return k, err
+}
+
+// objectMeta is the name of the schema of metadata.
+const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+// with is a kind by the schema of its definition, as the server publishes it: with
+// apiVersion, kind and metadata, whose schema k has. k is nil if there is none.
+func (k *kinds) with(gvk schema.GroupVersionKind, openAPI map[string]any) (*kinds, error) {
+	properties := map[string]any{}
+	if own, ok := openAPI["properties"].(map[string]any); ok {
+		maps.Copy(properties, own)
+	}
+	properties["apiVersion"], properties["kind"] = map[string]any{"type": "string"}, map[string]any{"type": "string"}
+	properties["metadata"] = map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}
+	out := &kinds{
+		texts: map[string]json.RawMessage{}, names: map[schema.GroupVersionKind]string{gvk: gvk.String()},
+		TypeConverter: managedfields.NewDeducedTypeConverter(), byKind: map[schema.GroupVersionKind]managedfields.TypeConverter{},
+		nulls: map[schema.GroupVersionKind]*Nullable{},
+	}
+	if k != nil && k.texts[objectMeta] != nil {
+		maps.Copy(out.texts, k.texts)
+		properties["metadata"] = map[string]any{"$ref": "#/components/schemas/" + objectMeta}
+	}
+	whole := maps.Clone(openAPI)
+	whole["properties"] = properties
+	whole[gvkExtension] = []any{map[string]any{"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind}}
+	text, err := json.Marshal(whole)
+	if err != nil {
+		return nil, fmt.Errorf("the schema of %s by its definition: %w", gvk, err)
+	}
+	out.texts[gvk.String()] = text
+	return out, nil
 }
 
 func (k *kinds) add(name string, text []byte) error {

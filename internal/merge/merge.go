@@ -22,6 +22,11 @@ import (
 // for concurrent use, and keeps a bounded number of parsed schemas.
 type Merger struct {
 	schemas schemas
+	// Define returns the OpenAPI schema of a custom resource by its definition; nil
+	// if there is none, or it may not be read. It is asked where the server has no
+	// schema, because it publishes that of a new kind a while after it serves it.
+	// Nil: never. It must be set before the Merger is used.
+	Define func(ctx context.Context, gvk schema.GroupVersionKind) (map[string]any, error)
 }
 
 // New returns a Merger. Schemas are loaded when the first object of their group

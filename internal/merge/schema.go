@@ -20,10 +20,49 @@ func (m *Merger) converterOf(ctx context.Context, u *unstructured.Unstructured) 
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, err
-	case err != nil || converter == nil:
+	case err != nil:
 		return nil, undecided(u, ErrNoSchema, err)
 	}
+	if k, ok := converter.(*kinds); converter == nil || ok && k.names[u.GroupVersionKind()] == "" {
+		defined, err := m.defined(ctx, u.GroupVersionKind())
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			return nil, undecided(u, ErrNoSchema, err)
+		case defined != nil:
+			return defined, nil
+		}
+	}
+	if converter == nil {
+		return nil, undecided(u, ErrNoSchema, nil)
+	}
 	return converter, nil
+}
+
+// defined is the converter of a custom resource by its definition; nil if there is
+// none.
+func (m *Merger) defined(ctx context.Context, gvk schema.GroupVersionKind) (managedfields.TypeConverter, error) {
+	if m.Define == nil || diff.IsBuiltinGroup(gvk.Group) {
+		return nil, nil
+	}
+	if k := m.schemas.definedAs(gvk, nil); k != nil {
+		return k, nil
+	}
+	openAPI, err := m.Define(ctx, gvk)
+	if err != nil || openAPI == nil {
+		return nil, err
+	}
+	core, err := m.schemas.of(ctx, schema.GroupVersion{Version: "v1"}) // which has the schema of metadata
+	if err != nil {
+		return nil, err
+	}
+	known, _ := core.(*kinds)
+	k, err := known.with(gvk, openAPI)
+	if err != nil {
+		return nil, err
+	}
+	return m.schemas.definedAs(gvk, k), nil
 }
 
 // Schema returns for diff how the lists and maps of a kind merge by the server's

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,6 +27,9 @@ type schemas struct {
 	mu    sync.Mutex
 	byGV  map[schema.GroupVersion]*list.Element // of *entry
 	order list.List                             // most recently used first
+
+	// defined are kinds by their definitions, until the server publishes them.
+	defined map[schema.GroupVersionKind]*kinds
 }
 
 type entry struct {
@@ -82,9 +86,24 @@ func (s *schemas) of(ctx context.Context, gv schema.GroupVersion) (managedfields
 	}
 }
 
+// definedAs returns a kind by its definition, which is k unless that is nil.
+func (s *schemas) definedAs(gvk schema.GroupVersionKind, k *kinds) *kinds {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k == nil {
+		return s.defined[gvk]
+	}
+	if len(s.defined) >= maxSchemas || s.defined == nil {
+		s.defined = map[schema.GroupVersionKind]*kinds{}
+	}
+	s.defined[gvk] = k
+	return k
+}
+
 func (s *schemas) forget(gv schema.GroupVersion) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.DeleteFunc(s.defined, func(gvk schema.GroupVersionKind, _ *kinds) bool { return gvk.GroupVersion() == gv })
 	if el, ok := s.byGV[gv]; ok {
 		delete(s.byGV, gv)
 		s.order.Remove(el)
@@ -94,6 +113,7 @@ func (s *schemas) forget(gv schema.GroupVersion) {
 func (s *schemas) forgetGroup(group string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.DeleteFunc(s.defined, func(gvk schema.GroupVersionKind, _ *kinds) bool { return gvk.Group == group })
 	for gv, el := range s.byGV {
 		if gv.Group == group {
 			delete(s.byGV, gv)

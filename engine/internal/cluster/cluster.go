@@ -115,6 +115,7 @@ func open(cfg *rest.Config, opts Options, k *kinds, note func(http.RoundTripper)
 	}
 	c.mapper = restmapper.NewDeferredDiscoveryRESTMapperWithContext(c.discovery)
 	c.Merger = merge.New(c.openAPI)
+	c.Merger.Define = c.definedSchema
 	return c, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 )
@@ -52,6 +55,33 @@ func (c *Cluster) openAPI(ctx context.Context, gv schema.GroupVersion) (io.ReadC
 		return nil, nil
 	}
 	return body, err
+}
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// definedSchema returns the OpenAPI schema of a kind by its CustomResourceDefinition;
+// nil if it has none, or it may not be read.
+func (c *Cluster) definedSchema(ctx context.Context, gvk schema.GroupVersionKind) (map[string]any, error) {
+	m, err := c.Known(ctx, gvk)
+	if err != nil || m == nil {
+		return nil, nil // which is reported where the kind itself is looked up
+	}
+	crd, err := c.Dynamic.Resource(definitions).Get(ctx, m.Resource.GroupResource().String(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the definition of %s: %w", gvk.Kind, err)
+	}
+	versions, _, _ := unstructured.NestedFieldNoCopy(crd.Object, "spec", "versions")
+	list, _ := versions.([]any)
+	for _, v := range list {
+		if v, ok := v.(map[string]any); ok && v["name"] == gvk.Version {
+			openAPI, _, err := unstructured.NestedMap(v, "schema", "openAPIV3Schema")
+			return openAPI, err
+		}
+	}
+	return nil, nil
 }
 
 // pathOf returns the path of a request for a document.
