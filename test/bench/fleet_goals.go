@@ -17,6 +17,7 @@ type fleetCheck struct {
 }
 
 var fleetChecks = []fleetCheck{
+	{peer: fairleadName, op: opInstallWait, time: 45 * time.Millisecond, requests: 16},
 	{peer: passesName, op: opInstallWait, time: 45 * time.Millisecond, requests: 16},
 	{peer: watchingName, op: opInstallWait, time: 45 * time.Millisecond, requests: 16, peak: 150e6},
 	{peer: passesName, op: opNone, requests: 6},
