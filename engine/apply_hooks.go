@@ -73,6 +73,8 @@ const hooksTimeoutHint = "raise HooksTimeout of ApplyOptions or TestOptions, or 
 type createdHook struct {
 	target
 	live *unstructured.Unstructured // as it was created; nil: it is not waited for, or was not created
+	// applied is live if this call has created it; nil: it may have changed since.
+	applied *unstructured.Unstructured
 }
 
 // startHook makes room for the object of a hook that does not run yet, and notes that
@@ -269,7 +271,9 @@ func (r *run) createHook(ctx context.Context, t target, h hook) (createdHook, er
 		return createdHook{target: t}, failed
 	}
 	r.wrote.Store(true)
-	return r.asCreated(t, h, u), nil
+	created := r.asCreated(t, h, u)
+	created.applied = created.live
+	return created, nil
 }
 
 // asCreated is a hook with its live object.
@@ -294,7 +298,7 @@ func (r *run) awaitHook(ctx context.Context, created createdHook, id string, tim
 	}
 	o := r.completionOptions()
 	t := readinessTarget(created.target, created.live)
-	t.Applied = created.live
+	t.Applied = created.applied
 	return r.waitAs(ctx, "hook "+id, timeout, []readiness.Target{t}, o, newWaitReporter(ctx, r, true))
 }
 

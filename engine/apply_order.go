@@ -164,7 +164,7 @@ func (r *run) waitFor(ctx context.Context, op string, steps []int) error {
 	for _, i := range steps {
 		if live := r.state.live(i); live != nil && readiness.Assess(live, r.e.rules).State != readiness.Ready {
 			s := r.w.steps[i]
-			targets = append(targets, s.written(readinessTarget(s.object.target, live), live))
+			targets = append(targets, r.written(s, readinessTarget(s.object.target, live), live))
 		}
 	}
 	err := r.wait(ctx, waitName(op, r.w.steps, steps), targets, r.waitOptions())

@@ -24,6 +24,7 @@ type run struct {
 	passing bool
 	transit transition
 	wrote   atomic.Bool // a hook was created
+	waited  atomic.Bool // something was waited for
 }
 
 func newRun(e *Engine, p *Plan, opts ApplyOptions, l *lock.Lock) *run {

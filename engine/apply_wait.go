@@ -26,15 +26,19 @@ func (r *run) waitReady(ctx context.Context) error {
 	}
 	var targets []readiness.Target
 	for s, live := range r.awaited() {
-		targets = append(targets, s.written(r.e.waitTarget(ctx, s.object.target, live), live))
+		targets = append(targets, r.written(s, r.e.waitTarget(ctx, s.object.target, live), live))
 	}
 	return r.wait(ctx, "ready", targets, r.waitOptions())
 }
 
-// written is t with the object as it was written, if this call has: what it was
-// before may be out of date by now.
-func (s step) written(t readiness.Target, live *unstructured.Unstructured) readiness.Target {
-	if live != s.object.live {
+// written is t with the object as this call has written it, from which a wait goes on:
+// if nothing was waited for since, and it was not ready then, which may be what was
+// before the write. A Service only has to be written.
+func (r *run) written(s step, t readiness.Target, live *unstructured.Unstructured) readiness.Target {
+	if live == s.object.live {
+		return t
+	}
+	if readiness.ReadyOnceWritten(live, r.e.rules) || !r.waited.Load() && readiness.Assess(live, r.e.rules).State != readiness.Ready {
 		t.Applied = live
 	}
 	return t
@@ -91,6 +95,7 @@ func (r *run) waitAs(ctx context.Context, name string, timeout time.Duration, ta
 	defer cancel()
 	o.OnUpdate = reporter.update
 	result, err := readiness.Wait(ctx, targets, o)
+	r.waited.Store(true)
 	if err != nil {
 		err = notReady(r.p.Key, r.record.Revision, r.texts.in(ctx), err)
 	}

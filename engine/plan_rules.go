@@ -75,6 +75,9 @@ func (r ruleSet) addStep(s step) {
 		return
 	}
 	r.addGrants(s.object.target, s.object.desired, s.object.id.Name)
+	if s.object.asked != nil {
+		r.addTo(s.object.target, "get") // by whoever goes on with the plan
+	}
 	for _, g := range s.write.growth {
 		r.add(g.claim.Namespace, "", "persistentvolumeclaims", g.claim.Name, "patch", "list", "watch")
 		r.add(g.claim.Namespace, "", "pods", "", "list", "watch")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/fairlead-dev/fairlead/engine/internal/cluster"
 	"github.com/fairlead-dev/fairlead/engine/internal/parallel"
 )
@@ -29,8 +31,14 @@ func (r *reader) expectsNone(o *object) bool {
 // absent reports whether an object does not exist, and notes what creating it
 // would give. Whatever else the API server says, the object is to be read.
 func (l liveReader) absent(ctx context.Context, o *object) bool {
+	if l.refused.Load() {
+		return false
+	}
 	ctx, warned := cluster.WithWarnings(ctx)
 	u, err := l.e.serverSideApply(ctx, o.target, o.desired, false, true)
+	if apierrors.IsForbidden(err) && lacksPermission(err) {
+		l.refused.Store(true)
+	}
 	if err != nil || u.GetResourceVersion() != "" { // only what is not stored has none
 		return false
 	}

@@ -27,12 +27,17 @@ func (e *Engine) besideLive(ctx context.Context, k Key, read func(context.Contex
 	return h, err
 }
 
-// readEarly reads live objects; nil if not all of them can be read.
+// readEarly reads live objects; nil if not all of them can be read. Those are left out
+// that may be read only for what is desired.
 func (e *Engine) readEarly(ctx context.Context, k Key, at []location) early {
-	objects, out := make([]*object, len(at)), early{}
-	for i, l := range at {
-		objects[i] = &object{location: l}
-		out[identity(l.id)] = objects[i]
+	var objects []*object
+	out := early{}
+	for _, l := range at {
+		if e.blocked(k, l.id, nil) != nil {
+			continue
+		}
+		o := &object{location: l}
+		objects, out[identity(l.id)] = append(objects, o), o
 	}
 	l := liveReader{e: e, key: k}
 	if err := l.fetch(cluster.Accounted(ctx), objects); err != nil || l.unreadable(objects) != nil {

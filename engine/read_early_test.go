@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -54,4 +55,22 @@ func TestObjectsReadTooEarly(t *testing.T) {
 		t.Error("it was not read again")
 	}
 	f.wantHistory("1 superseded", "2 superseded", "3 deployed")
+}
+
+// What may be read only as what is desired is not taken for missing.
+func TestObjectsThatMayNotBeReadEarly(t *testing.T) {
+	f := newFixture(t)
+	e := f.newEngineWith(engine.Options{Allow: func(a engine.Access) error {
+		if a.Desired == nil && a.Object.Kind == "ConfigMap" {
+			return errors.New("it stays")
+		}
+		return nil
+	}})
+	c := f.chart(map[string]string{"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n"})
+	for range 3 {
+		if _, err := e.Deploy(f.ctx, f.release(c), engine.ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.wantHistory("1 deployed")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +39,7 @@ func (r *reader) readLive(ctx context.Context) error {
 func (r *reader) get(ctx context.Context, o *object) error { return r.liveReader().get(ctx, o) }
 
 func (r *reader) liveReader() liveReader {
-	return liveReader{r.e, r.key, r.namespace.missing, r.expectsNone, r.history.early}
+	return liveReader{r.e, r.key, r.namespace.missing, r.expectsNone, &atomic.Bool{}, r.history.early}
 }
 
 // liveReader fills in the live state of objects that are being collected.
@@ -48,7 +49,8 @@ type liveReader struct {
 	namespaceMissing bool // nothing can exist in the release's own namespace
 	// expectsNone are the objects that probably do not exist; nil: none.
 	expectsNone func(*object) bool
-	early       early // what was read already
+	refused     *atomic.Bool // a dry-run was, so that no other one is tried
+	early       early        // what was read already
 }
 
 // read fails with ErrForbidden, naming all permissions that are missing, if

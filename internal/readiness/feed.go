@@ -97,6 +97,10 @@ func (f *feed) run(ctx context.Context, out chan<- note) {
 		if progressed {
 			everWorked, refusedSince = true, time.Time{}
 		}
+		if err != nil && !everWorked && version != "" && version == f.version && !apierrors.IsForbidden(err) {
+			version = "" // it is not a version to watch from: list, as without it
+			continue
+		}
 		if err == nil {
 			// The server closed the watch, as it does every few minutes. A watch
 			// that is closed at once must not be reopened without a pause.

@@ -143,7 +143,7 @@ func (t Target) mayChange(rules map[schema.GroupKind]Rule) bool {
 // ReadyOnceWritten reports whether an object of a kind that is watched is ready once
 // it was written: a Service other than a load balancer.
 func ReadyOnceWritten(obj *unstructured.Unstructured, rules map[schema.GroupKind]Rule) bool {
-	if obj == nil || obj.GroupVersionKind().GroupKind() != serviceKind || text(obj, "spec", "type") == "LoadBalancer" {
+	if obj == nil || obj.GetDeletionTimestamp() != nil || obj.GroupVersionKind().GroupKind() != serviceKind || text(obj, "spec", "type") == "LoadBalancer" {
 		return false
 	}
 	_, ruled := rules[serviceKind]

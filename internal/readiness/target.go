@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // Target is one object to wait for, as it was just applied.
@@ -85,6 +86,16 @@ type identity struct {
 
 func (t Target) identity() identity {
 	return identity{t.GVR, types.NamespacedName{Namespace: t.Namespace, Name: t.Name}}
+}
+
+// isBefore reports whether obj is the target's object, or another one of its name, as
+// it was before it was applied. A watch for several objects begins before some of them.
+func (t Target) isBefore(obj *unstructured.Unstructured) bool {
+	if t.Applied == nil {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), t.Applied.GetResourceVersion())
+	return err == nil && order <= 0
 }
 
 // matches reports whether obj is the object that was applied, and not another

@@ -208,12 +208,14 @@ func (w *waiter) take(n note) {
 		}
 	case n.changed != nil:
 		for _, tr := range w.byName[w.idOf(n.feed, n.changed)] {
-			w.update(tr, n.changed)
+			if !tr.isBefore(n.changed) {
+				w.update(tr, n.changed)
+			}
 		}
 	case n.deleted != nil:
 		for _, tr := range w.byName[w.idOf(n.feed, n.deleted)] {
 			// The deletion of an object that was replaced may come late.
-			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() {
+			if tr.obj != nil && tr.obj.GetUID() != n.deleted.GetUID() || tr.isBefore(n.deleted) {
 				continue
 			}
 			w.remove(tr, n.deleted)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -21,6 +22,7 @@ type Rules struct {
 // Rules returns the RBAC rules of these credentials in a namespace. They are
 // empty and incomplete if the API server does not allow the question.
 func (c *Cluster) Rules(ctx context.Context, namespace string) (*Rules, error) {
+	asOf := c.rules.forgotten.Load()
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
 	got, err := c.Typed.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, review, metav1.CreateOptions{})
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
@@ -30,7 +32,7 @@ func (c *Cluster) Rules(ctx context.Context, namespace string) (*Rules, error) {
 		return nil, err
 	}
 	out := &Rules{got.Status.ResourceRules, !got.Status.Incomplete}
-	c.rules.note(namespace, out)
+	c.rules.note(namespace, out, asOf)
 	return out, nil
 }
 
@@ -51,33 +53,48 @@ const (
 	// deployed one after the other. Whether a write is allowed decides the API server.
 	rulesLast = time.Minute
 	// rulesNamespaces bounds of how many namespaces.
-	rulesNamespaces = 1024
+	rulesNamespaces = 128
 )
 
 // recentRules are the rules of these credentials, by namespace. They are safe for
 // concurrent use.
-type recentRules struct{ known *lru.Cache } // of datedRules
+type recentRules struct {
+	known     *lru.Cache    // of datedRules
+	forgotten atomic.Uint64 // how often
+}
 
 type datedRules struct {
 	*Rules
 	at time.Time
 }
 
-func newRecentRules() *recentRules { return &recentRules{lru.New(rulesNamespaces)} }
+func newRecentRules() *recentRules { return &recentRules{known: lru.New(rulesNamespaces)} }
 
-func (r *recentRules) note(namespace string, rules *Rules) {
+// note remembers rules that were asked for when so much had been forgotten: an answer
+// from before a refusal does not count after it.
+func (r *recentRules) note(namespace string, rules *Rules, asOf uint64) {
 	r.known.Add(namespace, datedRules{rules, time.Now()})
+	if r.forgotten.Load() != asOf {
+		r.known.Remove(namespace)
+	}
 }
 
 func (r *recentRules) of(namespace string) *Rules {
 	known, ok := r.known.Get(namespace)
-	if !ok || time.Since(known.(datedRules).at) > rulesLast {
+	if !ok {
+		return nil
+	}
+	if time.Since(known.(datedRules).at) > rulesLast {
+		r.known.Remove(namespace)
 		return nil
 	}
 	return known.(datedRules).Rules
 }
 
-func (r *recentRules) forget() { r.known.Clear() }
+func (r *recentRules) forget() {
+	r.forgotten.Add(1)
+	r.known.Clear()
+}
 
 // forgetsRules forgets what is remembered of rules when anything is forbidden.
 type forgetsRules struct {

@@ -17,7 +17,7 @@ func (s status) RoundTrip(*http.Request) (*http.Response, error) {
 func TestRecentRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, rules := newRecentRules(), &Rules{Complete: true}
-		r.note("shop", rules)
+		r.note("shop", rules, r.forgotten.Load())
 		if r.of("shop") != rules || r.of("other") != nil {
 			t.Errorf("%v, %v", r.of("shop"), r.of("other"))
 		}
@@ -29,7 +29,7 @@ func TestRecentRules(t *testing.T) {
 		if r.of("shop") != nil {
 			t.Error("remembered for too long")
 		}
-		r.note("shop", rules)
+		r.note("shop", rules, r.forgotten.Load())
 		for _, s := range []status{http.StatusOK, http.StatusNotFound} {
 			if _, err := (forgetsRules{s, r}).RoundTrip(nil); err != nil || r.of("shop") == nil {
 				t.Errorf("status %d: %v", s, err)
@@ -37,6 +37,9 @@ func TestRecentRules(t *testing.T) {
 		}
 		if _, err := (forgetsRules{status(http.StatusForbidden), r}).RoundTrip(nil); err != nil || r.of("shop") != nil {
 			t.Errorf("forbidden: %v, remembered %v", err, r.of("shop"))
+		}
+		if r.note("shop", rules, r.forgotten.Load()-1); r.of("shop") != nil {
+			t.Error("an answer from before a refusal counts")
 		}
 	})
 }
