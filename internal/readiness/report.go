@@ -45,8 +45,8 @@ func (w *waiter) report(tr *tracked) {
 	}
 }
 
-// readFamily reads the pods and ReplicaSets in a namespace that are not watched yet,
-// and would explain a failure.
+// readFamily reads the pods and ReplicaSets in a namespace that no watch has listed yet,
+// and that would explain a failure.
 func (w *waiter) readFamily(read *reader, namespace string, s *space) {
 	pods, sets := false, false
 	for _, tr := range w.all {
@@ -54,10 +54,10 @@ func (w *waiter) readFamily(read *reader, namespace string, s *space) {
 			pods, sets = pods || ownsPods(tr.Target), sets || ownsSets(tr.Target)
 		}
 	}
-	if pods && !s.workers {
+	if pods && !s.listed[podsGVR] {
 		read.list(podsGVR, namespace, s.view)
 	}
-	if sets && !s.sets {
+	if sets && !s.listed[replicaSetsGVR] {
 		read.list(replicaSetsGVR, namespace, s.view)
 	}
 }
@@ -83,11 +83,14 @@ func (w *waiter) notReady(ctx context.Context, why error) error {
 		defer cancel()
 		read = &reader{ctx: grace, o: w.o}
 		for name, s := range w.spaces {
-			// Before the watch of warnings was opened, or returned anything.
-			if name != "" && now.Sub(w.began) < 2*explainAfter && w.isLate(name) {
-				read.warnings(name, s.view)
-				w.readFamily(read, name, s)
+			if name == "" || !w.isLate(name) {
+				continue
 			}
+			// Before the watch of warnings was opened, or returned anything.
+			if now.Sub(w.began) < 2*explainAfter {
+				read.warnings(name, s.view)
+			}
+			w.readFamily(read, name, s)
 		}
 	}
 	for _, tr := range w.all {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -83,9 +84,10 @@ type waiter struct {
 // space is a namespace and what is watched there apart from the targets.
 type space struct {
 	view    *view
-	workers bool // pods are watched
-	sets    bool // ReplicaSets are watched
-	events  bool // warnings are watched
+	workers bool                                 // pods are watched
+	sets    bool                                 // ReplicaSets are watched
+	events  bool                                 // warnings are watched
+	listed  map[schema.GroupVersionResource]bool // what these watches have listed
 }
 
 func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
@@ -111,7 +113,7 @@ func newWaiter(ctx context.Context, targets []Target, o Options) *waiter {
 		}
 		w.all = append(w.all, tr)
 		if w.spaces[t.Namespace] == nil {
-			w.spaces[t.Namespace] = &space{view: newView()}
+			w.spaces[t.Namespace] = &space{view: newView(), listed: map[schema.GroupVersionResource]bool{}}
 		}
 	}
 	return w
@@ -249,6 +251,7 @@ func (w *waiter) takeAuxiliary(n note) {
 	v := w.spaces[n.feed.namespace].view
 	gvr := n.feed.gvr
 	if n.listed != nil {
+		w.spaces[n.feed.namespace].listed[gvr] = true
 		v.replace(gvr, n.listed.Items)
 		for _, tr := range w.all {
 			if tr.Namespace == n.feed.namespace {
